@@ -1,0 +1,49 @@
+// Package store states what a time-series store owes the loader. Its children
+// fulfil it: embedded with the Prometheus TSDB in this process, influx with any
+// server that speaks InfluxDB's write API. storetest proves each alike.
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+)
+
+// Store writes points. It is safe for concurrent use.
+type Store interface {
+	// Write makes the points durable and queryable, in any order of time, late
+	// ones as well as new. Series and time identify a point: writing it again
+	// changes nothing.
+	//
+	// It returns nil when all are written; a *RejectedError when those it names
+	// will never be taken and all others are written; any other error when the
+	// fate of the points is unknown and the same call must be repeated: the
+	// store is away, slow or full, or refuses us for a reason that an operator
+	// can mend.
+	Write(ctx context.Context, points []telemetry.Point) error
+}
+
+// RejectedError names what the store will never take; all else of the call has
+// been written.
+type RejectedError struct {
+	Rejections []Rejection
+}
+
+// Rejection is one point, or one metric of a point, that was refused.
+type Rejection struct {
+	// Point is the index in the points of the call.
+	Point int
+	// Metric is the refused metric; empty where it is the whole point.
+	Metric telemetry.Metric
+	// Detail says why, for a person.
+	Detail string
+}
+
+// Error implements error.
+func (e *RejectedError) Error() string {
+	if len(e.Rejections) == 0 {
+		return "store rejected nothing"
+	}
+	return fmt.Sprintf("store rejected %d, first point %d: %s", len(e.Rejections), e.Rejections[0].Point, e.Rejections[0].Detail)
+}
