@@ -34,7 +34,7 @@ func CheckID(id string) error {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
 		case c == '-', c == '_', c == '.', c == ':':
 		default:
-			return fmt.Errorf("character %d (%q) is not one of a-z A-Z 0-9 - _ . :", i+1, rune(c))
+			return fmt.Errorf("character %d (%q) is none of the letters a-z and A-Z, the digits, or - _ . : which it may have", i+1, rune(c))
 		}
 	}
 	return nil
@@ -114,6 +114,7 @@ const (
 	UnknownLocality Reason = "unknown_locality" // the topic's locality is not configured
 	UnknownKind     Reason = "unknown_kind"     // the topic's kind is not in the catalogue
 	StoreRefused    Reason = "store_refused"    // the store will never take it
+	CorruptRecord   Reason = "corrupt_record"   // a journal record that cannot be read; not a message
 )
 
 // Problem is one thing wrong with a message. Field is empty where it concerns

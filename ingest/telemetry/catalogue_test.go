@@ -1,0 +1,185 @@
+package telemetry_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+)
+
+func TestCatalogueHasEveryKind(t *testing.T) {
+	cat := telemetry.NewCatalogue()
+	want := []telemetry.Kind{
+		"air_quality", "weather", "water_level", "traffic", "noise", "water_quality",
+		"street_light", "energy", "waste", "parking", "status",
+	}
+	if have := len(cat.Kinds()); have != len(want) {
+		t.Errorf("have %d kinds, want %d", have, len(want))
+	}
+	for _, k := range want {
+		if spec := cat.Kind(k); spec == nil || spec.Kind != k {
+			t.Errorf("kind %s: have %v", k, spec)
+		}
+	}
+	if spec := cat.Kind("tides"); spec != nil {
+		t.Errorf("a kind that nobody knows: have %v", spec)
+	}
+}
+
+func TestCatalogueKinds(t *testing.T) {
+	seen := map[telemetry.Kind]bool{}
+	for _, k := range telemetry.NewCatalogue().Kinds() {
+		if seen[k.Kind] {
+			t.Errorf("kind %s comes twice", k.Kind)
+		}
+		seen[k.Kind] = true
+		checkName(t, string(k.Kind))
+		checkTitle(t, string(k.Kind), k.NameVI)
+		checkTitle(t, string(k.Kind), k.NameEN)
+		// A state is told when it changes; everything else has its cadence.
+		if (k.Cadence > 0) == (k.Kind == telemetry.Status) {
+			t.Errorf("kind %s has a cadence of %v", k.Kind, k.Cadence)
+		}
+	}
+}
+
+func TestCatalogueMetrics(t *testing.T) {
+	cat := telemetry.NewCatalogue()
+	units := map[string]bool{}
+	for _, u := range strings.Fields("% ° °C µg/m³ µg/L mg/L µS/cm NTU PSU mV V A W var kWh Hz hPa m m/s m³/s km/h mm mm/h W/m² lx s h kg dBA dBm") {
+		units[u] = true
+	}
+	for _, k := range cat.Kinds() {
+		seen := map[telemetry.Metric]bool{}
+		for i, m := range k.Metrics {
+			name := string(k.Kind) + "_" + string(m.Name)
+			if seen[m.Name] {
+				t.Errorf("%s comes twice", name)
+			}
+			seen[m.Name] = true
+			checkName(t, string(m.Name))
+			checkTitle(t, name, m.NameVI)
+			checkTitle(t, name, m.NameEN)
+			if m.Unit != "" && !units[m.Unit] {
+				t.Errorf("%s: unit %q is not one we know", name, m.Unit)
+			}
+			if !(m.Min < m.Max) || math.IsInf(m.Min, 0) || math.IsInf(m.Max, 0) {
+				t.Errorf("%s: range %v to %v", name, m.Min, m.Max)
+			}
+			switch m.Form {
+			case telemetry.Flag:
+				if m.Min != 0 || m.Max != 1 || m.Unit != "" {
+					t.Errorf("%s: a flag of %v to %v %s", name, m.Min, m.Max, m.Unit)
+				}
+			case telemetry.Counter, telemetry.Amount:
+				if m.Min != 0 {
+					t.Errorf("%s: adds up, but may be as little as %v", name, m.Min)
+				}
+			case telemetry.Gauge:
+			default:
+				t.Errorf("%s: form %d", name, m.Form)
+			}
+			if m.Index != i || cat.Kind(k.Kind).Metric([]byte(m.Name)) != &cat.Kind(k.Kind).Metrics[i] {
+				t.Errorf("%s: is not found at its place %d", name, i)
+			}
+		}
+		for _, own := range []telemetry.Metric{telemetry.Battery, telemetry.RSSI, telemetry.Sequence, telemetry.QualityCode} {
+			if !seen[own] {
+				t.Errorf("%s lacks the device's own %s", k.Kind, own)
+			}
+		}
+		if k.Metric([]byte("ts")) != nil {
+			t.Errorf("%s has a metric ts, which is the time in payloads", k.Kind)
+		}
+		if k.Metric([]byte("PM25")) != nil || k.Metric(nil) != nil {
+			t.Errorf("%s finds metrics that are not there", k.Kind)
+		}
+	}
+}
+
+// TestCatalogueMetricsAgree holds that a metric of several kinds means the same
+// in each, so that one panel can show them all.
+func TestCatalogueMetricsAgree(t *testing.T) {
+	first := map[telemetry.Metric]telemetry.MetricSpec{}
+	for _, k := range telemetry.NewCatalogue().Kinds() {
+		for _, m := range k.Metrics {
+			f, ok := first[m.Name]
+			if !ok {
+				first[m.Name] = m
+				continue
+			}
+			if f.Unit != m.Unit || f.Form != m.Form {
+				t.Errorf("%s is in %q (form %d) here and in %q (form %d) in %s", m.Name, f.Unit, f.Form, m.Unit, m.Form, k.Kind)
+			}
+		}
+	}
+}
+
+// TestCatalogueUsesEveryConstant reads the package's source: a constant that no
+// kind uses is a metric that a board can name and nobody can send.
+func TestCatalogueUsesEveryConstant(t *testing.T) {
+	used := map[string]bool{}
+	for _, k := range telemetry.NewCatalogue().Kinds() {
+		used["Kind "+string(k.Kind)] = true
+		for _, m := range k.Metrics {
+			used["Metric "+string(m.Name)] = true
+		}
+	}
+	declared := map[string]bool{}
+	for _, file := range []string{"catalogue.go", "kinds.go"} {
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			c, ok := n.(*ast.ValueSpec)
+			if !ok || len(c.Values) != 1 {
+				return true
+			}
+			typ, isNamed := c.Type.(*ast.Ident)
+			lit, isLit := c.Values[0].(*ast.BasicLit)
+			if !isNamed || !isLit || typ.Name != "Metric" && typ.Name != "Kind" {
+				return true
+			}
+			value, err := strconv.Unquote(lit.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			key := typ.Name + " " + value
+			if declared[key] {
+				t.Errorf("%s has two constants", key)
+			}
+			declared[key] = true
+			if !used[key] {
+				t.Errorf("%s (%s) is not in the catalogue", c.Names[0].Name, key)
+			}
+			return true
+		})
+	}
+	for key := range used {
+		if !declared[key] {
+			t.Errorf("%s has no constant", key)
+		}
+	}
+}
+
+func checkName(t *testing.T, name string) {
+	t.Helper()
+	if !regexp.MustCompile(`^[a-z][a-z0-9]*(_[a-z0-9]+)*$`).MatchString(name) {
+		t.Errorf("%q is not in snake_case", name)
+	}
+}
+
+func checkTitle(t *testing.T, of, title string) {
+	t.Helper()
+	if title == "" || title != strings.TrimSpace(title) || !utf8.ValidString(title) {
+		t.Errorf("%s has the title %q", of, title)
+	}
+}
