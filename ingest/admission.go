@@ -1,0 +1,62 @@
+package ingest
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+)
+
+// OpenAdmission admits every device of a known locality and gives it a site of
+// the same name, up to a number of devices: each admitted device makes series,
+// and series cost memory for as long as the store keeps them.
+type OpenAdmission struct {
+	// Limit is the number of devices admitted since the start.
+	Limit int
+
+	localities map[telemetry.Locality]bool
+	mu         sync.Mutex
+	sites      map[telemetry.Device]telemetry.Site
+}
+
+// NewOpenAdmission admits devices of these localities.
+func NewOpenAdmission(localities []telemetry.Locality, limit int) *OpenAdmission {
+	a := &OpenAdmission{Limit: limit, localities: map[telemetry.Locality]bool{}, sites: map[telemetry.Device]telemetry.Site{}}
+	for _, l := range localities {
+		a.localities[l] = true
+	}
+	return a
+}
+
+// Admit implements [Admission].
+func (a *OpenAdmission) Admit(locality telemetry.Locality, _ telemetry.Kind, device telemetry.Device, _ time.Time) (telemetry.Site, error) {
+	if !a.localities[locality] {
+		return "", telemetry.Problem{Reason: telemetry.UnknownLocality,
+			Detail: fmt.Sprintf("there is no locality %q; the configuration has %s", locality, a.names())}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if site, ok := a.sites[device]; ok {
+		return site, nil
+	}
+	if len(a.sites) >= a.Limit {
+		return "", telemetry.Problem{Reason: telemetry.Unregistered,
+			Detail: fmt.Sprintf("device %q is new and %d devices are admitted already: raise --admit-limit and re-drive", device, a.Limit)}
+	}
+	// The strings are parts of a message's topic: copied, lest they hold it.
+	device = telemetry.Device(strings.Clone(string(device)))
+	a.sites[device] = telemetry.Site(device)
+	return telemetry.Site(device), nil
+}
+
+func (a *OpenAdmission) names() string {
+	var names []string
+	for _, l := range slices.Sorted(maps.Keys(a.localities)) {
+		names = append(names, string(l))
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,160 @@
+// Package api is the REST interface to the ledger and the quarantine. Operations
+// are described once, here; the OpenAPI document comes from the same lines.
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/haidang-iot/haidang/ingest"
+	"github.com/haidang-iot/haidang/ingest/ledger"
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+)
+
+// maxRedriveTime bounds one page of a re-drive; while the store is away it would
+// wait for ever.
+const maxRedriveTime = 30 * time.Second
+
+// Ingest answers for the ledger and the quarantine of one loader.
+type Ingest struct {
+	Audit      ingest.Audit
+	Quarantine interface {
+		Quarantine(context.Context, ingest.QuarantineFilter) ([]ingest.Quarantined, error)
+		Reasons(context.Context) ([]ledger.ReasonCount, error)
+	}
+	Redriver interface {
+		Redrive(context.Context, ingest.QuarantineFilter) (ingest.RedriveResult, error)
+	}
+	Now func() time.Time
+}
+
+// Message is a quarantined message as people and programs read it.
+type Message struct {
+	ID          int64               `json:"id"`
+	Gateway     string              `json:"gateway"`
+	Topic       string              `json:"topic"`
+	Payload     string              `json:"payload,omitempty" doc:"The payload, where it is valid UTF-8"`
+	Binary      []byte              `json:"payload_base64,omitempty" doc:"The payload, where it is not valid UTF-8"`
+	Size        int                 `json:"size" doc:"Bytes as delivered; more than the payload here has if it was cut"`
+	Received    time.Time           `json:"received"`
+	QoS         byte                `json:"qos"`
+	Redelivered bool                `json:"redelivered"`
+	Retained    bool                `json:"retained"`
+	Partial     bool                `json:"partial" doc:"The message's other fields are stored"`
+	Problems    []telemetry.Problem `json:"problems"`
+	At          time.Time           `json:"at" doc:"When it came into quarantine"`
+	Tries       int                 `json:"tries" doc:"How often it has been driven through again"`
+}
+
+// QuarantinePage is a part of the quarantine, by ascending id.
+type QuarantinePage struct {
+	Messages []Message            `json:"messages"`
+	Reasons  []ledger.ReasonCount `json:"reasons" doc:"How many wait, by gateway and reason; the whole quarantine"`
+	Next     int64                `json:"next,omitempty" doc:"Continue with after=next; absent on the last page"`
+}
+
+type output[T any] struct{ Body T }
+
+type quarantineQuery struct {
+	Gateway string `query:"gateway" maxLength:"64"`
+	Reason  string `query:"reason" maxLength:"64"`
+	Topic   string `query:"topic" maxLength:"65535" doc:"A topic, or with a trailing * all that begin so"`
+	After   int64  `query:"after" minimum:"0" doc:"Only ids greater than this"`
+	Limit   int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+}
+
+type redriveBody struct {
+	Body struct {
+		IDs     []int64 `json:"ids,omitempty" maxItems:"500"`
+		Gateway string  `json:"gateway,omitempty" maxLength:"64"`
+		Reason  string  `json:"reason,omitempty" maxLength:"64"`
+		Topic   string  `json:"topic,omitempty" maxLength:"65535"`
+		After   int64   `json:"after,omitempty" minimum:"0"`
+	}
+}
+
+// Register adds the operations to a huma API.
+func (g Ingest) Register(api huma.API) {
+	huma.Register(api, huma.Operation{OperationID: "get-ledger", Method: http.MethodGet, Path: "/api/v1/ledger",
+		Summary: "What became of every message, by gateway", Tags: []string{"ingest"}}, g.ledger)
+	huma.Register(api, huma.Operation{OperationID: "list-quarantine", Method: http.MethodGet, Path: "/api/v1/quarantine",
+		Summary: "Messages that could not be stored, wholly or in part", Tags: []string{"ingest"}}, g.list)
+	huma.Register(api, huma.Operation{OperationID: "get-quarantined", Method: http.MethodGet, Path: "/api/v1/quarantine/{id}",
+		Summary: "One quarantined message", Tags: []string{"ingest"}}, g.show)
+	huma.Register(api, huma.Operation{OperationID: "redrive-quarantine", Method: http.MethodPost, Path: "/api/v1/quarantine/redrive",
+		Summary:     "Drive quarantined messages through again",
+		Description: "Takes one page of at most 500; repeat with after = next until next is 0.", Tags: []string{"ingest"}}, g.redrive)
+}
+
+func (g Ingest) ledger(ctx context.Context, _ *struct{}) (*output[ingest.Report], error) {
+	r, err := g.Audit.Report(ctx, g.Now())
+	if err != nil {
+		return nil, huma.Error503ServiceUnavailable("the journal does not answer", err)
+	}
+	return &output[ingest.Report]{r}, nil
+}
+
+func (g Ingest) list(ctx context.Context, q *quarantineQuery) (*output[QuarantinePage], error) {
+	rows, err := g.Quarantine.Quarantine(ctx, ingest.QuarantineFilter{Gateway: q.Gateway, Reason: telemetry.Reason(q.Reason), Topic: q.Topic, After: q.After, Limit: q.Limit})
+	if err != nil {
+		return nil, huma.Error500InternalServerError("the quarantine cannot be read", err)
+	}
+	reasons, err := g.Quarantine.Reasons(ctx)
+	if err != nil {
+		return nil, huma.Error500InternalServerError("the quarantine cannot be read", err)
+	}
+	page := QuarantinePage{Messages: make([]Message, 0, len(rows)), Reasons: reasons}
+	for _, r := range rows {
+		page.Messages = append(page.Messages, message(r))
+	}
+	if len(rows) == q.Limit {
+		page.Next = rows[len(rows)-1].ID
+	}
+	return &output[QuarantinePage]{page}, nil
+}
+
+func (g Ingest) show(ctx context.Context, in *struct {
+	ID int64 `path:"id" minimum:"1"`
+}) (*output[Message], error) {
+	rows, err := g.Quarantine.Quarantine(ctx, ingest.QuarantineFilter{IDs: []int64{in.ID}})
+	if err != nil {
+		return nil, huma.Error500InternalServerError("the quarantine cannot be read", err)
+	}
+	if len(rows) == 0 {
+		return nil, huma.Error404NotFound("no message of this id is in quarantine; it may have been re-driven")
+	}
+	return &output[Message]{message(rows[0])}, nil
+}
+
+func (g Ingest) redrive(ctx context.Context, in *redriveBody) (*output[ingest.RedriveResult], error) {
+	ctx, cancel := context.WithTimeout(ctx, maxRedriveTime)
+	defer cancel()
+	b := in.Body
+	r, err := g.Redriver.Redrive(ctx, ingest.QuarantineFilter{IDs: b.IDs, Gateway: b.Gateway, Reason: telemetry.Reason(b.Reason), Topic: b.Topic, After: b.After})
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, huma.Error503ServiceUnavailable("the loader is busy, or waits for the store; nothing is lost: try again later", err)
+	case err != nil:
+		return nil, huma.Error500InternalServerError("the re-drive was cut off; nothing is lost", err)
+	}
+	return &output[ingest.RedriveResult]{r}, nil
+}
+
+func message(q ingest.Quarantined) Message {
+	m := Message{
+		ID: q.ID, Gateway: q.Gateway, Topic: q.Message.Topic, Size: q.Message.FullSize, Received: q.Message.Received,
+		QoS: q.Message.QoS, Redelivered: q.Message.Redelivered, Retained: q.Message.Retained,
+		Partial: q.Partial, Problems: q.Problems, At: q.At, Tries: q.Tries,
+	}
+	if utf8.Valid(q.Message.Payload) {
+		m.Payload = string(q.Message.Payload)
+	} else {
+		m.Binary = q.Message.Payload
+	}
+	return m
+}

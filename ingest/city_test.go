@@ -1,0 +1,209 @@
+package ingest_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/haidang-iot/haidang/ingest"
+	"github.com/haidang-iot/haidang/ingest/broker"
+	"github.com/haidang-iot/haidang/ingest/codec"
+	"github.com/haidang-iot/haidang/ingest/journal"
+	"github.com/haidang-iot/haidang/ingest/ledger"
+	"github.com/haidang-iot/haidang/ingest/store"
+	"github.com/haidang-iot/haidang/ingest/store/embedded"
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+)
+
+// city is the real thing in one process: broker, journal, ledger and embedded
+// store, with a loader between them and the gateways a test starts.
+type city struct {
+	t         *testing.T
+	dir       string
+	broker    *broker.Broker
+	journal   *journal.Journal
+	ledger    *ledger.Ledger
+	store     *embedded.Store
+	admission *ingest.OpenAdmission
+	loader    *ingest.Loader
+	metrics   *ingest.Metrics
+	position  uint64 // of the gateway "nha-trang", when the test appends itself
+}
+
+// newCity opens the parts; nothing runs yet.
+func newCity(t *testing.T) *city {
+	t.Helper()
+	c := &city{t: t, dir: t.TempDir(), metrics: ingest.NewMetrics(prometheus.NewRegistry())}
+	var err error
+	c.broker, err = broker.Start(t.Context(), broker.Options{Dir: c.dir + "/broker", MQTTAddr: "127.0.0.1:0"})
+	c.must(err)
+	t.Cleanup(func() { c.broker.Close(context.Background()) })
+	conn, err := c.broker.Connect("journal")
+	c.must(err)
+	t.Cleanup(conn.Close)
+	c.journal, err = journal.Open(t.Context(), journal.Options{Conn: conn})
+	c.must(err)
+	t.Cleanup(c.journal.Close)
+	c.ledger, err = ledger.Open(t.Context(), ledger.Options{Dir: c.dir})
+	c.must(err)
+	t.Cleanup(func() { c.ledger.Close() })
+	c.store, err = embedded.Open(t.Context(), embedded.Options{Dir: c.dir + "/store", Retention: 400 * 24 * time.Hour})
+	c.must(err)
+	t.Cleanup(func() { c.store.Close() })
+	c.admission = ingest.NewOpenAdmission([]telemetry.Locality{"nha-trang", "cam-ranh"}, 1000)
+	c.loader = c.newLoader(c.store)
+	return c
+}
+
+func (c *city) must(err error) {
+	c.t.Helper()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *city) newLoader(s store.Store) *ingest.Loader {
+	l := ingest.NewLoader(c.journal, s, c.ledger)
+	l.Codec = codecOf(c.t, telemetry.NewCatalogue())
+	l.Admission, l.Metrics, l.Logger = c.admission, c.metrics, slog.New(slog.NewTextHandler(c.t.Output(), nil))
+	return l
+}
+
+// load runs the loader until the test or the returned function ends it.
+func (c *city) load() (stop func()) {
+	return c.run(c.loader.Run)
+}
+
+// run runs a part until the test or the returned function ends it.
+func (c *city) run(part func(context.Context) error) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := part(ctx); err != nil {
+			c.t.Error(err)
+		}
+	}()
+	var stopped atomic.Bool
+	stop = func() {
+		if !stopped.Swap(true) {
+			cancel()
+			<-done
+		}
+	}
+	c.t.Cleanup(stop)
+	return stop
+}
+
+// append puts messages into the journal as the gateway nha-trang would.
+func (c *city) append(messages ...ingest.Message) {
+	c.t.Helper()
+	for i := range messages {
+		m := &messages[i]
+		if m.FullSize == 0 {
+			m.FullSize = len(m.Payload)
+		}
+		if m.Received.IsZero() {
+			m.Received = time.Now()
+		}
+	}
+	r := ingest.Record{Gateway: "nha-trang", First: c.position, Messages: messages}
+	c.must(c.journal.Append(c.t.Context(), r))
+	c.position = r.End()
+}
+
+// report is the audit now.
+func (c *city) report() ingest.Report {
+	c.t.Helper()
+	r, err := ingest.Audit{Ledger: c.ledger, Journal: c.journal}.Report(c.t.Context(), time.Now())
+	c.must(err)
+	return r
+}
+
+// settled waits until all that was received is accounted for, and returns the
+// gateway's balance.
+func (c *city) settled(gateway string, received uint64) ingest.Balance {
+	c.t.Helper()
+	var last ingest.Balance
+	c.eventually(fmt.Sprintf("gateway %s has %d messages accounted for", gateway, received), func() bool {
+		for _, b := range c.report().Gateways {
+			if b.Gateway == gateway {
+				last = b
+			}
+		}
+		return last.Received >= received && last.Queued == 0
+	})
+	return last
+}
+
+// eventually waits for a condition, with a deadline.
+func (c *city) eventually(what string, ok func() bool) {
+	c.t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for !ok() {
+		if time.Now().After(deadline) {
+			c.t.Fatalf("after 30 s still not: %s; ledger: %+v", what, c.report().Gateways)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// samples reads a metric's raw samples, time in ms → value, over PromQL.
+func (c *city) samples(selector string) map[int64]float64 {
+	c.t.Helper()
+	q := url.Values{"query": {selector + "[500d]"}, "time": {strconv.FormatInt(time.Now().Add(time.Hour).Unix(), 10)}}
+	req := httptest.NewRequest("GET", "/prometheus/api/v1/query?"+q.Encode(), nil)
+	w := httptest.NewRecorder()
+	c.store.Handler("/prometheus").ServeHTTP(w, req)
+	var answer struct {
+		Error string
+		Data  struct {
+			Result []struct {
+				Values [][2]any
+			}
+		}
+	}
+	c.must(json.Unmarshal(w.Body.Bytes(), &answer))
+	if answer.Error != "" {
+		c.t.Fatal(answer.Error)
+	}
+	out := map[int64]float64{}
+	for _, series := range answer.Data.Result {
+		for _, v := range series.Values {
+			at := int64(v[0].(float64)*1000 + 0.5)
+			if _, twice := out[at]; twice {
+				c.t.Errorf("%s has two samples at %d", selector, at)
+			}
+			number, err := strconv.ParseFloat(v[1].(string), 64)
+			c.must(err)
+			out[at] = number
+		}
+	}
+	return out
+}
+
+// quarantine lists what is in quarantine.
+func (c *city) quarantine() []ingest.Quarantined {
+	c.t.Helper()
+	rows, err := c.ledger.Quarantine(c.t.Context(), ingest.QuarantineFilter{})
+	c.must(err)
+	return rows
+}
+
+func codecOf(t *testing.T, cat *telemetry.Catalogue) func(string, string) codec.Codec {
+	t.Helper()
+	cd, err := codec.New(codec.NativeName, cat)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(string, string) codec.Codec { return cd }
+}

@@ -1,0 +1,114 @@
+package ingest
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// LedgerReader is the part of the ledger that reports.
+type LedgerReader interface {
+	Accounts() []Account
+}
+
+// Audit holds the ledger against the journal.
+type Audit struct {
+	Ledger  LedgerReader
+	Journal JournalInspector
+}
+
+// Report is the ledger at one moment.
+type Report struct {
+	Time     time.Time    `json:"time"`
+	Balanced bool         `json:"balanced"`
+	Gateways []Balance    `json:"gateways"`
+	Journal  JournalState `json:"journal"`
+}
+
+// Report reads both sides, the ledger first: see [Balances].
+func (a Audit) Report(ctx context.Context, now time.Time) (Report, error) {
+	accounts := a.Ledger.Accounts()
+	state, err := a.Journal.State(ctx)
+	if err != nil {
+		return Report{}, err
+	}
+	r := Report{Time: now, Balanced: true, Gateways: Balances(accounts, state.Positions), Journal: state}
+	for _, b := range r.Gateways {
+		r.Balanced = r.Balanced && b.Balanced()
+	}
+	return r, nil
+}
+
+// LedgerCollector shows the ledger and the journal as metrics. They are read when
+// asked for, so they are right after a restart too.
+type LedgerCollector struct {
+	audit Audit
+	now   func() time.Time
+	mu    sync.Mutex // one reading at a time
+
+	messages, received, missing, partial           *prometheus.Desc
+	records, bytes, maxBytes, oldestAge, journalUp *prometheus.Desc
+}
+
+// NewLedgerCollector makes a collector; now is the clock.
+func NewLedgerCollector(a Audit, now func() time.Time) *LedgerCollector {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("haidang_"+name, help, labels, nil)
+	}
+	return &LedgerCollector{
+		audit: a, now: now,
+		messages:  desc("messages", "Messages by what has become of them: stored, duplicate, quarantined or queued. Re-driving moves them between outcomes, so this is no counter.", "gateway", "outcome"),
+		received:  desc("messages_received_total", "Messages ever received into the journal.", "gateway"),
+		missing:   desc("messages_missing", "Received minus stored, duplicate, quarantined and queued. Anything but 0 is a loss (or, below 0, a double count).", "gateway"),
+		partial:   desc("messages_partial", "Stored messages of which some fields wait in quarantine.", "gateway"),
+		records:   desc("journal_records", "Records in the journal."),
+		bytes:     desc("journal_bytes", "Bytes in the journal."),
+		maxBytes:  desc("journal_max_bytes", "The journal's budget."),
+		oldestAge: desc("journal_oldest_age_seconds", "Age of the oldest record that is not stored; 0 if there is none."),
+		journalUp: desc("journal_up", "1 if the journal answers."),
+	}
+}
+
+// Describe implements [prometheus.Collector].
+func (c *LedgerCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.messages, c.received, c.missing, c.partial, c.records, c.bytes, c.maxBytes, c.oldestAge, c.journalUp} {
+		ch <- d
+	}
+}
+
+// Collect implements [prometheus.Collector].
+func (c *LedgerCollector) Collect(ch chan<- prometheus.Metric) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	now := c.now()
+	r, err := c.audit.Report(ctx, now)
+	if err != nil {
+		gauge(c.journalUp, 0)
+		return
+	}
+	gauge(c.journalUp, 1)
+	for _, b := range r.Gateways {
+		gauge(c.messages, float64(b.Stored), b.Gateway, "stored")
+		gauge(c.messages, float64(b.Duplicate), b.Gateway, "duplicate")
+		gauge(c.messages, float64(b.Quarantined), b.Gateway, "quarantined")
+		gauge(c.messages, float64(b.Queued), b.Gateway, "queued")
+		ch <- prometheus.MustNewConstMetric(c.received, prometheus.CounterValue, float64(b.Received), b.Gateway)
+		gauge(c.missing, float64(b.Missing), b.Gateway)
+		gauge(c.partial, float64(b.Partial), b.Gateway)
+	}
+	gauge(c.records, float64(r.Journal.Records))
+	gauge(c.bytes, float64(r.Journal.Bytes))
+	gauge(c.maxBytes, float64(r.Journal.MaxBytes))
+	age := 0.0
+	if !r.Journal.Oldest.IsZero() {
+		age = max(0, now.Sub(r.Journal.Oldest).Seconds())
+	}
+	gauge(c.oldestAge, age)
+}

@@ -1,0 +1,356 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+	"golang.org/x/sync/semaphore"
+)
+
+const (
+	// maxInFlight is how many messages may wait for the journal. MQTT itself
+	// allows no more unacknowledged ones in a session (packet identifiers have 16
+	// bits), so the client's reader never blocks on messages of QoS 1.
+	maxInFlight = 65535
+	// maxInFlightBytes bounds the memory of what waits for the journal. Past it
+	// the gateway stops reading, and the broker holds what it has.
+	maxInFlightBytes = 64 << 20
+	// cutPayload is how much is kept of a payload the journal cannot hold.
+	cutPayload = 64 << 10
+	// maxBackoff caps the pause between attempts to reach a broker. The client's
+	// own default is ten minutes, far too long for a flood.
+	maxBackoff = 30 * time.Second
+	// stopGrace is how long a stopping gateway may take to put what it holds
+	// into the journal; what it cannot, the broker delivers again.
+	stopGrace = 3 * time.Second
+)
+
+// Subscription is one topic filter of a gateway.
+type Subscription struct {
+	Filter string
+	// Except is a filter of the form prefix/# whose messages are not telemetry
+	// (the platform's own commands to devices): they are acknowledged and not
+	// counted. Empty excludes nothing.
+	Except string
+}
+
+// Gateway takes the messages of one locality from its MQTT broker and appends
+// them to the journal. It decodes nothing, so no payload can stop it. A message
+// is acknowledged to the broker only after the journal has confirmed it.
+type Gateway struct {
+	Name string
+	// Broker is where to connect. Its password is never logged.
+	Broker        Broker
+	Subscriptions []Subscription
+	Journal       Appender
+	// GatherMessages and GatherTime bound what is gathered into one record: as
+	// soon as either is reached the record is appended.
+	GatherMessages int
+	GatherTime     time.Duration
+	// GatherBytes bounds a record's payloads; a single larger message travels
+	// alone. MaxPayload is the longest payload the journal can hold.
+	GatherBytes, MaxPayload int
+
+	Now     func() time.Time
+	Logger  *slog.Logger
+	Metrics *Metrics
+
+	in    chan arrival
+	bytes *semaphore.Weighted
+	link  link
+}
+
+// arrival is a message on its way from the MQTT client to the gathering loop.
+type arrival struct {
+	mqtt.Message
+	received time.Time
+	weight   int64
+}
+
+// Broker is an MQTT broker and who we are there.
+type Broker struct {
+	// URL is tcp://host:port, or ssl:// for TLS.
+	URL                string
+	Username, Password string
+	// ClientID names the persistent session; it must be the gateway's alone.
+	ClientID string
+}
+
+// NewGateway makes a gateway with the usual bounds.
+func NewGateway(name string, broker Broker, subscriptions []Subscription, journal Appender) *Gateway {
+	return &Gateway{
+		Name: name, Broker: broker, Subscriptions: subscriptions, Journal: journal,
+		GatherMessages: 1000, GatherTime: 2 * time.Millisecond, GatherBytes: 512 << 10, MaxPayload: 4 << 20,
+		Now: time.Now, Logger: slog.New(slog.DiscardHandler),
+	}
+}
+
+// Run takes messages until ctx ends, through any absence of broker or journal.
+// It returns once all its goroutines have ended; what it had not put into the
+// journal by then stays with the broker.
+func (g *Gateway) Run(ctx context.Context) error {
+	position, err := g.position(ctx)
+	if err != nil {
+		return err
+	}
+	g.in = make(chan arrival, maxInFlight)
+	g.bytes = semaphore.NewWeighted(maxInFlightBytes)
+	gathered, disconnected := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(disconnected)
+		g.connect(ctx, gathered)
+	}()
+	g.gather(ctx, position)
+	close(gathered)
+	<-disconnected
+	return nil
+}
+
+// position asks the journal where this gateway stands, until it answers.
+func (g *Gateway) position(ctx context.Context) (uint64, error) {
+	for wait := time.Second / 4; ; wait = min(2*wait, maxBackoff) {
+		n, err := g.Journal.Position(ctx, g.Name)
+		if err == nil {
+			return n, nil
+		}
+		g.Logger.Error("cannot read the journal; trying again", "gateway", g.Name, "error", err, "wait", wait)
+		if !sleep(ctx, wait) {
+			return 0, fmt.Errorf("read position of gateway %s: %w", g.Name, err)
+		}
+	}
+}
+
+// receive is the MQTT client's handler; the client calls it from one goroutine.
+func (g *Gateway) receive(ctx context.Context, m mqtt.Message) {
+	if g.excluded(m.Topic()) {
+		m.Ack()
+		return
+	}
+	if ctx.Err() != nil {
+		return // stopping: not acknowledged, so the broker keeps it
+	}
+	g.Metrics.received.WithLabelValues(g.Name).Inc()
+	g.Metrics.receivedBytes.WithLabelValues(g.Name).Add(float64(len(m.Payload())))
+	a := arrival{Message: m, received: g.Now(), weight: min(int64(len(m.Payload())), maxInFlightBytes)}
+	if g.bytes.Acquire(ctx, a.weight) != nil {
+		return
+	}
+	select {
+	case g.in <- a:
+	case <-ctx.Done():
+	}
+}
+
+func (g *Gateway) excluded(topic string) bool {
+	for _, s := range g.Subscriptions {
+		if s.Except != "" && strings.HasPrefix(topic, strings.TrimSuffix(s.Except, "#")) {
+			return true
+		}
+	}
+	return false
+}
+
+// gather is the gateway's main loop: gather, append, acknowledge. While one
+// record is being appended the next one's messages come together by themselves,
+// so records grow with the load.
+func (g *Gateway) gather(ctx context.Context, position uint64) {
+	b := batch{gateway: g, record: Record{Gateway: g.Name, First: position}}
+	var next *arrival // what did not fit into the record before
+	for {
+		if next == nil {
+			select {
+			case a := <-g.in:
+				next = &a
+			case <-ctx.Done():
+				g.finish(&b)
+				return
+			}
+		}
+		b.add(*next)
+		next = b.fill(ctx)
+		if !g.append(ctx, &b) {
+			return
+		}
+	}
+}
+
+// finish appends what had arrived when the gateway was told to stop.
+func (g *Gateway) finish(b *batch) {
+	ctx, cancel := context.WithTimeout(context.Background(), stopGrace)
+	defer cancel()
+	for {
+		select {
+		case a := <-g.in:
+			b.add(a)
+			for next := b.fill(ctx); next != nil; next = b.fill(ctx) {
+				if !g.append(ctx, b) {
+					return
+				}
+				b.add(*next)
+			}
+			if !g.append(ctx, b) {
+				return
+			}
+		default:
+			return
+		}
+	}
+}
+
+// append puts the batch into the journal, however often it must try, and
+// acknowledges its messages. It reports false if ctx ended first.
+func (g *Gateway) append(ctx context.Context, b *batch) bool {
+	g.Metrics.inFlight.WithLabelValues(g.Name).Set(float64(len(b.arrivals) + len(g.in)))
+	g.Metrics.recordSize.Observe(float64(len(b.arrivals)))
+	failed := false
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		start := g.Now()
+		err := g.Journal.Append(ctx, b.record)
+		if err == nil {
+			g.Metrics.appendSeconds.Observe(g.Now().Sub(start).Seconds())
+			break
+		}
+		if ctx.Err() != nil {
+			// The record may be half way into the journal. It is repeated under
+			// the grace, so that no other record can take its numbers.
+			return g.appendLast(b)
+		}
+		g.Metrics.appendErrors.WithLabelValues(g.Name).Inc()
+		if !failed {
+			failed = true
+			g.Logger.Error("journal does not accept; the broker holds the messages until it does", "gateway", g.Name, "error", err)
+		}
+		if !sleep(ctx, wait) {
+			return g.appendLast(b)
+		}
+	}
+	if failed {
+		g.Logger.Info("journal accepts again", "gateway", g.Name)
+	}
+	b.acknowledge()
+	return true
+}
+
+// appendLast tries once more to append a record that a stop interrupted. It
+// reports false: nothing may follow.
+func (g *Gateway) appendLast(b *batch) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), stopGrace)
+	defer cancel()
+	if err := g.Journal.Append(ctx, b.record); err != nil {
+		g.Logger.Warn("stopped before the journal accepted; the broker will deliver these messages again", "gateway", g.Name, "messages", len(b.arrivals), "error", err)
+		return false
+	}
+	b.acknowledge()
+	return false
+}
+
+// batch is a record being gathered and the arrivals it is made of.
+type batch struct {
+	gateway  *Gateway
+	record   Record
+	arrivals []arrival
+	size     int
+}
+
+// fill adds what arrives until the record is full or its time is up. It returns
+// the message that did not fit, if one did not.
+func (b *batch) fill(ctx context.Context) *arrival {
+	g := b.gateway
+	timer := time.NewTimer(g.GatherTime)
+	defer timer.Stop()
+	for len(b.arrivals) < g.GatherMessages && b.size < g.GatherBytes {
+		select {
+		case a := <-g.in:
+			if b.size+len(a.Payload()) > g.GatherBytes {
+				return &a
+			}
+			b.add(a)
+		case <-timer.C:
+			return nil
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	return nil
+}
+
+func (b *batch) add(a arrival) {
+	m := Message{
+		Topic: a.Topic(), Payload: a.Payload(), Received: a.received, QoS: a.Qos(),
+		Redelivered: a.Duplicate(), Retained: a.Retained(), FullSize: len(a.Payload()),
+	}
+	if len(m.Payload) > b.gateway.MaxPayload {
+		m.Payload = m.Payload[:min(cutPayload, b.gateway.MaxPayload)]
+	}
+	b.arrivals = append(b.arrivals, a)
+	b.record.Messages = append(b.record.Messages, m)
+	b.size += len(m.Topic) + len(m.Payload)
+}
+
+// acknowledge tells the broker that the messages are ours now, and makes the
+// batch ready for the next record.
+func (b *batch) acknowledge() {
+	for i := range b.arrivals {
+		b.arrivals[i].Ack()
+		b.gateway.bytes.Release(b.arrivals[i].weight)
+	}
+	b.record.First = b.record.End()
+	clear(b.arrivals)
+	clear(b.record.Messages)
+	b.arrivals, b.record.Messages, b.size = b.arrivals[:0], b.record.Messages[:0], 0
+}
+
+// sleep waits, and reports false if ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// Check says what is wrong with a gateway's settings.
+func (g *Gateway) Check() error {
+	if g.Name == "" || strings.ContainsAny(g.Name, " .*>/#+") || !utf8.ValidString(g.Name) {
+		return fmt.Errorf("gateway name %q must be one plain word", g.Name)
+	}
+	if len(g.Subscriptions) == 0 {
+		return fmt.Errorf("gateway %s has no subscriptions", g.Name)
+	}
+	for _, s := range g.Subscriptions {
+		if err := checkFilter(s.Filter); err != nil {
+			return fmt.Errorf("gateway %s: subscription %q: %w", g.Name, s.Filter, err)
+		}
+		if s.Except != "" && !strings.HasSuffix(s.Except, "/#") {
+			return fmt.Errorf("gateway %s: except %q must end in /#", g.Name, s.Except)
+		}
+	}
+	return nil
+}
+
+// checkFilter applies MQTT 3.1.1, 4.7.1: '#' only as the whole last level, '+'
+// only as a whole level.
+func checkFilter(filter string) error {
+	if filter == "" {
+		return errors.New("the filter is empty")
+	}
+	levels := strings.Split(filter, "/")
+	for i, level := range levels {
+		if strings.Contains(level, "#") && (level != "#" || i != len(levels)-1) {
+			return errors.New("'#' must be the whole last level")
+		}
+		if strings.Contains(level, "+") && level != "+" {
+			return errors.New("'+' must be a whole level")
+		}
+	}
+	return nil
+}

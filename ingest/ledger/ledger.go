@@ -1,0 +1,188 @@
+// Package ledger keeps, in one SQLite file, what must agree after any crash: the
+// accounts of the gateways, the memory of recent messages by which duplicates
+// are recognised, and the quarantine. Each step of the loader is one transaction.
+//
+// With Options.SyncCommits a commit is on the disk before it returns and survives
+// the loss of power; without, it survives the death of the process, because the
+// operating system already has it.
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	_ "modernc.org/sqlite" // the database/sql driver; pure Go
+
+	"github.com/haidang-iot/haidang/ingest"
+)
+
+// DefaultMemory is how many recent messages are remembered at least, to
+// recognise duplicates: three hours of 100 messages a second. A duplicate of an
+// older message is counted as stored; in the store it changes nothing.
+const DefaultMemory = 1 << 20
+
+// FileName is the ledger's file in its folder.
+const FileName = "ledger.db"
+
+// Options say where the ledger is and how durable.
+type Options struct {
+	Dir string
+	// SyncCommits makes each commit survive the loss of power.
+	SyncCommits bool
+	// Memory is how many recent messages are remembered; DefaultMemory if 0.
+	Memory int
+	Now    func() time.Time
+}
+
+// Ledger implements [ingest.Ledger].
+type Ledger struct {
+	db     *sql.DB
+	now    func() time.Time
+	memory memory
+
+	mu       sync.RWMutex
+	accounts map[string]ingest.Account
+}
+
+// schema is applied at every start; user_version tells the layout.
+const schema = `
+CREATE TABLE IF NOT EXISTS account (
+	gateway TEXT PRIMARY KEY, position INTEGER NOT NULL, stored INTEGER NOT NULL,
+	duplicate INTEGER NOT NULL, quarantined INTEGER NOT NULL, partial INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS fate (
+	batch INTEGER PRIMARY KEY AUTOINCREMENT, generation INTEGER NOT NULL, keys BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS quarantine (
+	id INTEGER PRIMARY KEY AUTOINCREMENT, gateway TEXT NOT NULL, topic TEXT NOT NULL, payload BLOB NOT NULL,
+	full_size INTEGER NOT NULL, received INTEGER NOT NULL, qos INTEGER NOT NULL, redelivered INTEGER NOT NULL,
+	retained INTEGER NOT NULL, partial INTEGER NOT NULL, reason TEXT NOT NULL, problems TEXT NOT NULL,
+	at INTEGER NOT NULL, tries INTEGER NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS quarantine_by_reason ON quarantine (reason, id);
+CREATE INDEX IF NOT EXISTS quarantine_by_topic ON quarantine (topic, id);
+PRAGMA user_version = 1;
+`
+
+// Open opens the ledger in o.Dir, making it if it is not there. The caller sees to
+// it that no other process has it open.
+func Open(ctx context.Context, o Options) (*Ledger, error) {
+	if o.Memory == 0 {
+		o.Memory = DefaultMemory
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	path := filepath.Join(o.Dir, FileName)
+	sync := "OFF" // a killed process loses nothing: what is written is the kernel's
+	if o.SyncCommits {
+		sync = "FULL"
+	}
+	q := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(" + sync + ")", "busy_timeout(2000)", "journal_size_limit(67108864)"}, "_txlock": {"immediate"}}
+	db, err := sql.Open("sqlite", "file:"+path+"?"+q.Encode())
+	if err != nil {
+		return nil, fmt.Errorf("open ledger %s: %w", path, err)
+	}
+	l := &Ledger{db: db, now: o.Now, accounts: map[string]ingest.Account{}, memory: newMemory(o.Memory)}
+	if err := l.load(ctx); err != nil {
+		return nil, fmt.Errorf("open ledger %s: %w", path, errors.Join(err, db.Close()))
+	}
+	return l, nil
+}
+
+// load brings the schema up to date and the accounts and memory into memory.
+func (l *Ledger) load(ctx context.Context) error {
+	var version int
+	if err := l.db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return fmt.Errorf("read version: %w", err)
+	}
+	if version > 1 {
+		return fmt.Errorf("its layout %d is newer than this program knows (1): use the program that wrote it, or a newer one", version)
+	}
+	if _, err := l.db.ExecContext(ctx, schema); err != nil {
+		return fmt.Errorf("apply schema: %w", err)
+	}
+	rows, err := l.db.QueryContext(ctx, "SELECT gateway, position, stored, duplicate, quarantined, partial FROM account")
+	if err != nil {
+		return fmt.Errorf("read accounts: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var a ingest.Account
+		if err := rows.Scan(&a.Gateway, &a.Position, &a.Stored, &a.Duplicate, &a.Quarantined, &a.Partial); err != nil {
+			return fmt.Errorf("read accounts: %w", err)
+		}
+		l.accounts[a.Gateway] = a
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("read accounts: %w", err)
+	}
+	return l.memory.load(ctx, l.db)
+}
+
+// Close closes the file.
+func (l *Ledger) Close() error {
+	if err := l.db.Close(); err != nil {
+		return fmt.Errorf("close ledger: %w", err)
+	}
+	return nil
+}
+
+// Accounts implements [ingest.Ledger].
+func (l *Ledger) Accounts() []ingest.Account {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	out := make([]ingest.Account, 0, len(l.accounts))
+	for _, a := range l.accounts {
+		out = append(out, a)
+	}
+	slices.SortFunc(out, func(a, b ingest.Account) int { return strings.Compare(a.Gateway, b.Gateway) })
+	return out
+}
+
+// Seen implements [ingest.Ledger].
+func (l *Ledger) Seen(k ingest.MessageKey) ingest.Fate { return l.memory.seen(k) }
+
+// Commit implements [ingest.Ledger].
+func (l *Ledger) Commit(ctx context.Context, c ingest.Commit) error {
+	tx, err := l.db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin commit to ledger: %w", err)
+	}
+	if err := l.write(ctx, tx, c); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit to ledger: %w", err)
+	}
+	for _, f := range c.Fates {
+		l.memory.remember(f.Key, f.Fate)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, a := range c.Accounts {
+		l.accounts[a.Gateway] = a
+	}
+	return nil
+}
+
+func (l *Ledger) write(ctx context.Context, tx *sql.Tx, c ingest.Commit) error {
+	for _, a := range c.Accounts {
+		_, err := tx.ExecContext(ctx, `INSERT INTO account (gateway, position, stored, duplicate, quarantined, partial) VALUES (?,?,?,?,?,?)
+			ON CONFLICT (gateway) DO UPDATE SET position=excluded.position, stored=excluded.stored, duplicate=excluded.duplicate,
+			quarantined=excluded.quarantined, partial=excluded.partial`,
+			a.Gateway, a.Position, a.Stored, a.Duplicate, a.Quarantined, a.Partial)
+		if err != nil {
+			return fmt.Errorf("write account of gateway %s: %w", a.Gateway, err)
+		}
+	}
+	if err := l.memory.write(ctx, tx, c.Fates); err != nil {
+		return err
+	}
+	return writeQuarantine(ctx, tx, c)
+}

@@ -1,0 +1,246 @@
+package ledger_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/haidang-iot/haidang/ingest"
+	"github.com/haidang-iot/haidang/ingest/ledger"
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+)
+
+func open(t *testing.T, o ledger.Options) *ledger.Ledger {
+	t.Helper()
+	l, err := ledger.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+func key(n int) (k ingest.MessageKey) {
+	copy(k[:], fmt.Sprintf("%016d", n))
+	return k
+}
+
+func held(id int64, topic string, reason telemetry.Reason) ingest.Quarantined {
+	at := time.UnixMilli(1795293000123).UTC()
+	return ingest.Quarantined{
+		ID: id, Gateway: "nha-trang", At: at,
+		Message:  ingest.Message{Topic: topic, Payload: []byte{0xff, 0, '{'}, Received: at, QoS: 1, Retained: true, FullSize: 3},
+		Problems: []telemetry.Problem{{Field: "pm25", Reason: reason, Detail: "because"}},
+	}
+}
+
+func TestReopenedLedgerIsTheSame(t *testing.T) {
+	for _, sync := range []bool{false, true} {
+		t.Run(fmt.Sprintf("sync=%t", sync), func(t *testing.T) {
+			o := ledger.Options{Dir: t.TempDir(), SyncCommits: sync}
+			l := open(t, o)
+			account := ingest.Account{Gateway: "nha-trang", Position: 10, Stored: 7, Duplicate: 1, Quarantined: 2, Partial: 1}
+			err := l.Commit(t.Context(), ingest.Commit{
+				Accounts: []ingest.Account{account},
+				Fates:    []ingest.KeyFate{{Key: key(1), Fate: ingest.Kept}, {Key: key(2), Fate: ingest.Held}},
+				Quarantine: []ingest.Quarantined{
+					held(0, "kh/nha-trang/noise/a", telemetry.NotJSON), held(0, "kh/\xff", telemetry.BadTopic),
+				},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			l = open(t, o)
+			if diff := cmp.Diff([]ingest.Account{account}, l.Accounts()); diff != "" {
+				t.Error(diff)
+			}
+			for n, want := range map[int]ingest.Fate{1: ingest.Kept, 2: ingest.Held, 3: ingest.Unseen} {
+				if got := l.Seen(key(n)); got != want {
+					t.Errorf("fate of key %d is %d, want %d", n, got, want)
+				}
+			}
+			got, err := l.Quarantine(t.Context(), ingest.QuarantineFilter{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := []ingest.Quarantined{held(1, "kh/nha-trang/noise/a", telemetry.NotJSON), held(2, "kh/\xff", telemetry.BadTopic)}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestCommitIsWholeOrNothing(t *testing.T) {
+	l := open(t, ledger.Options{Dir: t.TempDir()})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	c := ingest.Commit{Accounts: []ingest.Account{{Gateway: "g", Position: 1, Stored: 1}}, Quarantine: []ingest.Quarantined{held(0, "t", telemetry.Empty)}}
+	if err := l.Commit(ctx, c); err == nil {
+		t.Fatal("a cut-off commit reported success")
+	}
+	if got := l.Accounts(); len(got) != 0 {
+		t.Errorf("accounts after a failed commit: %v", got)
+	}
+	if rows, err := l.Quarantine(t.Context(), ingest.QuarantineFilter{}); err != nil || len(rows) != 0 {
+		t.Errorf("quarantine after a failed commit: %v, %v", rows, err)
+	}
+}
+
+func TestQuarantineFilter(t *testing.T) {
+	l := open(t, ledger.Options{Dir: t.TempDir()})
+	if err := l.Commit(t.Context(), ingest.Commit{Quarantine: []ingest.Quarantined{
+		held(0, "kh/nha-trang/noise/a", telemetry.NotJSON),
+		held(0, "kh/nha-trang/noise/a%", telemetry.OutOfRange),
+		held(0, "kh/cam-lâm/noise/b", telemetry.OutOfRange),
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name   string
+		filter ingest.QuarantineFilter
+		want   []int64
+	}{
+		{"all", ingest.QuarantineFilter{}, []int64{1, 2, 3}},
+		{"limit", ingest.QuarantineFilter{Limit: 2}, []int64{1, 2}},
+		{"after", ingest.QuarantineFilter{After: 1}, []int64{2, 3}},
+		{"ids", ingest.QuarantineFilter{IDs: []int64{3, 1, 99}}, []int64{1, 3}},
+		{"reason", ingest.QuarantineFilter{Reason: telemetry.OutOfRange}, []int64{2, 3}},
+		{"gateway", ingest.QuarantineFilter{Gateway: "cam-ranh"}, nil},
+		{"topic", ingest.QuarantineFilter{Topic: "kh/nha-trang/noise/a"}, []int64{1}},
+		{"prefix", ingest.QuarantineFilter{Topic: "kh/nha-trang/*"}, []int64{1, 2}},
+		{"prefix with diacritics", ingest.QuarantineFilter{Topic: "kh/cam-lâm/*"}, []int64{3}},
+		{"wildcards of SQL mean nothing", ingest.QuarantineFilter{Topic: "kh/%*"}, nil},
+	} {
+		rows, err := l.Quarantine(t.Context(), c.filter)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []int64
+		for _, r := range rows {
+			got = append(got, r.ID)
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s: %s", c.name, diff)
+		}
+	}
+}
+
+func TestReleaseAndRetry(t *testing.T) {
+	l := open(t, ledger.Options{Dir: t.TempDir()})
+	if err := l.Commit(t.Context(), ingest.Commit{Quarantine: []ingest.Quarantined{
+		held(0, "a", telemetry.NotJSON), held(0, "b", telemetry.NotJSON),
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	again := held(2, "b", telemetry.OutOfRange)
+	again.Partial = true
+	if err := l.Commit(t.Context(), ingest.Commit{Release: []int64{1}, Retry: []ingest.Quarantined{again}}); err != nil {
+		t.Fatal(err)
+	}
+	again.Tries = 1
+	got, err := l.Quarantine(t.Context(), ingest.QuarantineFilter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]ingest.Quarantined{again}, got); diff != "" {
+		t.Error(diff)
+	}
+	reasons, err := l.Reasons(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]ledger.ReasonCount{{Gateway: "nha-trang", Reason: "out_of_range", Partial: true, Count: 1}}, reasons); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestMemoryIsBounded fills the memory many times over: what is recent is known,
+// also after reopening, and the file does not grow with what is forgotten.
+func TestMemoryIsBounded(t *testing.T) {
+	const size, batch, batches = 1000, 50, 600
+	o := ledger.Options{Dir: t.TempDir(), Memory: size}
+	l := open(t, o)
+	n := 0
+	for range batches {
+		var c ingest.Commit
+		for range batch {
+			c.Fates = append(c.Fates, ingest.KeyFate{Key: key(n), Fate: ingest.Kept})
+			n++
+		}
+		if err := l.Commit(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(when string) {
+		t.Helper()
+		for i := n - size; i < n; i++ {
+			if l.Seen(key(i)) != ingest.Kept {
+				t.Fatalf("%s: key %d of the last %d is forgotten", when, n-i, size)
+			}
+		}
+		if l.Seen(key(n-2*size-1)) != ingest.Unseen {
+			t.Errorf("%s: a key older than two generations is remembered", when)
+		}
+	}
+	check("running")
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l = open(t, o)
+	check("reopened")
+	info, err := os.Stat(filepath.Join(o.Dir, ledger.FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if limit := int64(3*size) * 40; info.Size() > limit {
+		t.Errorf("the file has %d bytes for a memory of %d keys; at most %d make sense", info.Size(), size, limit)
+	}
+}
+
+func TestNewerLayoutIsRefused(t *testing.T) {
+	o := ledger.Options{Dir: t.TempDir()}
+	l := open(t, o)
+	l.Close()
+	// user_version is a big-endian number at byte 60 of the file's header.
+	path := filepath.Join(o.Dir, ledger.FileName)
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt([]byte{0, 0, 0, 9}, 60); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	if _, err := ledger.Open(t.Context(), o); err == nil {
+		t.Error("a ledger of a newer layout was opened")
+	}
+}
+
+func BenchmarkCommit(b *testing.B) {
+	l, err := ledger.Open(b.Context(), ledger.Options{Dir: b.TempDir()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	const messages = 1000
+	c := ingest.Commit{Accounts: []ingest.Account{{Gateway: "nha-trang"}}, Fates: make([]ingest.KeyFate, messages)}
+	b.ResetTimer()
+	for i := range b.N {
+		for j := range c.Fates {
+			c.Fates[j] = ingest.KeyFate{Key: key(i*messages + j), Fate: ingest.Kept}
+		}
+		if err := l.Commit(b.Context(), c); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*messages), "ns/message")
+}

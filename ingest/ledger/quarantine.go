@@ -1,0 +1,156 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/haidang-iot/haidang/ingest"
+)
+
+// maxListed bounds one answer of Quarantine.
+const maxListed = 1000
+
+func writeQuarantine(ctx context.Context, tx *sql.Tx, c ingest.Commit) error {
+	for _, id := range c.Release {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM quarantine WHERE id = ?", id); err != nil {
+			return fmt.Errorf("release message %d from quarantine: %w", id, err)
+		}
+	}
+	for _, q := range c.Retry {
+		problems, reason, err := encodeProblems(q)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "UPDATE quarantine SET problems=?, reason=?, partial=?, tries=tries+1 WHERE id = ?",
+			problems, reason, q.Partial, q.ID); err != nil {
+			return fmt.Errorf("keep message %d in quarantine: %w", q.ID, err)
+		}
+	}
+	if len(c.Quarantine) == 0 {
+		return nil
+	}
+	add, err := tx.PrepareContext(ctx, `INSERT INTO quarantine (gateway, topic, payload, full_size, received, qos, redelivered,
+		retained, partial, reason, problems, at, tries) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,0)`)
+	if err != nil {
+		return fmt.Errorf("prepare quarantine: %w", err)
+	}
+	defer add.Close()
+	for _, q := range c.Quarantine {
+		problems, reason, err := encodeProblems(q)
+		if err != nil {
+			return err
+		}
+		m := q.Message
+		payload := m.Payload
+		if payload == nil {
+			payload = []byte{}
+		}
+		if _, err := add.ExecContext(ctx, q.Gateway, m.Topic, payload, m.FullSize, m.Received.UnixMilli(), m.QoS, m.Redelivered,
+			m.Retained, q.Partial, reason, problems, q.At.UnixMilli()); err != nil {
+			return fmt.Errorf("quarantine a message of gateway %s: %w", q.Gateway, err)
+		}
+	}
+	return nil
+}
+
+func encodeProblems(q ingest.Quarantined) (problems, reason string, err error) {
+	b, err := json.Marshal(q.Problems)
+	if err != nil {
+		return "", "", fmt.Errorf("encode problems: %w", err)
+	}
+	if len(q.Problems) > 0 {
+		reason = string(q.Problems[0].Reason)
+	}
+	return string(b), reason, nil
+}
+
+// Quarantine implements [ingest.Ledger]. It returns at most 1,000 messages.
+func (l *Ledger) Quarantine(ctx context.Context, f ingest.QuarantineFilter) ([]ingest.Quarantined, error) {
+	where, args := conditions(f)
+	if f.Limit <= 0 || f.Limit > maxListed {
+		f.Limit = maxListed
+	}
+	rows, err := l.db.QueryContext(ctx, `SELECT id, gateway, topic, payload, full_size, received, qos, redelivered, retained, partial,
+		problems, at, tries FROM quarantine WHERE `+where+` ORDER BY id LIMIT ?`, append(args, f.Limit)...)
+	if err != nil {
+		return nil, fmt.Errorf("list quarantine: %w", err)
+	}
+	defer rows.Close()
+	var out []ingest.Quarantined
+	for rows.Next() {
+		var q ingest.Quarantined
+		var received, at int64
+		var problems string
+		m := &q.Message
+		if err := rows.Scan(&q.ID, &q.Gateway, &m.Topic, &m.Payload, &m.FullSize, &received, &m.QoS, &m.Redelivered, &m.Retained,
+			&q.Partial, &problems, &at, &q.Tries); err != nil {
+			return nil, fmt.Errorf("list quarantine: %w", err)
+		}
+		if err := json.Unmarshal([]byte(problems), &q.Problems); err != nil {
+			return nil, fmt.Errorf("read problems of quarantined message %d: %w", q.ID, err)
+		}
+		m.Received, q.At = time.UnixMilli(received).UTC(), time.UnixMilli(at).UTC()
+		out = append(out, q)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("list quarantine: %w", err)
+	}
+	return out, nil
+}
+
+// ReasonCount is how many messages wait in quarantine for one reason.
+type ReasonCount struct {
+	Gateway string `json:"gateway"`
+	Reason  string `json:"reason"`
+	Partial bool   `json:"partial"`
+	Count   int64  `json:"count"`
+}
+
+// Reasons counts the quarantine by gateway and reason.
+func (l *Ledger) Reasons(ctx context.Context) ([]ReasonCount, error) {
+	rows, err := l.db.QueryContext(ctx, "SELECT gateway, reason, partial, COUNT(*) FROM quarantine GROUP BY 1,2,3 ORDER BY 1,2,3")
+	if err != nil {
+		return nil, fmt.Errorf("count quarantine: %w", err)
+	}
+	defer rows.Close()
+	var out []ReasonCount
+	for rows.Next() {
+		var r ReasonCount
+		if err := rows.Scan(&r.Gateway, &r.Reason, &r.Partial, &r.Count); err != nil {
+			return nil, fmt.Errorf("count quarantine: %w", err)
+		}
+		out = append(out, r)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("count quarantine: %w", err)
+	}
+	return out, nil
+}
+
+// conditions turns a filter into SQL. All values are bound, none spliced in.
+func conditions(f ingest.QuarantineFilter) (string, []any) {
+	where, args := []string{"id > ?"}, []any{f.After}
+	if len(f.IDs) > 0 {
+		marks := make([]string, len(f.IDs))
+		for i, id := range f.IDs {
+			marks[i], args = "?", append(args, id)
+		}
+		where = append(where, "id IN ("+strings.Join(marks, ",")+")")
+	}
+	if f.Gateway != "" {
+		where, args = append(where, "gateway = ?"), append(args, f.Gateway)
+	}
+	if f.Reason != "" {
+		where, args = append(where, "reason = ?"), append(args, string(f.Reason))
+	}
+	if prefix, ok := strings.CutSuffix(f.Topic, "*"); ok {
+		where, args = append(where, "substr(topic, 1, ?) = ?"), append(args, len([]rune(prefix)), prefix)
+	} else if f.Topic != "" {
+		where, args = append(where, "topic = ?"), append(args, f.Topic)
+	}
+	return strings.Join(where, " AND "), args
+}

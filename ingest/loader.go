@@ -1,0 +1,375 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/haidang-iot/haidang/ingest/codec"
+	"github.com/haidang-iot/haidang/ingest/store"
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+)
+
+const (
+	// futureTolerance is how far a device's clock may be ahead.
+	futureTolerance = 10 * time.Minute
+	// takeAhead is how many records wait decoded-for while a batch is written.
+	takeAhead = 64
+	// maxWriteBackoff caps the pause between attempts to write to the store.
+	maxWriteBackoff = 5 * time.Second
+)
+
+// Admission says whether a device's readings are stored, and for which site.
+type Admission interface {
+	// Admit returns the series' tags for a device, or a Problem as its error
+	// (Unregistered, UnknownLocality) where its readings must wait. It is asked
+	// for every reading and answers from memory.
+	Admit(locality telemetry.Locality, kind telemetry.Kind, device telemetry.Device, at time.Time) (telemetry.Site, error)
+}
+
+// Loader takes records from the journal, writes their readings to the store and
+// accounts for every message. One loader owns the ledger.
+//
+// Its work is a list of steps, each of which may be cut off by a crash and is
+// then done again:
+//
+//	take → decode (and check, enrich) → write → commit → acknowledge
+//
+// Until the commit nothing is counted; from the commit on the record's place in
+// the gateway's count tells a repetition from news.
+type Loader struct {
+	Journal Taker
+	// Codec chooses the codec of a message by the subscription it came through.
+	// It is called from the loader's goroutine only.
+	Codec     func(gateway, topic string) codec.Codec
+	Admission Admission
+	Store     store.Store
+	Ledger    Ledger
+	// Retention is how long the store keeps points; older readings are not
+	// written, since some stores would drop them without a word.
+	Retention time.Duration
+	// BatchMessages bounds how many messages are written at once.
+	BatchMessages int
+
+	Now     func() time.Time
+	Logger  *slog.Logger
+	Metrics *Metrics
+
+	storeErr atomic.Pointer[error]
+	redrives chan redrive
+	accounts map[string]*Account
+	hash     keyHash
+}
+
+// NewLoader makes a loader with the usual bounds.
+func NewLoader(journal Taker, s store.Store, l Ledger) *Loader {
+	return &Loader{
+		Journal: journal, Store: s, Ledger: l, BatchMessages: 5000, Retention: 400 * 24 * time.Hour,
+		Now: time.Now, Logger: slog.New(slog.DiscardHandler), redrives: make(chan redrive),
+	}
+}
+
+// Run loads until ctx ends, through any absence of journal and store. A batch
+// that ctx interrupts is done again at the next start.
+func (l *Loader) Run(ctx context.Context) error {
+	l.hash = newKeyHash()
+	l.accounts = map[string]*Account{}
+	for _, a := range l.Ledger.Accounts() {
+		l.accounts[a.Gateway] = &a
+	}
+	// again is the First of a record after a gap that was taken from the start
+	// once more because of it: if the gap is still there, it is a loss.
+	again := map[string]uint64{}
+	// The batch at work when ctx ends is finished, if that takes no longer than
+	// the grace; else it is done again at the next start.
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(stopGrace, cancel) })()
+	for ctx.Err() == nil {
+		gap, err := l.session(ctx, work, again)
+		switch {
+		case ctx.Err() != nil:
+		case err != nil:
+			l.Logger.Error("cannot take from the journal; trying again", "error", err)
+			sleep(ctx, time.Second)
+		case gap != nil:
+			again[gap.Gateway] = gap.First
+			l.Logger.Warn("records are missing; taking the journal from its start once more", "gateway", gap.Gateway,
+				"expected", l.account(gap.Gateway).Position, "found", gap.First)
+		}
+	}
+	return nil
+}
+
+// session takes records until something is wrong with the taking. A returned
+// record is the first after a gap.
+func (l *Loader) session(ctx, work context.Context, again map[string]uint64) (*Record, error) {
+	taken, err := l.Journal.Take(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("open journal: %w", err)
+	}
+	defer taken.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	feed := make(chan Delivery, takeAhead)
+	var feedErr error
+	go func() {
+		defer close(feed)
+		for {
+			d, err := taken.Next(ctx)
+			if err != nil {
+				feedErr = err
+				return
+			}
+			select {
+			case feed <- d:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	defer func() { // the feeder ends before the taking does
+		cancel()
+		for range feed {
+		}
+	}()
+	w := newBatchWork(taken.Processed)
+	for {
+		select {
+		case r := <-l.redrives:
+			r.done <- l.redrivePage(work, r.filter)
+		case d, ok := <-feed:
+			if !ok {
+				return nil, feedErr
+			}
+			gap, err := l.load(work, w, d, feed, again)
+			if gap != nil || err != nil {
+				return gap, err
+			}
+		case <-ctx.Done():
+			return nil, nil
+		}
+	}
+}
+
+// load drives one batch, begun with d and filled from what else is there,
+// through all steps.
+func (l *Loader) load(ctx context.Context, w *batchWork, d Delivery, feed <-chan Delivery, again map[string]uint64) (*Record, error) {
+	w.reset()
+	gap := l.take(w, d, feed, again)
+	l.decode(w)
+	if err := l.write(ctx, w); err != nil {
+		return nil, err
+	}
+	if err := l.commit(ctx, w); err != nil {
+		return nil, err
+	}
+	return gap, l.acknowledge(ctx, w)
+}
+
+// take gathers deliveries into the batch until it is full, nothing more is
+// there, or a gap is found. Messages accounted for already are left out.
+func (l *Loader) take(w *batchWork, d Delivery, feed <-chan Delivery, again map[string]uint64) (gap *Record) {
+	for {
+		if d.Err != nil {
+			l.Logger.Error("a journal record cannot be read; its bytes are kept in quarantine", "gateway", d.Record.Gateway, "error", d.Err)
+			w.corrupt = append(w.corrupt, d)
+		} else {
+			r := d.Record
+			next := l.account(r.Gateway).Position
+			if p, ok := w.positions[r.Gateway]; ok {
+				next = p
+			}
+			if r.First > next && again[r.Gateway] != r.First {
+				return &r
+			}
+			if r.First > next {
+				l.Logger.Error("messages are lost: the journal does not hold them", "gateway", r.Gateway, "first", next, "messages", r.First-next)
+			}
+			for i := range r.Messages {
+				if r.First+uint64(i) >= next {
+					w.items = append(w.items, item{gateway: r.Gateway, message: r.Messages[i]})
+				}
+			}
+			w.positions[r.Gateway] = max(next, r.End())
+		}
+		w.acks = append(w.acks, d.Ack)
+		if len(w.items) >= l.BatchMessages {
+			return nil
+		}
+		select {
+		case next, ok := <-feed:
+			if !ok {
+				return nil
+			}
+			d = next
+		default:
+			return nil
+		}
+	}
+}
+
+// write writes the batch's points, however often it must try, and notes which
+// the store will never take.
+func (l *Loader) write(ctx context.Context, w *batchWork) error {
+	if len(w.points) == 0 {
+		return nil
+	}
+	for attempt, wait := 0, 100*time.Millisecond; ; attempt, wait = attempt+1, min(2*wait, maxWriteBackoff) {
+		start := l.Now()
+		err := l.Store.Write(ctx, w.points)
+		l.Metrics.writeSeconds.Observe(l.Now().Sub(start).Seconds())
+		var rejected *store.RejectedError
+		if err == nil || errors.As(err, &rejected) {
+			if attempt > 0 {
+				l.Logger.Info("store accepts again", "after", attempt)
+			}
+			l.Metrics.storeUp.Set(1)
+			l.storeErr.Store(nil)
+			w.reject(rejected)
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		l.Metrics.storeUp.Set(0)
+		l.storeErr.Store(&err)
+		l.Metrics.writeErrors.Inc()
+		if attempt == 0 {
+			l.Logger.Error("store does not accept; the journal holds the messages until it does", "error", err)
+		}
+		if !sleep(ctx, wait) {
+			return ctx.Err()
+		}
+	}
+}
+
+// commit settles every message's outcome and makes it durable in one step.
+func (l *Loader) commit(ctx context.Context, w *batchWork) error {
+	now := l.Now()
+	c := Commit{Fates: w.fates[:0]}
+	changed := map[string]Account{}
+	for gateway, position := range w.positions {
+		a := *l.account(gateway)
+		a.Position = position
+		changed[gateway] = a
+	}
+	for i := range w.items {
+		it := &w.items[i]
+		a := changed[it.gateway]
+		l.settle(it, &a, &c, now)
+		changed[it.gateway] = a
+	}
+	for _, d := range w.corrupt {
+		c.Quarantine = append(c.Quarantine, Quarantined{Gateway: d.Record.Gateway, At: now,
+			Message:  Message{Payload: d.Raw, FullSize: len(d.Raw), Received: now},
+			Problems: []telemetry.Problem{{Reason: telemetry.CorruptRecord, Detail: d.Err.Error()}}})
+	}
+	w.fates = c.Fates
+	if err := l.commitAccounts(ctx, changed, c); err != nil {
+		return err
+	}
+	l.observe(w, now)
+	return nil
+}
+
+// commitAccounts commits with the changed accounts, until the ledger takes it.
+func (l *Loader) commitAccounts(ctx context.Context, changed map[string]Account, c Commit) error {
+	for _, a := range changed {
+		c.Accounts = append(c.Accounts, a)
+	}
+	for attempt := 0; ; attempt++ {
+		err := l.Ledger.Commit(ctx, c)
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if attempt == 0 {
+			l.Logger.Error("ledger does not accept (is the disk of --data full?); the journal holds the messages until it does", "error", err)
+		}
+		if !sleep(ctx, time.Second) {
+			return ctx.Err()
+		}
+	}
+	for gateway, a := range changed {
+		*l.account(gateway) = a
+	}
+	return nil
+}
+
+// settle decides what became of a message and adds it to its account.
+func (l *Loader) settle(it *item, a *Account, c *Commit, now time.Time) {
+	switch {
+	case it.duplicate:
+		a.Duplicate++
+		return
+	case it.stored > 0:
+		a.Stored++
+		it.fate = Kept
+	default:
+		a.Quarantined++
+		it.fate = Held
+	}
+	c.Fates = append(c.Fates, KeyFate{Key: it.key, Fate: it.fate})
+	if len(it.problems) == 0 {
+		return
+	}
+	if it.fate == Kept {
+		a.Partial++
+	}
+	c.Quarantine = append(c.Quarantine, Quarantined{Gateway: it.gateway, Message: it.message, Partial: it.fate == Kept, Problems: it.problems, At: now})
+}
+
+// acknowledge lets the records go from the journal. First the journal notes how
+// far the gateways are, lest their count be lost with their last record.
+func (l *Loader) acknowledge(ctx context.Context, w *batchWork) error {
+	for gateway, position := range w.positions {
+		if err := w.processed(ctx, gateway, position); err != nil {
+			return fmt.Errorf("note position of gateway %s: %w", gateway, err)
+		}
+	}
+	for _, ack := range w.acks {
+		if err := ack(); err != nil {
+			return fmt.Errorf("acknowledge record: %w", err)
+		}
+	}
+	return nil
+}
+
+// StoreError is why the store does not accept at the moment; nil if it does.
+func (l *Loader) StoreError() error {
+	if err := l.storeErr.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+func (l *Loader) account(gateway string) *Account {
+	a := l.accounts[gateway]
+	if a == nil {
+		a = &Account{Gateway: gateway}
+		l.accounts[gateway] = a
+	}
+	return a
+}
+
+// observe feeds the metrics from a batch that is queryable now.
+func (l *Loader) observe(w *batchWork, now time.Time) {
+	l.Metrics.batchMessages.Observe(float64(len(w.items)))
+	values := 0
+	for i := range w.items {
+		it := &w.items[i]
+		values += it.stored
+		for _, p := range it.problems {
+			l.Metrics.problems.WithLabelValues(string(p.Reason)).Inc()
+		}
+	}
+	l.Metrics.values.Add(float64(values))
+	for i := range w.points {
+		l.Metrics.delay.Observe(now.Sub(w.points[i].Time).Seconds())
+	}
+}

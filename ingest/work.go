@@ -1,0 +1,214 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"hash"
+	"time"
+
+	"github.com/minio/highwayhash"
+
+	"github.com/haidang-iot/haidang/ingest/codec"
+	"github.com/haidang-iot/haidang/ingest/store"
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+)
+
+// batchWork is one batch on its way through the loader's steps. It is used again for
+// the next batch.
+type batchWork struct {
+	items  []item
+	points []telemetry.Point
+	// owners holds, for each point, the item it came from.
+	owners []int
+	// values backs the points' values, so that a batch allocates little.
+	values []telemetry.Value
+	fates  []KeyFate
+	// kept holds the keys of this batch's own messages, until they are committed.
+	kept map[MessageKey]bool
+
+	positions map[string]uint64
+	corrupt   []Delivery
+	acks      []func() error
+	processed func(ctx context.Context, gateway string, end uint64) error
+}
+
+// item is one message of a batch and what becomes of it.
+type item struct {
+	gateway string
+	message Message
+	key     MessageKey
+	// redriven is the quarantined message this is, if it comes from there.
+	redriven *Quarantined
+	problems []telemetry.Problem
+	// stored counts the values that are in the store.
+	stored    int
+	duplicate bool
+	fate      Fate
+}
+
+func newBatchWork(processed func(context.Context, string, uint64) error) *batchWork {
+	return &batchWork{positions: map[string]uint64{}, kept: map[MessageKey]bool{}, processed: processed}
+}
+
+func (w *batchWork) reset() {
+	clear(w.items)
+	clear(w.points)
+	clear(w.acks)
+	clear(w.positions)
+	clear(w.kept)
+	w.items, w.points, w.owners, w.values = w.items[:0], w.points[:0], w.owners[:0], w.values[:0]
+	w.acks, w.corrupt = w.acks[:0], nil
+}
+
+// decode turns the messages into points with the device in the site's place,
+// checked against the catalogue, and marks duplicates.
+func (l *Loader) decode(w *batchWork) {
+	now := l.Now()
+	for i := range w.items {
+		it := &w.items[i]
+		it.key = l.hash.of(it.message)
+		d, ok := l.decodeOne(it)
+		if it.duplicate = l.isDuplicate(w, it, ok && allGiven(d.Readings), isStatus(d.Readings)); it.duplicate {
+			it.problems = nil
+			continue
+		}
+		for _, r := range d.Readings {
+			l.check(w, i, r, now)
+		}
+		w.kept[it.key] = true
+	}
+}
+
+// isDuplicate reports whether the same message has been dealt with before. The
+// same bytes again are a repetition only if they bring their own time (given) or
+// if the broker says so: "25 °C" may well be true twice. A device's status is
+// retained by design, and true again whenever the broker says it again.
+func (l *Loader) isDuplicate(w *batchWork, it *item, given, status bool) bool {
+	fate := l.Ledger.Seen(it.key)
+	if w.kept[it.key] {
+		fate = Kept
+	}
+	if it.redriven != nil { // its own key is remembered as Held
+		return given && fate == Kept && !it.redriven.Partial
+	}
+	return fate != Unseen && (given || it.message.Redelivered || it.message.Retained && !status)
+}
+
+// decodeOne decodes one message; what is wrong with all of it becomes the item's
+// problem.
+func (l *Loader) decodeOne(it *item) (codec.Decoded, bool) {
+	m := it.message
+	if m.FullSize > len(m.Payload) {
+		it.problems = append(it.problems, telemetry.Problem{Reason: telemetry.TooLarge,
+			Detail: fmt.Sprintf("the payload has %d bytes, more than the journal takes; its first %d are kept", m.FullSize, len(m.Payload))})
+		return codec.Decoded{}, false
+	}
+	d, err := l.Codec(it.gateway, m.Topic).Decode(codec.Message{Topic: m.Topic, Payload: m.Payload, Received: m.Received, Retained: m.Retained})
+	if err != nil {
+		it.problems = append(it.problems, asProblem(err))
+		return codec.Decoded{}, false
+	}
+	it.problems = append(it.problems, d.Problems...)
+	return d, true
+}
+
+// check puts the storable values of a reading into the batch.
+func (l *Loader) check(w *batchWork, owner int, r telemetry.Reading, now time.Time) {
+	it := &w.items[owner]
+	if p, ok := l.checkTime(r.Time, now); !ok {
+		it.problems = append(it.problems, p)
+		return
+	}
+	site, err := l.Admission.Admit(r.Locality, r.Kind.Kind, r.Device, r.Time)
+	if err != nil {
+		it.problems = append(it.problems, asProblem(err))
+		return
+	}
+	start := len(w.values)
+	for _, v := range r.Values {
+		if p, ok := v.Spec.Check(v.Number); !ok {
+			it.problems = append(it.problems, p)
+			continue
+		}
+		w.values = append(w.values, v)
+	}
+	if len(w.values) == start {
+		return
+	}
+	it.stored += len(w.values) - start
+	w.points = append(w.points, telemetry.Point{
+		Series: telemetry.Series{Kind: r.Kind.Kind, Locality: r.Locality, Site: site, Device: r.Device},
+		Time:   r.Time, Values: w.values[start:len(w.values):len(w.values)],
+	})
+	w.owners = append(w.owners, owner)
+}
+
+func (l *Loader) checkTime(t, now time.Time) (telemetry.Problem, bool) {
+	if ahead := t.Sub(now); ahead > futureTolerance {
+		return telemetry.Problem{Field: "ts", Reason: telemetry.FutureTime,
+			Detail: fmt.Sprintf("%s is %v ahead of now; at most %v is taken: set the device's clock", t.UTC().Format(time.RFC3339), ahead.Round(time.Second), futureTolerance)}, false
+	}
+	if age := now.Sub(t); age > l.Retention {
+		return telemetry.Problem{Field: "ts", Reason: telemetry.TooOld,
+			Detail: fmt.Sprintf("%s is older than the store keeps (%v): set the device's clock, or raise --retention and re-drive", t.UTC().Format(time.RFC3339), l.Retention)}, false
+	}
+	return telemetry.Problem{}, true
+}
+
+// reject takes back what the store refused.
+func (w *batchWork) reject(e *store.RejectedError) {
+	if e == nil {
+		return
+	}
+	for _, r := range e.Rejections {
+		it := &w.items[w.owners[r.Point]]
+		it.problems = append(it.problems, telemetry.Problem{Field: string(r.Metric), Reason: telemetry.StoreRefused, Detail: r.Detail})
+		if r.Metric == "" {
+			it.stored -= len(w.points[r.Point].Values)
+		} else {
+			it.stored--
+		}
+	}
+}
+
+func asProblem(err error) telemetry.Problem {
+	if p, ok := err.(telemetry.Problem); ok {
+		return p
+	}
+	return telemetry.Problem{Reason: telemetry.NotJSON, Detail: err.Error()}
+}
+
+func allGiven(readings []telemetry.Reading) bool {
+	for _, r := range readings {
+		if !r.TimeGiven {
+			return false
+		}
+	}
+	return len(readings) > 0
+}
+
+func isStatus(readings []telemetry.Reading) bool {
+	return len(readings) > 0 && readings[0].Kind.Kind == telemetry.Status
+}
+
+// keyHash makes message keys. 128 bits leave no chance of two different
+// messages being taken for one: a key met by accident would lose a reading.
+type keyHash struct{ hash.Hash }
+
+func newKeyHash() keyHash {
+	// The key need not be secret, only always the same.
+	h, err := highwayhash.New128([]byte("haidang message key, version 01 "))
+	if err != nil {
+		panic("highwayhash: " + err.Error()) // only for a key that is not 32 bytes
+	}
+	return keyHash{h}
+}
+
+func (h keyHash) of(m Message) (k MessageKey) {
+	h.Reset()
+	h.Write([]byte(m.Topic))
+	h.Write([]byte{0})
+	h.Write(m.Payload)
+	h.Sum(k[:0])
+	return k
+}
