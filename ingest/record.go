@@ -77,8 +77,6 @@ type Taken interface {
 	// Next waits for the next record. It returns ctx's error when that ends.
 	// A record that cannot be read is returned as a Delivery whose Err is set.
 	Next(ctx context.Context) (Delivery, error)
-	// Ready reports the next record if one is here already; it never waits.
-	Ready() (Delivery, bool)
 	// Processed tells the journal that the gateway's messages up to end have
 	// been accounted for, so that the gateway's Position survives even when all
 	// its records have left the journal. It must return before they are
