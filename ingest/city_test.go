@@ -35,6 +35,7 @@ type city struct {
 	store     *embedded.Store
 	admission *ingest.OpenAdmission
 	loader    *ingest.Loader
+	registry  *prometheus.Registry
 	metrics   *ingest.Metrics
 	position  uint64 // of the gateway "nha-trang", when the test appends itself
 }
@@ -42,9 +43,16 @@ type city struct {
 // newCity opens the parts; nothing runs yet.
 func newCity(t *testing.T) *city {
 	t.Helper()
-	c := &city{t: t, dir: t.TempDir(), metrics: ingest.NewMetrics(prometheus.NewRegistry())}
+	return newCityWith(t, 0)
+}
+
+// newCityWith is newCity with a broker that repeats after ackWait.
+func newCityWith(t *testing.T, ackWait time.Duration) *city {
+	t.Helper()
+	c := &city{t: t, dir: t.TempDir(), registry: prometheus.NewRegistry()}
+	c.metrics = ingest.NewMetrics(c.registry)
 	var err error
-	c.broker, err = broker.Start(t.Context(), broker.Options{Dir: c.dir + "/broker", MQTTAddr: "127.0.0.1:0"})
+	c.broker, err = broker.Start(t.Context(), broker.Options{Dir: c.dir + "/broker", MQTTAddr: "127.0.0.1:0", AckWait: ackWait})
 	c.must(err)
 	t.Cleanup(func() { c.broker.Close(context.Background()) })
 	conn, err := c.broker.Connect("journal")

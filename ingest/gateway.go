@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -61,9 +62,12 @@ type Gateway struct {
 	Logger  *slog.Logger
 	Metrics *Metrics
 
-	in    chan arrival
-	bytes *semaphore.Weighted
-	link  link
+	in chan arrival
+	// pending marks the packet identifiers that are not acknowledged yet on this
+	// connection.
+	pending [1 << 16]atomic.Bool
+	bytes   *semaphore.Weighted
+	link    link
 }
 
 // arrival is a message on its way from the MQTT client to the gathering loop.
@@ -134,6 +138,12 @@ func (g *Gateway) receive(ctx context.Context, m mqtt.Message) {
 	}
 	if ctx.Err() != nil {
 		return // stopping: not acknowledged, so the broker keeps it
+	}
+	// A broker that is kept waiting may send a message once more. While it has
+	// not been acknowledged this is the same delivery, not another.
+	if m.Qos() > 0 && g.pending[m.MessageID()].Swap(true) && m.Duplicate() {
+		g.Metrics.repeated.WithLabelValues(g.Name).Inc()
+		return
 	}
 	g.Metrics.received.WithLabelValues(g.Name).Inc()
 	g.Metrics.receivedBytes.WithLabelValues(g.Name).Add(float64(len(m.Payload())))
@@ -297,8 +307,10 @@ func (b *batch) add(a arrival) {
 // batch ready for the next record.
 func (b *batch) acknowledge() {
 	for i := range b.arrivals {
-		b.arrivals[i].Ack()
-		b.gateway.bytes.Release(b.arrivals[i].weight)
+		a := &b.arrivals[i]
+		b.gateway.pending[a.MessageID()].Store(false)
+		a.Ack()
+		b.gateway.bytes.Release(a.weight)
 	}
 	b.record.First = b.record.End()
 	clear(b.arrivals)

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net/url"
 	"slices"
@@ -96,6 +97,14 @@ func (g *Gateway) clientOptions(ctx context.Context) *mqtt.ClientOptions {
 	// A resumed session may deliver before we have subscribed again, so the
 	// handler is the default one and subscriptions have none of their own.
 	o.SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) { g.receive(ctx, m) })
+	// Called before each attempt, when the connection before has ended with all
+	// its handlers: packet identifiers begin anew.
+	o.SetConnectionAttemptHandler(func(_ *url.URL, t *tls.Config) *tls.Config {
+		for i := range g.pending {
+			g.pending[i].Store(false)
+		}
+		return t
+	})
 	o.SetOnConnectHandler(func(c mqtt.Client) { g.subscribe(ctx, c) })
 	o.SetConnectionLostHandler(func(_ mqtt.Client, err error) {
 		if ctx.Err() == nil {

@@ -130,6 +130,14 @@ type QuarantineFilter struct {
 	Limit int   `json:"limit,omitempty"`
 }
 
+// ReasonCount is how many messages wait in quarantine for one reason.
+type ReasonCount struct {
+	Gateway string `json:"gateway"`
+	Reason  string `json:"reason"`
+	Partial bool   `json:"partial"`
+	Count   int64  `json:"count"`
+}
+
 // Ledger keeps the accounts, the memory of recent messages and the quarantine in
 // one place, so that a crash finds them in agreement. Seen and Commit belong to
 // the loader's goroutine; the others are safe for concurrent use.
@@ -142,4 +150,6 @@ type Ledger interface {
 	Commit(context.Context, Commit) error
 	// Quarantine lists by ascending ID.
 	Quarantine(context.Context, QuarantineFilter) ([]Quarantined, error)
+	// Reasons counts the quarantine by gateway and reason.
+	Reasons(context.Context) ([]ReasonCount, error)
 }

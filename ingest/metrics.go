@@ -11,6 +11,7 @@ type Metrics struct {
 	connected     *prometheus.GaugeVec
 	received      *prometheus.CounterVec
 	receivedBytes *prometheus.CounterVec
+	repeated      *prometheus.CounterVec
 	inFlight      *prometheus.GaugeVec
 	recordSize    prometheus.Histogram
 	appendSeconds prometheus.Histogram
@@ -31,6 +32,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		connected:     prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "haidang_gateway_connected", Help: "1 while the gateway is connected to its broker and all its subscriptions are granted."}, []string{"gateway"}),
 		received:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: "haidang_gateway_publishes_total", Help: "MQTT PUBLISH packets delivered to the gateway since it started, whether or not they are in the journal yet."}, []string{"gateway"}),
 		receivedBytes: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "haidang_gateway_payload_bytes_total", Help: "Payload bytes delivered to the gateway since it started."}, []string{"gateway"}),
+		repeated:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: "haidang_gateway_repeated_total", Help: "Messages the broker sent once more while they were waiting for the journal."}, []string{"gateway"}),
 		inFlight:      prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "haidang_gateway_in_flight", Help: "Messages delivered to the gateway and not yet acknowledged to the broker."}, []string{"gateway"}),
 		recordSize:    prometheus.NewHistogram(prometheus.HistogramOpts{Name: "haidang_gateway_record_messages", Help: "Messages gathered into one journal record.", Buckets: prometheus.ExponentialBuckets(1, 4, 7)}),
 		appendSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "haidang_journal_append_seconds", Help: "Time until the journal confirmed a record.", Buckets: prometheus.ExponentialBuckets(0.0001, 4, 9)}),
@@ -43,7 +45,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		problems:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: "haidang_loader_problems_total", Help: "Things found wrong with messages or fields of them since the loader started."}, []string{"reason"}),
 		values:        prometheus.NewCounter(prometheus.CounterOpts{Name: "haidang_store_values_total", Help: "Values written to the store since the loader started."}),
 	}
-	reg.MustRegister(m.connected, m.received, m.receivedBytes, m.inFlight, m.recordSize, m.appendSeconds, m.appendErrors,
+	reg.MustRegister(m.connected, m.received, m.receivedBytes, m.repeated, m.inFlight, m.recordSize, m.appendSeconds, m.appendErrors,
 		m.batchMessages, m.writeSeconds, m.writeErrors, m.storeUp, m.delay, m.problems, m.values)
 	m.storeUp.Set(1)
 	return m

@@ -12,7 +12,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/haidang-iot/haidang/ingest"
-	"github.com/haidang-iot/haidang/ingest/ledger"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
 
@@ -25,7 +24,7 @@ type Ingest struct {
 	Audit      ingest.Audit
 	Quarantine interface {
 		Quarantine(context.Context, ingest.QuarantineFilter) ([]ingest.Quarantined, error)
-		Reasons(context.Context) ([]ledger.ReasonCount, error)
+		Reasons(context.Context) ([]ingest.ReasonCount, error)
 	}
 	Redriver interface {
 		Redrive(context.Context, ingest.QuarantineFilter) (ingest.RedriveResult, error)
@@ -54,7 +53,7 @@ type Message struct {
 // QuarantinePage is a part of the quarantine, by ascending id.
 type QuarantinePage struct {
 	Messages []Message            `json:"messages"`
-	Reasons  []ledger.ReasonCount `json:"reasons" doc:"How many wait, by gateway and reason; the whole quarantine"`
+	Reasons  []ingest.ReasonCount `json:"reasons" doc:"How many wait, by gateway and reason; the whole quarantine"`
 	Next     int64                `json:"next,omitempty" doc:"Continue with after=next; absent on the last page"`
 }
 

@@ -158,7 +158,7 @@ func TestReleaseAndRetry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]ledger.ReasonCount{{Gateway: "nha-trang", Reason: "out_of_range", Partial: true, Count: 1}}, reasons); diff != "" {
+	if diff := cmp.Diff([]ingest.ReasonCount{{Gateway: "nha-trang", Reason: "out_of_range", Partial: true, Count: 1}}, reasons); diff != "" {
 		t.Error(diff)
 	}
 }

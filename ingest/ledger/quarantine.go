@@ -102,24 +102,16 @@ func (l *Ledger) Quarantine(ctx context.Context, f ingest.QuarantineFilter) ([]i
 	return out, nil
 }
 
-// ReasonCount is how many messages wait in quarantine for one reason.
-type ReasonCount struct {
-	Gateway string `json:"gateway"`
-	Reason  string `json:"reason"`
-	Partial bool   `json:"partial"`
-	Count   int64  `json:"count"`
-}
-
 // Reasons counts the quarantine by gateway and reason.
-func (l *Ledger) Reasons(ctx context.Context) ([]ReasonCount, error) {
+func (l *Ledger) Reasons(ctx context.Context) ([]ingest.ReasonCount, error) {
 	rows, err := l.db.QueryContext(ctx, "SELECT gateway, reason, partial, COUNT(*) FROM quarantine GROUP BY 1,2,3 ORDER BY 1,2,3")
 	if err != nil {
 		return nil, fmt.Errorf("count quarantine: %w", err)
 	}
 	defer rows.Close()
-	var out []ReasonCount
+	var out []ingest.ReasonCount
 	for rows.Next() {
-		var r ReasonCount
+		var r ingest.ReasonCount
 		if err := rows.Scan(&r.Gateway, &r.Reason, &r.Partial, &r.Count); err != nil {
 			return nil, fmt.Errorf("count quarantine: %w", err)
 		}
