@@ -1,0 +1,95 @@
+package ingest_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/haidang-iot/haidang/ingest"
+	"github.com/haidang-iot/haidang/ingest/broker"
+	"github.com/haidang-iot/haidang/ingest/codec"
+	"github.com/haidang-iot/haidang/ingest/journal"
+	"github.com/haidang-iot/haidang/ingest/ledger"
+	"github.com/haidang-iot/haidang/ingest/store/embedded"
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+)
+
+// BenchmarkJournalToStore measures the CPU of everything behind the gateway's
+// MQTT client: append to the journal, take, decode, check, write, commit. A
+// message has ten metrics; b.N counts messages.
+func BenchmarkJournalToStore(b *testing.B) {
+	for _, sync := range []bool{false, true} {
+		b.Run(fmt.Sprintf("power=%t", sync), func(b *testing.B) { benchJournalToStore(b, sync) })
+	}
+}
+
+func benchJournalToStore(b *testing.B, sync bool) {
+	ctx, dir := context.Background(), b.TempDir()
+	must := func(err error) {
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	br, err := broker.Start(ctx, broker.Options{Dir: dir + "/broker", SyncAlways: sync})
+	must(err)
+	defer br.Close(ctx)
+	conn, err := br.Connect("bench")
+	must(err)
+	defer conn.Close()
+	j, err := journal.Open(ctx, journal.Options{Conn: conn})
+	must(err)
+	defer j.Close()
+	led, err := ledger.Open(ctx, ledger.Options{Dir: dir, SyncCommits: sync})
+	must(err)
+	defer led.Close()
+	st, err := embedded.Open(ctx, embedded.Options{Dir: dir + "/store", Retention: 400 * 24 * time.Hour, SyncWrites: sync})
+	must(err)
+	defer st.Close()
+	cd, err := codec.New(codec.NativeName, telemetry.NewCatalogue())
+	must(err)
+	l := ingest.NewLoader(j, st, led)
+	l.Codec = func(string, string) codec.Codec { return cd }
+	l.Admission = ingest.NewOpenAdmission([]telemetry.Locality{"nha-trang"}, 1000)
+	l.Metrics, l.Logger = ingest.NewMetrics(prometheus.NewRegistry()), slog.New(slog.DiscardHandler)
+	run, stop := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() { defer close(done); l.Run(run) }()
+	defer func() { stop(); <-done }()
+
+	const perRecord, devices = 250, 500
+	start := ago(24 * time.Hour)
+	b.ResetTimer()
+	before := cpu(b)
+	for n := 0; n < b.N; {
+		r := ingest.Record{Gateway: "nha-trang", First: uint64(n)}
+		for ; len(r.Messages) < perRecord && n < b.N; n++ {
+			m := message(fmt.Sprintf("kh/nha-trang/air_quality/d%d", n%devices), fmt.Sprintf(
+				`{"ts":%d,"pm25":12.4,"pm10":30.1,"no2":18.2,"so2":4.1,"o3":60.5,"co":420,"temperature":29.3,"humidity":78,"bat":3.71,"seq":%d}`,
+				start+int64(n/devices)*1000, n))
+			m.FullSize, m.Received = len(m.Payload), time.UnixMilli(start)
+			r.Messages = append(r.Messages, m)
+		}
+		must(j.Append(ctx, r))
+	}
+	for {
+		if a := led.Accounts(); len(a) == 1 && a[0].Position == uint64(b.N) {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	b.ReportMetric(float64(cpu(b)-before)/float64(b.N)/1000, "cpu-µs/message")
+}
+
+// cpu is the process's CPU time so far.
+func cpu(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
