@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
-	"unicode/utf8"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 	"golang.org/x/sync/semaphore"
@@ -51,9 +50,11 @@ type Gateway struct {
 	Subscriptions []Subscription
 	Journal       Appender
 	// GatherMessages and GatherTime bound what is gathered into one record: as
-	// soon as either is reached the record is appended.
-	GatherMessages int
-	GatherTime     time.Duration
+	// soon as either is reached the record is appended. It is appended sooner if
+	// nothing comes for QuietTime: a broker that allows few messages in flight
+	// waits for us.
+	GatherMessages        int
+	GatherTime, QuietTime time.Duration
 	// GatherBytes bounds a record's payloads; a single larger message travels
 	// alone. MaxPayload is the longest payload the journal can hold.
 	GatherBytes, MaxPayload int
@@ -90,7 +91,8 @@ type Broker struct {
 func NewGateway(name string, broker Broker, subscriptions []Subscription, journal Appender) *Gateway {
 	return &Gateway{
 		Name: name, Broker: broker, Subscriptions: subscriptions, Journal: journal,
-		GatherMessages: 1000, GatherTime: 2 * time.Millisecond, GatherBytes: 512 << 10, MaxPayload: 4 << 20,
+		GatherMessages: 1000, GatherTime: 10 * time.Millisecond, QuietTime: 2 * time.Millisecond,
+		GatherBytes: 512 << 10, MaxPayload: 4 << 20,
 		Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 	}
 }
@@ -231,6 +233,10 @@ func (g *Gateway) append(ctx context.Context, b *batch) bool {
 			// the grace, so that no other record can take its numbers.
 			return g.appendLast(b)
 		}
+		if errors.Is(err, ErrPosition) {
+			g.renumber(ctx, b, err)
+			continue
+		}
 		g.Metrics.appendErrors.WithLabelValues(g.Name).Inc()
 		if !failed {
 			failed = true
@@ -245,6 +251,15 @@ func (g *Gateway) append(ctx context.Context, b *batch) bool {
 	}
 	b.acknowledge()
 	return true
+}
+
+// renumber gives the batch's messages the numbers that follow what the journal
+// has of this gateway.
+func (g *Gateway) renumber(ctx context.Context, b *batch, cause error) {
+	g.Logger.Warn("messages are numbered anew; each gateway must run in one process only", "gateway", g.Name, "error", cause)
+	if position, err := g.position(ctx); err == nil { // else ctx has ended
+		b.record.First = position
+	}
 }
 
 // appendLast tries once more to append a record that a stop interrupted. It
@@ -272,8 +287,9 @@ type batch struct {
 // the message that did not fit, if one did not.
 func (b *batch) fill(ctx context.Context) *arrival {
 	g := b.gateway
-	timer := time.NewTimer(g.GatherTime)
-	defer timer.Stop()
+	full, quiet := time.NewTimer(g.GatherTime), time.NewTimer(g.QuietTime)
+	defer full.Stop()
+	defer quiet.Stop()
 	for len(b.arrivals) < g.GatherMessages && b.size < g.GatherBytes {
 		select {
 		case a := <-g.in:
@@ -281,7 +297,10 @@ func (b *batch) fill(ctx context.Context) *arrival {
 				return &a
 			}
 			b.add(a)
-		case <-timer.C:
+			quiet.Reset(g.QuietTime)
+		case <-quiet.C:
+			return nil
+		case <-full.C:
 			return nil
 		case <-ctx.Done():
 			return nil
@@ -332,8 +351,8 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 // Check says what is wrong with a gateway's settings.
 func (g *Gateway) Check() error {
-	if g.Name == "" || strings.ContainsAny(g.Name, " .*>/#+") || !utf8.ValidString(g.Name) {
-		return fmt.Errorf("gateway name %q must be one plain word", g.Name)
+	if !isGatewayName(g.Name) {
+		return fmt.Errorf("gateway name %q must consist of 1 to 64 letters, digits, - and _", g.Name)
 	}
 	if len(g.Subscriptions) == 0 {
 		return fmt.Errorf("gateway %s has no subscriptions", g.Name)
@@ -347,6 +366,12 @@ func (g *Gateway) Check() error {
 		}
 	}
 	return nil
+}
+
+func isGatewayName(s string) bool {
+	return s != "" && len(s) <= 64 && !strings.ContainsFunc(s, func(c rune) bool {
+		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_')
+	})
 }
 
 // checkFilter applies MQTT 3.1.1, 4.7.1: '#' only as the whole last level, '+'

@@ -17,6 +17,9 @@ import (
 // grant (MQTT 3.1.1, 3.9.3).
 const refused = 0x80
 
+// stopped is the detail of a gateway that has ended in order.
+const stopped = "stopped"
+
 // link is the state of a gateway's connection to its broker.
 type link struct {
 	mu     sync.Mutex
@@ -53,6 +56,8 @@ func (g *Gateway) setLink(up bool, detail string) {
 	g.Metrics.connected.WithLabelValues(g.Name).Set(map[bool]float64{true: 1}[up])
 	switch {
 	case !changed:
+	case detail == stopped:
+		g.Logger.Info("gateway stopped", "gateway", g.Name)
 	case up:
 		g.Logger.Info("connected to broker", "gateway", g.Name, "broker", g.brokerName())
 	default:
@@ -84,7 +89,7 @@ func (g *Gateway) connect(ctx context.Context, gathered <-chan struct{}) {
 	<-gathered
 	// The pause lets the client write the acknowledgements it was given.
 	client.Disconnect(100)
-	g.setLink(false, "stopped")
+	g.setLink(false, stopped)
 }
 
 func (g *Gateway) clientOptions(ctx context.Context) *mqtt.ClientOptions {

@@ -51,8 +51,10 @@ type Loader struct {
 	// Retention is how long the store keeps points; older readings are not
 	// written, since some stores would drop them without a word.
 	Retention time.Duration
-	// BatchMessages bounds how many messages are written at once.
+	// BatchMessages and GatherTime bound a batch: it is written as soon as either
+	// is reached.
 	BatchMessages int
+	GatherTime    time.Duration
 
 	Now     func() time.Time
 	Logger  *slog.Logger
@@ -67,7 +69,7 @@ type Loader struct {
 // NewLoader makes a loader with the usual bounds.
 func NewLoader(journal Taker, s store.Store, l Ledger) *Loader {
 	return &Loader{
-		Journal: journal, Store: s, Ledger: l, BatchMessages: 5000, Retention: 400 * 24 * time.Hour,
+		Journal: journal, Store: s, Ledger: l, BatchMessages: 5000, GatherTime: 20 * time.Millisecond, Retention: 400 * 24 * time.Hour,
 		Now: time.Now, Logger: slog.New(slog.DiscardHandler), redrives: make(chan redrive),
 	}
 }
@@ -169,46 +171,56 @@ func (l *Loader) load(ctx context.Context, w *batchWork, d Delivery, feed <-chan
 	return gap, l.acknowledge(ctx, w)
 }
 
-// take gathers deliveries into the batch until it is full, nothing more is
-// there, or a gap is found. Messages accounted for already are left out.
+// take gathers deliveries into the batch until it is full, its time is up, or a
+// gap is found.
 func (l *Loader) take(w *batchWork, d Delivery, feed <-chan Delivery, again map[string]uint64) (gap *Record) {
+	timer := time.NewTimer(l.GatherTime)
+	defer timer.Stop()
 	for {
-		if d.Err != nil {
-			l.Logger.Error("a journal record cannot be read; its bytes are kept in quarantine", "gateway", d.Record.Gateway, "error", d.Err)
-			w.corrupt = append(w.corrupt, d)
-		} else {
-			r := d.Record
-			next := l.account(r.Gateway).Position
-			if p, ok := w.positions[r.Gateway]; ok {
-				next = p
-			}
-			if r.First > next && again[r.Gateway] != r.First {
-				return &r
-			}
-			if r.First > next {
-				l.Logger.Error("messages are lost: the journal does not hold them", "gateway", r.Gateway, "first", next, "messages", r.First-next)
-			}
-			for i := range r.Messages {
-				if r.First+uint64(i) >= next {
-					w.items = append(w.items, item{gateway: r.Gateway, message: r.Messages[i]})
-				}
-			}
-			w.positions[r.Gateway] = max(next, r.End())
+		if gap = l.enter(w, d, again); gap != nil || len(w.items) >= l.BatchMessages {
+			return gap
 		}
-		w.acks = append(w.acks, d.Ack)
-		if len(w.items) >= l.BatchMessages {
-			return nil
-		}
+		var ok bool
 		select {
-		case next, ok := <-feed:
+		case d, ok = <-feed:
 			if !ok {
 				return nil
 			}
-			d = next
-		default:
+		case <-timer.C:
 			return nil
 		}
 	}
+}
+
+// enter adds a record's messages to the batch, but for those that are accounted
+// for already. Where numbers are missing before it, the record is returned
+// instead, unless it has been so once before.
+func (l *Loader) enter(w *batchWork, d Delivery, again map[string]uint64) (gap *Record) {
+	if d.Err != nil {
+		l.Logger.Error("a journal record cannot be read; its bytes are kept in quarantine", "gateway", d.Record.Gateway, "error", d.Err)
+		w.corrupt = append(w.corrupt, d)
+		w.acks = append(w.acks, d.Ack)
+		return nil
+	}
+	r := d.Record
+	next := l.account(r.Gateway).Position
+	if p, ok := w.positions[r.Gateway]; ok {
+		next = p
+	}
+	if r.First > next && again[r.Gateway] != r.First {
+		return &r
+	}
+	if r.First > next {
+		l.Logger.Error("messages are lost: the journal does not hold them", "gateway", r.Gateway, "first", next, "messages", r.First-next)
+	}
+	for i := range r.Messages {
+		if r.First+uint64(i) >= next {
+			w.items = append(w.items, item{gateway: r.Gateway, message: r.Messages[i]})
+		}
+	}
+	w.positions[r.Gateway] = max(next, r.End())
+	w.acks = append(w.acks, d.Ack)
+	return nil
 }
 
 // write writes the batch's points, however often it must try, and notes which

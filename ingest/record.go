@@ -52,6 +52,12 @@ func (r Record) End() uint64 { return r.First + uint64(len(r.Messages)) }
 // operator makes room. The error that wraps it names the setting.
 var ErrJournalFull = errors.New("journal is full")
 
+// ErrPosition says that a record's First is not the gateway's position: another
+// process of the same name has appended, or what this one sent before it was cut
+// off has arrived late. The record is not stored and never will be; the gateway
+// must ask for its position and number the messages anew.
+var ErrPosition = errors.New("record is not at the gateway's position")
+
 // Appender is the journal as a gateway sees it. One gateway appends from one
 // goroutine.
 type Appender interface {

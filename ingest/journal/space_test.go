@@ -1,0 +1,154 @@
+package journal_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/haidang-iot/haidang/ingest"
+	"github.com/haidang-iot/haidang/ingest/broker"
+	"github.com/haidang-iot/haidang/ingest/journal"
+)
+
+// tinyDisk mounts a real file system of that size. Without the right to mount
+// the test is skipped, except where everything must be proved.
+func tinyDisk(t *testing.T, size string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("mount a small tmpfs: %v", err)
+		}
+		t.Skipf("needs the right to mount a small tmpfs (be root): %v", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+// fill takes the space of the disk until only leave bytes are free; the function
+// it returns gives the space back.
+func fill(t *testing.T, b *broker.Broker, dir string, leave uint64) (giveBack func()) {
+	t.Helper()
+	free, err := b.FreeSpace()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(dir, "filler")
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := unix.Fallocate(int(f.Fd()), 0, 0, int64(free-leave)); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := os.Remove(name); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func startOnDisk(t *testing.T, dir string) *embedded {
+	t.Helper()
+	b, err := broker.Start(t.Context(), broker.Options{
+		Dir: filepath.Join(dir, "broker"), CheckEvery: 50 * time.Millisecond, Logger: logger(t),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &embedded{b: b}
+	t.Cleanup(func() { e.stop(t) })
+	return e
+}
+
+// The reserve refuses appends while there is still space, and only while it is
+// short; what is in the journal can be taken and acknowledged meanwhile.
+func TestReserve(t *testing.T) {
+	dir := tinyDisk(t, "64m")
+	e := startOnDisk(t, dir)
+	j := e.open(t, func(o *journal.Options) {
+		o.FreeSpace, o.Folder, o.Reserve = e.b.FreeSpace, e.b.Dir(), 16<<20
+	})
+	appendAll(t, j, record("g", 0, 1))
+	giveBack := fill(t, e.b, dir, 8<<20)
+	err := j.Append(testContext(t), record("g", 1, 1))
+	if !errors.Is(err, ingest.ErrJournalFull) {
+		t.Fatalf("error %v", err)
+	}
+	for _, want := range []string{e.b.Dir(), "--disk-reserve", "8 MiB", "16 MiB"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error does not say %q: %v", want, err)
+		}
+	}
+	taken := take(t, j)
+	finish(t, taken, next(t, taken, "g", 0, 1))
+	giveBack()
+	appendAll(t, j, record("g", 1, 1))
+	finish(t, taken, next(t, taken, "g", 1, 1))
+}
+
+// Without a reserve the disk runs full under the server: appends fail, nothing
+// that was appended is lost, and when there is space the same gateway and the same
+// loader go on, with the broker restarted beneath them.
+func TestFullDisk(t *testing.T) {
+	dir := tinyDisk(t, "64m")
+	e := startOnDisk(t, dir)
+	j := e.open(t, func(o *journal.Options) { o.AppendTimeout, o.MaxBytes = 300*time.Millisecond, 1<<30 })
+	var position uint64
+	appendOne := func() error {
+		r := record("g", position, 1)
+		r.Messages[0].Payload = append(r.Messages[0].Payload, make([]byte, 10_000)...)
+		err := j.Append(context.Background(), r)
+		if err == nil {
+			position++
+		}
+		return err
+	}
+	for range 100 {
+		if err := appendOne(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	taken := take(t, j)
+	takeOne := func(want uint64) {
+		t.Helper()
+		d, err := taken.Next(testContext(t))
+		for ; err == nil && d.Record.First < want; d, err = taken.Next(testContext(t)) {
+			_ = d.Ack() // it comes again because its acknowledgement was lost
+		}
+		if err != nil || d.Record.First != want {
+			t.Fatalf("took %d, want %d: %v", d.Record.First, want, err)
+		}
+		eventually(t, "the position can be stored", func() bool {
+			return taken.Processed(testContext(t), "g", d.Record.End()) == nil
+		})
+		_ = d.Ack()
+	}
+	takeOne(0)
+	giveBack := fill(t, e.b, dir, 1<<20)
+	eventually(t, "an append fails", func() bool {
+		err := appendOne()
+		if err != nil {
+			t.Log(err)
+		}
+		return err != nil
+	})
+	eventually(t, "the broker notices", func() bool { return e.b.Err() != nil })
+	giveBack()
+	eventually(t, "appends work again", func() bool { return appendOne() == nil })
+	for i := uint64(1); i < position; i++ {
+		takeOne(i)
+	}
+	wantPosition(t, j, "g", position)
+}

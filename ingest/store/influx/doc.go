@@ -1,0 +1,36 @@
+// Package influx stores points in any server that speaks InfluxDB's write API of
+// version 2, POST /api/v2/write: InfluxDB 1.8, 2.x and 3, and VictoriaMetrics.
+//
+// # What is written
+//
+// One line for each point, in line protocol with millisecond times. The
+// measurement is the kind, each metric a float field, and the tags are device,
+// locality and site:
+//
+//	air_quality,device=a1,locality=nha-trang,site=tran-phu pm25=12.4,pm10=30.1 1795293600123
+//
+// VictoriaMetrics makes of it the series air_quality_pm25{…}, which is how the
+// embedded store names it too. Everything of a point is its identity but the
+// values, so writing it again changes nothing, except that a later value for the
+// same time replaces an earlier one.
+//
+// # What is refused
+//
+// Where a server refuses a batch for its data (400, 413, 422) the batch is
+// divided until the values it will not take are found; all others are written.
+// InfluxDB writes the good part of a batch and says 400 all the same; dividing
+// writes that part twice, which changes nothing. Any other answer, and none at
+// all, leaves open what became of the batch: it is to be written again, and the
+// error says what an operator can do about it.
+//
+// # What a server must be told
+//
+// InfluxDB 1.8: the bucket is "database" or "database/retention-policy", the
+// token "user:password", or empty where there is no authentication.
+//
+// VictoriaMetrics answers 204 to everything, data it drops included: points
+// older than its retention or more than two days ahead. Options.Retention
+// rejects the former before they are sent. It stores a point that is written
+// twice twice, unless it is started with -dedup.minScrapeInterval=1ms, which it
+// must be.
+package influx
