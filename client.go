@@ -1,0 +1,82 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// clientFlags say which running haidang a command asks.
+type clientFlags struct {
+	URL  string `name:"url" env:"HAIDANG_URL" default:"http://127.0.0.1:8080" help:"Where the city's HTTP listener is." placeholder:"http://127.0.0.1:8080"`
+	JSON bool   `name:"json" help:"Print JSON instead of a table."`
+}
+
+// maxAnswer bounds what is read of an answer.
+const maxAnswer = 256 << 20
+
+// call asks the running city; in is the request's body, nil for none, and out
+// what the answer is decoded into.
+func (f clientFlags) call(ctx context.Context, method, path string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return fmt.Errorf("encode request: %w", err)
+		}
+		body = bytes.NewReader(b)
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(f.URL, "/")+path, body)
+	if err != nil {
+		return fmt.Errorf("--url %s: %w", redact(f.URL), err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("ask --url %s: %w: is `haidang up` running there?", redact(f.URL), err)
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if err != nil {
+		return fmt.Errorf("read answer of %s: %w", redact(f.URL), err)
+	}
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s: %s", redact(f.URL), res.Status, problemText(answer))
+	}
+	if err := json.Unmarshal(answer, out); err != nil {
+		return fmt.Errorf("read answer of %s: %w: is this a haidang of another version?", redact(f.URL), err)
+	}
+	return nil
+}
+
+// problemText is what a problem document (RFC 9457) says, or the text itself.
+func problemText(body []byte) string {
+	var p struct {
+		Detail string `json:"detail"`
+		Errors []struct {
+			Message string `json:"message"`
+		} `json:"errors"`
+	}
+	if json.Unmarshal(body, &p) != nil || p.Detail == "" {
+		return strings.TrimSpace(string(body[:min(len(body), 500)]))
+	}
+	parts := []string{p.Detail}
+	for _, e := range p.Errors {
+		parts = append(parts, e.Message)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// printJSON prints v as indented JSON.
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+// logFlags say what is logged and how.
+type logFlags struct {
+	LogFormat string `enum:"text,json" default:"text" help:"How log lines are written: text or json." placeholder:"text"`
+	LogLevel  string `enum:"debug,info,warn,error" default:"info" help:"The least level that is logged: debug, info, warn or error." placeholder:"info"`
+}
+
+func (f logFlags) logger(w io.Writer) *slog.Logger {
+	var level slog.Level
+	if level.UnmarshalText([]byte(f.LogLevel)) != nil {
+		level = slog.LevelInfo // the parser lets no other word through
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if f.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}
+
+// libraryLogger is for parts that narrate their normal work at level info: of
+// them only warnings are of interest, unless one is debugging.
+func (f logFlags) libraryLogger(w io.Writer) *slog.Logger {
+	if f.LogLevel == "info" {
+		f.LogLevel = "warn"
+	}
+	return f.logger(w)
+}
+
+// sourceFlags say where messages come from.
+type sourceFlags struct {
+	Config         string `type:"existingfile" help:"YAML file that lists localities, gateways and their subscriptions. Default: Nha Trang, Cam Ranh, Ninh Hòa and Cam Lâm, a gateway each." placeholder:"FILE"`
+	BrokerURL      string `name:"broker" env:"HAIDANG_BROKER" help:"External MQTT broker, tcp://HOST:1883 or ssl://HOST:8883." placeholder:"URL"`
+	BrokerUser     string `env:"HAIDANG_BROKER_USER" help:"User at the external MQTT broker." placeholder:"NAME"`
+	BrokerPassword string `env:"HAIDANG_BROKER_PASSWORD" help:"Its password; better given in the environment." placeholder:"SECRET"`
+}
+
+// journalFlags say where the journal is and what it promises.
+type journalFlags struct {
+	JournalBudget size   `default:"10GiB" help:"Disk that the journal may take. When it is full nothing is lost: gateways stop acknowledging and the broker holds the messages." placeholder:"10GiB"`
+	DiskReserve   size   `default:"512MiB" help:"Free disk below which nothing more is accepted." placeholder:"512MiB"`
+	Durability    string `enum:"process,power" default:"process" help:"What acknowledged messages survive: the death of the process, or the loss of power (synced to disk first)." placeholder:"process"`
+}
+
+// storeFlags say where readings go.
+type storeFlags struct {
+	Store        string   `enum:"embedded,influx" default:"embedded" help:"Time-series store: embedded (Prometheus TSDB in this process) or influx (InfluxDB 1.8, 2, 3 or VictoriaMetrics)." placeholder:"embedded"`
+	Retention    duration `default:"400d" help:"How long readings are kept; older ones wait in quarantine. With --store influx: what the bucket keeps." placeholder:"400d"`
+	InfluxURL    string   `env:"INFLUX_URL" help:"With --store influx: where the server is." placeholder:"http://127.0.0.1:8086"`
+	InfluxOrg    string   `env:"INFLUX_ORG" help:"With --store influx: the organisation; empty for InfluxDB 1.8 and VictoriaMetrics." placeholder:"NAME"`
+	InfluxBucket string   `env:"INFLUX_BUCKET" help:"With --store influx: the bucket; database or database/policy for InfluxDB 1.8." placeholder:"NAME"`
+	InfluxToken  string   `env:"INFLUX_TOKEN" help:"With --store influx: the token, or user:password for InfluxDB 1.8; better given in the environment." placeholder:"SECRET"`
+	AdmitLimit   int      `default:"10000" help:"How many devices are admitted unregistered." placeholder:"10000"`
+}
+
+func (f storeFlags) check() error {
+	if f.Store == "influx" && f.InfluxURL == "" {
+		return errors.New("--store influx needs --influx-url, the address of the InfluxDB or VictoriaMetrics server")
+	}
+	if f.Store != "influx" && f.InfluxURL != "" {
+		return errors.New("--influx-url is given, but --store is " + f.Store + ": add --store influx")
+	}
+	if time.Duration(f.Retention) < time.Hour {
+		return fmt.Errorf("--retention is %v: give at least 1h", time.Duration(f.Retention))
+	}
+	if f.AdmitLimit < 1 {
+		return fmt.Errorf("--admit-limit is %d: give at least 1", f.AdmitLimit)
+	}
+	return nil
+}
+
+// checkLoopback refuses an address beyond this machine: there is nobody to ask
+// for a password yet.
+func checkLoopback(flag, addr string) error {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("%s is %q: give HOST:PORT, such as 127.0.0.1:8080", flag, addr)
+	}
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("%s is %q, beyond this machine, and nothing there would ask for a password: give an address of the loopback, such as 127.0.0.1, and put a tunnel or an authenticating proxy before it", flag, addr)
+}
+
+// size is a number of bytes, written like 512MiB.
+type size uint64
+
+// Decode implements kong.MapperValue.
+func (s *size) Decode(ctx *kong.DecodeContext) error {
+	var text string
+	if err := ctx.Scan.PopValueInto("size", &text); err != nil {
+		return err
+	}
+	units := []struct {
+		suffix string
+		factor uint64
+	}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}, {"B", 1}, {"", 1}}
+	for _, u := range units {
+		number, ok := strings.CutSuffix(text, u.suffix)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseUint(strings.TrimSpace(number), 10, 64)
+		if err != nil || n > 1<<62/u.factor {
+			break
+		}
+		*s = size(n * u.factor)
+		return nil
+	}
+	return fmt.Errorf("%q is not a size: write it like 512MiB or 10GiB", text)
+}
+
+// duration is a time.Duration that also takes days, like 400d.
+type duration time.Duration
+
+// Decode implements kong.MapperValue.
+func (d *duration) Decode(ctx *kong.DecodeContext) error {
+	var text string
+	if err := ctx.Scan.PopValueInto("duration", &text); err != nil {
+		return err
+	}
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
+			*d = duration(time.Duration(n) * 24 * time.Hour)
+			return nil
+		}
+	}
+	v, err := time.ParseDuration(text)
+	if err != nil || v < 0 {
+		return fmt.Errorf("%q is not a duration: write it like 90s, 12h or 400d", text)
+	}
+	*d = duration(v)
+	return nil
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// server is the one HTTP listener.
+type server struct {
+	mux      *http.ServeMux
+	api      huma.API
+	listener net.Listener
+}
+
+// listen takes the address now, so that a taken port is known before anything
+// else has started.
+func listen(addr string) (*server, error) {
+	if err := checkLoopback("--http", addr); err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("listen on --http %s: another program has this port, perhaps another haidang: stop it, or choose another with --http", addr)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listen on --http %s: %w", addr, err)
+	}
+	mux := http.NewServeMux()
+	config := huma.DefaultConfig("Hải Đăng", version)
+	config.OpenAPIPath, config.SchemasPath = "/api/openapi", "/api/schemas"
+	// huma's page of documentation loads its script from the internet, which an
+	// operations centre need not have.
+	config.DocsPath = ""
+	return &server{mux: mux, api: humago.New(mux, config), listener: l}, nil
+}
+
+func (s *server) url() string { return "http://" + s.listener.Addr().String() }
+
+// run serves until ctx ends, then lets requests finish.
+func (s *server) run(ctx context.Context) error {
+	h := &http.Server{
+		Handler:           protect(s.mux),
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 3 * time.Minute, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 64 << 10,
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- h.Serve(s.listener) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve HTTP: %w", err)
+	case <-ctx.Done():
+	}
+	stop, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	err := h.Shutdown(stop)
+	if err != nil {
+		err = h.Close() // a request that will not end is cut off
+	}
+	<-failed
+	return err
+}
+
+// protect keeps web pages of other origins from using a browser on this machine
+// to reach us: neither by posting across origins nor by rebinding a name of
+// theirs to the loopback address.
+func protect(next http.Handler) http.Handler {
+	origins := http.NewCrossOriginProtection()
+	return origins.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, err := net.SplitHostPort(r.Host)
+		if err != nil {
+			host = r.Host
+		}
+		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			http.Error(w, "this server answers only to loopback addresses; use http://127.0.0.1", http.StatusMisdirectedRequest)
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
+		next.ServeHTTP(w, r)
+	}))
+}
+
+// check is one thing that must be well for the process to be ready. Problem is
+// empty where it is.
+type check struct {
+	Name    string `json:"name"`
+	Problem string `json:"problem,omitempty"`
+}
+
+// health adds /healthz (the process answers), /readyz (it can do its work) and
+// /metrics.
+func (s *server) health(gatherer prometheus.Gatherer, checks func(context.Context) []check) {
+	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	s.mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
+		defer cancel()
+		body := struct {
+			Ready  bool    `json:"ready"`
+			Checks []check `json:"checks"`
+		}{true, checks(ctx)}
+		for _, c := range body.Checks {
+			body.Ready = body.Ready && c.Problem == ""
+		}
+		w.Header().Set("Content-Type", "application/json")
+		if !body.Ready {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		e.Encode(body) // an error here means that nobody reads any more
+	})
+	s.mux.Handle("GET /metrics", promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{}))
+	s.mux.Handle("GET /api/docs", http.RedirectHandler("/api/openapi.yaml", http.StatusSeeOther))
+}
+
+//go:embed index.html
+var indexPage []byte
+
+// index adds the page that says what is to be found here.
+func (s *server) index() {
+	s.mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+		w.Write(indexPage) // an error here means that nobody reads any more
+	})
+}

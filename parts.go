@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sys/unix"
+
+	"github.com/haidang-iot/haidang/ingest"
+	"github.com/haidang-iot/haidang/ingest/api"
+	"github.com/haidang-iot/haidang/ingest/journal"
+	"github.com/haidang-iot/haidang/ingest/ledger"
+	"github.com/haidang-iot/haidang/ingest/store"
+	"github.com/haidang-iot/haidang/ingest/store/embedded"
+	"github.com/haidang-iot/haidang/ingest/store/influx"
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+)
+
+const (
+	// stopGrace is how long a process may take to stop in order.
+	stopGrace = 10 * time.Second
+	// prometheusPath is where the embedded store's HTTP API is mounted.
+	prometheusPath = "/prometheus"
+	// topicRoom is what a journal record needs besides one payload: a topic has
+	// at most 65,535 bytes.
+	topicRoom = 66 << 10
+)
+
+// openLog remembers what is open, to close it in the reverse order.
+type openLog struct {
+	names  []string
+	closes []func() error
+}
+
+func (o *openLog) opened(name string, close func() error) {
+	o.names, o.closes = append(o.names, name), append(o.closes, close)
+}
+
+// close closes all, last opened first, and joins what went wrong.
+func (o *openLog) close() error {
+	var errs []error
+	for i := len(o.closes) - 1; i >= 0; i-- {
+		if err := o.closes[i](); err != nil {
+			errs = append(errs, fmt.Errorf("close %s: %w", o.names[i], err))
+		}
+	}
+	o.closes = nil
+	return errors.Join(errs...)
+}
+
+// lockData makes the data folder and keeps other processes out of it.
+func lockData(dir string) (unlock func() error, err error) {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, fmt.Errorf("make --data %s: %w", dir, err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o640)
+	if err != nil {
+		return nil, fmt.Errorf("write to --data %s: %w", dir, err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		pid := make([]byte, 20)
+		n, _ := f.Read(pid) // for the message only
+		f.Close()
+		return nil, fmt.Errorf("--data %s is in use by process %s: stop it, or choose another folder with --data", dir, strings.TrimSpace(string(pid[:n])))
+	}
+	if err := errors.Join(f.Truncate(0), writeAt0(f, fmt.Sprintln(os.Getpid()))); err != nil {
+		return nil, fmt.Errorf("write to --data %s: %w", dir, errors.Join(err, f.Close()))
+	}
+	return f.Close, nil
+}
+
+func writeAt0(f *os.File, text string) error {
+	_, err := f.WriteAt([]byte(text), 0)
+	return err
+}
+
+// newRegistry makes the registry of the process's metrics.
+func newRegistry() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return r
+}
+
+// openStore opens the store that the flags choose. The handler is its
+// Prometheus API, nil if it has none.
+func openStore(ctx context.Context, f storeFlags, dir string, sync bool, log *slog.Logger, reg prometheus.Registerer, open *openLog) (store.Store, http.Handler, error) {
+	if f.Store == "influx" {
+		s, err := influx.New(influx.Options{URL: f.InfluxURL, Org: f.InfluxOrg, Bucket: f.InfluxBucket, Token: f.InfluxToken})
+		if err != nil {
+			return nil, nil, err
+		}
+		open.opened("store", s.Close)
+		return s, nil, nil
+	}
+	s, err := embedded.Open(ctx, embedded.Options{
+		Dir: filepath.Join(dir, "store"), Retention: time.Duration(f.Retention), SyncWrites: sync, Logger: log, Registerer: reg,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	open.opened("store", s.Close)
+	return s, s.Handler(prometheusPath), nil
+}
+
+// loading is a loader with what it works on.
+type loading struct {
+	loader *ingest.Loader
+	ledger *ledger.Ledger
+	audit  ingest.Audit
+	// prometheus is the store's query API; nil if the store is external.
+	prometheus http.Handler
+}
+
+// openLoading opens store and ledger and makes the loader that fills them.
+func openLoading(ctx context.Context, cfg Config, f storeFlags, j *journal.Journal, dir string, sync bool, log, storeLog *slog.Logger, reg *prometheus.Registry, metrics *ingest.Metrics, open *openLog) (*loading, error) {
+	cat := telemetry.NewCatalogue()
+	codecs, err := cfg.codecs(cat)
+	if err != nil {
+		return nil, err
+	}
+	st, handler, err := openStore(ctx, f, dir, sync, storeLog, reg, open)
+	if err != nil {
+		return nil, err
+	}
+	led, err := ledger.Open(ctx, ledger.Options{Dir: dir, SyncCommits: sync, Now: time.Now})
+	if err != nil {
+		return nil, err
+	}
+	open.opened("ledger", led.Close)
+	l := ingest.NewLoader(j, st, led)
+	l.Codec, l.Retention, l.Logger, l.Metrics = codecs, time.Duration(f.Retention), log, metrics
+	l.Admission = ingest.NewOpenAdmission(cfg.localities(), f.AdmitLimit)
+	audit := ingest.Audit{Ledger: led, Journal: j}
+	reg.MustRegister(ingest.NewLedgerCollector(audit, time.Now))
+	return &loading{loader: l, ledger: led, audit: audit, prometheus: handler}, nil
+}
+
+// serve adds the loader's operations and the store's query API to the server.
+func (l *loading) serve(s *server) {
+	api.Ingest{Audit: l.audit, Quarantine: l.ledger, Redriver: l.loader, Now: time.Now}.Register(s.api)
+	if l.prometheus != nil {
+		s.mux.Handle(prometheusPath+"/", l.prometheus)
+		return
+	}
+	s.mux.HandleFunc(prometheusPath+"/", func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "this city's store is external (--store influx): query it at its own address", http.StatusNotFound)
+	})
+}
+
+// checks says whether journal, ledger and store are well.
+func (l *loading) checks(ctx context.Context) []check {
+	journal := check{Name: "journal"}
+	if _, err := l.audit.Journal.State(ctx); err != nil {
+		journal.Problem = err.Error()
+	}
+	st := check{Name: "store"}
+	if err := l.loader.StoreError(); err != nil {
+		st.Problem = err.Error()
+	}
+	return []check{journal, st}
+}
+
+// newGateways makes the configured gateways; broker is where they connect if
+// the configuration names none of their own.
+func newGateways(cfg Config, broker ingest.Broker, j *journal.Journal, log *slog.Logger, metrics *ingest.Metrics) []*ingest.Gateway {
+	var out []*ingest.Gateway
+	for _, c := range cfg.Gateways {
+		b := broker
+		if c.Broker != "" {
+			b = ingest.Broker{URL: c.Broker, Username: c.Username}
+			if c.PasswordEnv != "" {
+				b.Password = os.Getenv(c.PasswordEnv)
+			}
+		}
+		b.ClientID = "haidang-" + c.Name
+		g := ingest.NewGateway(c.Name, b, c.subscriptions(), j)
+		g.Logger, g.Metrics = log, metrics
+		g.MaxPayload = min(g.MaxPayload, j.MaxRecord()-topicRoom)
+		out = append(out, g)
+	}
+	return out
+}
+
+// gatewayChecks says which gateways take messages.
+func gatewayChecks(gateways []*ingest.Gateway) []check {
+	var out []check
+	for _, g := range gateways {
+		s := g.State()
+		out = append(out, check{Name: "gateway " + s.Gateway, Problem: s.Detail})
+	}
+	return out
+}
