@@ -87,12 +87,19 @@ func (f storeFlags) check() error {
 func checkLoopback(flag, addr string) error {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
-		return fmt.Errorf("%s is %q: give HOST:PORT, such as 127.0.0.1:8080", flag, addr)
+		return fmt.Errorf("%s is %q: give HOST:PORT of the loopback, such as 127.0.0.1:%s", flag, addr, usualPort(flag))
 	}
 	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
 		return nil
 	}
 	return fmt.Errorf("%s is %q, beyond this machine, and nothing there would ask for a password: give an address of the loopback, such as 127.0.0.1, and put a tunnel or an authenticating proxy before it", flag, addr)
+}
+
+func usualPort(flag string) string {
+	if flag == "--mqtt" {
+		return "1883"
+	}
+	return "8080"
 }
 
 // size is a number of bytes, written like 512MiB.

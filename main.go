@@ -21,9 +21,11 @@ var version = "dev"
 
 const description = `Hải Đăng takes city sensors' telemetry from MQTT into a time-series store and loses none of it.
 
-Start everything:   haidang up
-With life in it:    haidang up --simulate 40
-Is it all there:    haidang audit`
+Examples:
+
+    haidang up                  start everything
+    haidang up --simulate 40    the same, with forty simulated devices
+    haidang audit               is every message accounted for?`
 
 // commands is the command line: one field for each command.
 type commands struct {
