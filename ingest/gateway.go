@@ -311,7 +311,7 @@ func (b *batch) fill(ctx context.Context) *arrival {
 
 func (b *batch) add(a arrival) {
 	m := Message{
-		Topic: a.Topic(), Payload: a.Payload(), Received: a.received, QoS: a.Qos(),
+		Topic: a.Topic(), Payload: a.Payload(), Received: a.received, QoS: a.Qos(), PacketID: a.MessageID(),
 		Redelivered: a.Duplicate(), Retained: a.Retained(), FullSize: len(a.Payload()),
 	}
 	if len(m.Payload) > b.gateway.MaxPayload {

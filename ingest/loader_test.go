@@ -88,21 +88,25 @@ func TestDuplicates(t *testing.T) {
 	at := ago(time.Hour)
 	timed := message(airTopic, fmt.Sprintf(`{"ts":%d,"pm25":12}`, at))
 	untimed := message(airTopic, `{"pm10":30}`)
+	untimed.PacketID = 7
 	garbage := message(airTopic, `garbage`)
 	again := func(m ingest.Message) ingest.Message { m.Redelivered = true; return m }
+	other := again(untimed) // not the one that came before, but its equal
+	other.PacketID, other.Received = 8, time.Now().Add(time.Second)
 	c.append(timed, timed, again(timed)) // within one batch
 	c.settled("nha-trang", 3)
 	c.append(timed)            // across batches
 	c.append(untimed, untimed) // true twice
 	c.append(again(untimed))   // the broker says it is a repetition
+	c.append(other)            // it may be one, but is not
 	c.append(garbage, garbage, again(garbage))
 	online := ingest.Message{Topic: "kh/nha-trang/status/d1", Payload: []byte("online"), Retained: true}
 	c.append(online)
 	later := online
 	later.Received = time.Now().Add(time.Second)
 	c.append(later) // retained by design, true each time
-	b := c.settled("nha-trang", 12)
-	want := ingest.Account{Gateway: "nha-trang", Position: 12, Stored: 1 + 2 + 2, Duplicate: 3 + 1 + 1, Quarantined: 2}
+	b := c.settled("nha-trang", 13)
+	want := ingest.Account{Gateway: "nha-trang", Position: 13, Stored: 1 + 3 + 2, Duplicate: 3 + 1 + 1, Quarantined: 2}
 	if diff := cmp.Diff(want, b.Account); diff != "" {
 		t.Error(diff)
 	}

@@ -24,6 +24,9 @@ type Message struct {
 	Payload  []byte
 	Received time.Time // to the millisecond
 	QoS      byte
+	// PacketID is MQTT's packet identifier; 0 for QoS 0, which has none. What the
+	// broker sends again for want of an acknowledgement has the same one.
+	PacketID uint16
 	// Redelivered is MQTT's DUP flag: the broker may have delivered it before.
 	Redelivered bool
 	// Retained messages are the broker's memory of the topic, not news.

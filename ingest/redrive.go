@@ -114,7 +114,9 @@ func (l *Loader) resettle(it *item, a *Account, c *Commit, r *RedriveResult) {
 		a.Stored++
 		a.Partial++ // taken back below if nothing is left to mend
 		q.Partial = true
-		c.Fates = append(c.Fates, KeyFate{Key: it.key, Fate: Kept})
+		if it.content { // else its key was another one when it came
+			c.Fates = append(c.Fates, KeyFate{Key: it.key, Fate: Kept})
+		}
 	}
 	switch {
 	case len(it.problems) == 0 && it.stored > 0:

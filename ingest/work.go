@@ -37,6 +37,10 @@ type item struct {
 	gateway string
 	message Message
 	key     MessageKey
+	// content says that a message's content identifies it: it brings its own time,
+	// or is the broker's memory of its topic. A device's status is retained by
+	// design, and true again whenever the broker says it.
+	content bool
 	// redriven is the quarantined message this is, if it comes from there.
 	redriven *Quarantined
 	problems []telemetry.Problem
@@ -66,9 +70,10 @@ func (l *Loader) decode(w *batchWork) {
 	now := l.Now()
 	for i := range w.items {
 		it := &w.items[i]
-		it.key = l.hash.of(it.message)
 		d, ok := l.decodeOne(it)
-		if it.duplicate = l.isDuplicate(w, it, ok && allGiven(d.Readings), isStatus(d.Readings)); it.duplicate {
+		it.content = it.message.Retained && !isStatus(d.Readings) || ok && allGiven(d.Readings)
+		it.key = l.hash.of(it)
+		if it.duplicate = l.isDuplicate(w, it); it.duplicate {
 			it.problems = nil
 			continue
 		}
@@ -79,19 +84,20 @@ func (l *Loader) decode(w *batchWork) {
 	}
 }
 
-// isDuplicate reports whether the same message has been dealt with before. The
-// same bytes again are a repetition only if they bring their own time (given) or
-// if the broker says so: "25 °C" may well be true twice. A device's status is
-// retained by design, and true again whenever the broker says it again.
-func (l *Loader) isDuplicate(w *batchWork, it *item, given, status bool) bool {
+// isDuplicate reports whether the same message has been dealt with before. Where
+// the content identifies a message, the same content is enough. Else ("25 °C",
+// without a time, may well be true twice) it is one if the broker says that it
+// may have sent it before and the same content did come under the same packet
+// identifier.
+func (l *Loader) isDuplicate(w *batchWork, it *item) bool {
 	fate := l.Ledger.Seen(it.key)
 	if w.kept[it.key] {
 		fate = Kept
 	}
 	if it.redriven != nil { // its own key is remembered as Held
-		return given && fate == Kept && !it.redriven.Partial
+		return it.content && fate == Kept && !it.redriven.Partial
 	}
-	return fate != Unseen && (given || it.message.Redelivered || it.message.Retained && !status)
+	return fate != Unseen && (it.content || it.message.Redelivered)
 }
 
 // decodeOne decodes one message; what is wrong with all of it becomes the item's
@@ -204,11 +210,15 @@ func newKeyHash() keyHash {
 	return keyHash{h}
 }
 
-func (h keyHash) of(m Message) (k MessageKey) {
+func (h keyHash) of(it *item) (k MessageKey) {
 	h.Reset()
-	h.Write([]byte(m.Topic))
+	h.Write([]byte(it.message.Topic))
 	h.Write([]byte{0})
-	h.Write(m.Payload)
+	h.Write(it.message.Payload)
+	if !it.content {
+		h.Write([]byte{0, byte(it.message.PacketID), byte(it.message.PacketID >> 8)})
+		h.Write([]byte(it.gateway))
+	}
 	h.Sum(k[:0])
 	return k
 }

@@ -46,10 +46,11 @@
 //	  4 bytes                                     of message 0                         4 bytes
 //
 //	message:
-//	┌──────────────┬──────────────┬─────────────────────────────┬────────────┬─────────┬──────────────┐
-//	│ flags        │ ms since the │ topic: length u and bytes,  │ length of  │ payload │ full size u, │
-//	│ 1 byte       │ previous v   │ or, if seen, its number u   │ payload u  │ (bytes) │ if cut       │
-//	└──────────────┴──────────────┴─────────────────────────────┴────────────┴─────────┴──────────────┘
+//	┌────────┬──────────────┬───────────────┬────────────────────────────┬───────────┬─────────┬──────────────┐
+//	│ flags  │ ms since the │ packet        │ topic: length u and bytes, │ length of │ payload │ full size u, │
+//	│ 1 byte │ previous v   │ identifier LE │ or, if seen, its number u  │ payload u │ (bytes) │ if cut       │
+//	└────────┴──────────────┴───────────────┴────────────────────────────┴───────────┴─────────┴──────────────┘
+//	                          2 bytes, if QoS > 0
 //
 //	flags:
 //	┌─7───6─┬─────5────┬──4──┬─────3──────┬──────2──────┬─1───0─┐

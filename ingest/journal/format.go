@@ -97,6 +97,9 @@ func (e *encoder) appendMessage(b []byte, m *ingest.Message, delta int64) []byte
 	}
 	b = append(b, flags)
 	b = binary.AppendVarint(b, delta)
+	if m.QoS > 0 {
+		b = binary.LittleEndian.AppendUint16(b, m.PacketID)
+	}
 	if seen {
 		b = binary.AppendUvarint(b, number)
 	} else {
@@ -196,6 +199,9 @@ func (d *decoder) messages(first uint64, received int64) []ingest.Message {
 		m.Redelivered = flags&flagRedelivered != 0
 		m.Retained = flags&flagRetained != 0
 		m.Received = time.UnixMilli(received).UTC()
+		if m.QoS > 0 {
+			m.PacketID = d.packetID()
+		}
 		m.Topic, topics = d.topic(flags&flagTopicSeen != 0, topics)
 		m.Payload = d.bytes("payload")
 		m.FullSize = len(m.Payload)
@@ -231,6 +237,16 @@ func (d *decoder) fullSize(size int) int {
 		return 0
 	}
 	return int(full)
+}
+
+func (d *decoder) packetID() uint16 {
+	const size = 2
+	if len(d.data)-d.at < size {
+		d.fail(d.at, "packet identifier is cut off")
+		return 0
+	}
+	d.at += size
+	return binary.LittleEndian.Uint16(d.data[d.at-size:])
 }
 
 // millis reads a time as the difference to another one.

@@ -31,6 +31,9 @@ func sample(n int, seed uint64) ingest.Record {
 			Received: at, QoS: byte(rng.IntN(3)),
 			Redelivered: rng.IntN(4) == 0, Retained: rng.IntN(4) == 0,
 		}
+		if m.QoS > 0 {
+			m.PacketID = uint16(rng.IntN(1 << 16))
+		}
 		m.FullSize = len(m.Payload)
 		if rng.IntN(5) == 0 {
 			m.FullSize += 1 + rng.IntN(1<<21)

@@ -39,6 +39,14 @@ func childPoint(begin time.Time, i int) telemetry.Point {
 	}
 }
 
+// runAsChild is the whole of a child's life; it returns its exit code.
+func runAsChild(dir, mode string) int {
+	if mode == fullDisk {
+		return fullDiskChild(dir)
+	}
+	return child(dir, mode)
+}
+
 // child writes points one after the other and says after each that it is
 // written.
 func child(dir, mode string) int {

@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {
-		os.Exit(child(dir, os.Getenv(childMode)))
+		os.Exit(runAsChild(dir, os.Getenv(childMode)))
 	}
 	goleak.VerifyTestMain(m)
 }

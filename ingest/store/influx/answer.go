@@ -153,7 +153,7 @@ func (s *Store) explain(ctx context.Context, err error) error {
 		return fmt.Errorf("no answer; check --influx-url and that the server runs: %w", err)
 	}
 	said := fmt.Sprintf("the server answered %d %s: %s", answer.StatusCode, http.StatusText(answer.StatusCode), answerText(answer))
-	return &answerError{said: said, remedy: s.remedy(answer.StatusCode), cause: err}
+	return &answerError{said: said, remedy: s.remedy(answer), cause: err}
 }
 
 // answerError is an answer that is not the data's fault.
@@ -166,9 +166,12 @@ func (e *answerError) Error() string { return e.said + "; " + e.remedy }
 
 func (e *answerError) Unwrap() error { return e.cause }
 
-func (s *Store) remedy(status int) string {
-	o := s.options
+func (s *Store) remedy(answer *influxhttp.Error) string {
+	o, status := s.options, answer.StatusCode
 	switch {
+	case strings.Contains(answerText(answer), "retention policy not found"):
+		// InfluxDB 1.8 calls this an internal error.
+		return fmt.Sprintf("create the retention policy, or correct --influx-bucket (%q)", o.Bucket)
 	case status == http.StatusUnauthorized:
 		return "give a valid token with --influx-token (for InfluxDB 1.8 it is USER:PASSWORD)"
 	case status == http.StatusForbidden:

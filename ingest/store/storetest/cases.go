@@ -19,7 +19,7 @@ func exactly(t *testing.T, s *subject) {
 		m.Air(1, now.Add(-2*time.Minute), 0, 12.4, 30.1, -0.5, 1e-3, 123456.789),
 		m.Air(1, now.Add(-time.Minute), 1, 12.5),
 		m.Air(1, now.Add(-time.Minute).Add(time.Millisecond), 2),
-		m.Air(2, now, 0.1, 0.2, 0.30000000000000004),
+		m.Air(2, now, 0.1, 0.2, 0.3),
 		{Series: m.Series(telemetry.Weather, 3), Time: now, Values: []telemetry.Value{
 			{Spec: m.Spec(telemetry.Weather, telemetry.Pressure), Number: 1013.25},
 			{Spec: m.Spec(telemetry.Weather, telemetry.Sequence), Number: 1 << 40},
@@ -34,7 +34,7 @@ func extremes(t *testing.T, s *subject) {
 		t.Skip("the engine rounds such numbers")
 	}
 	m, now := NewMaker(t), Now()
-	p := m.Air(1, now, 1<<53, -(1 << 53), math.MaxFloat64, -math.MaxFloat64, 1e-300, math.Pi)
+	p := m.Air(1, now, 1<<53, -(1 << 53), math.MaxFloat64, -math.MaxFloat64, 1e-300, math.Pi, 0.30000000000000004)
 	s.write(p)
 	s.wantStored(p)
 }

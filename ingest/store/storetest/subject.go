@@ -204,7 +204,7 @@ type Maker struct {
 
 // NewMaker returns a Maker whose series no other test has, though they may share
 // an engine.
-func NewMaker(t *testing.T) *Maker {
+func NewMaker(t testing.TB) *Maker {
 	return &Maker{catalogue: telemetry.NewCatalogue(), prefix: fmt.Sprintf("%s-%d", shortName(t.Name()), time.Now().UnixNano())}
 }
 
