@@ -69,6 +69,8 @@ type Gateway struct {
 	pending [1 << 16]atomic.Bool
 	bytes   *semaphore.Weighted
 	link    link
+	// refusal is why the journal does not accept at the moment.
+	refusal atomic.Pointer[error]
 }
 
 // arrival is a message on its way from the MQTT client to the gathering loop.
@@ -238,6 +240,7 @@ func (g *Gateway) append(ctx context.Context, b *batch) bool {
 			continue
 		}
 		g.Metrics.appendErrors.WithLabelValues(g.Name).Inc()
+		g.refusal.Store(&err)
 		if !failed {
 			failed = true
 			g.Logger.Error("journal does not accept; the broker holds the messages until it does", "gateway", g.Name, "error", err)
@@ -247,6 +250,7 @@ func (g *Gateway) append(ctx context.Context, b *batch) bool {
 		}
 	}
 	if failed {
+		g.refusal.Store(nil)
 		g.Logger.Info("journal accepts again", "gateway", g.Name)
 	}
 	b.acknowledge()

@@ -43,6 +43,9 @@ func (g *Gateway) State() GatewayState {
 	if !s.Connected && s.Detail == "" {
 		s.Detail = "not connected yet to " + g.brokerName()
 	}
+	if err := g.refusal.Load(); s.Detail == "" && err != nil {
+		s.Detail = "the journal does not accept, the broker holds the messages: " + (*err).Error()
+	}
 	return s
 }
 

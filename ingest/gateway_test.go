@@ -149,6 +149,9 @@ func TestJournalFullHoldsMessages(t *testing.T) {
 		const n = 30000 // about 2 MiB
 		p.publish(n)
 		c.eventually("the journal is full", func() bool { return value(t, c.registry, "haidang_journal_append_errors_total") > 0 })
+		if d := g.State().Detail; !strings.Contains(d, "--journal-budget") {
+			t.Errorf("the gateway's state says %q, want it to name --journal-budget", d)
+		}
 		if b := c.report().Gateways[0]; b.Received == 0 || b.Received >= n || !b.Balanced() {
 			t.Errorf("with a full journal the balance is %+v", b)
 		}

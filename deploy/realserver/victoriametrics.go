@@ -43,6 +43,7 @@ func VictoriaMetrics(t testing.TB) *VictoriaServer {
 				"-search.disableCache",
 				"-search.latencyOffset=0s",
 				"-memory.allowedBytes=256MB",
+				"-loggerLevel=WARN",
 			}, nil
 		},
 		ready: func(ctx context.Context, address string) error {

@@ -3,6 +3,7 @@ package embedded
 import (
 	"strings"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
 
@@ -103,7 +104,7 @@ func (p *place) remember(m *telemetry.MetricSpec, ref storage.SeriesRef) {
 // labels are the series' labels in the TSDB, in their order.
 func (p *place) labels(m telemetry.Metric) labels.Labels {
 	return labels.FromStrings(
-		labels.MetricName, metricName(p.series.Kind, m),
+		model.MetricNameLabel, metricName(p.series.Kind, m),
 		"device", string(p.series.Device),
 		"locality", string(p.series.Locality),
 		"site", string(p.series.Site),

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
 	"go.uber.org/goleak"
@@ -55,14 +56,14 @@ func read(s *embedded.Store) func(context.Context, telemetry.Series) ([]storetes
 		}
 		defer q.Close()
 		set := q.Select(ctx, false, nil,
-			labels.MustNewMatcher(labels.MatchRegexp, labels.MetricName, string(series.Kind)+"_.*"),
+			labels.MustNewMatcher(labels.MatchRegexp, model.MetricNameLabel, string(series.Kind)+"_.*"),
 			labels.MustNewMatcher(labels.MatchEqual, "locality", string(series.Locality)),
 			labels.MustNewMatcher(labels.MatchEqual, "site", string(series.Site)),
 			labels.MustNewMatcher(labels.MatchEqual, "device", string(series.Device)),
 		)
 		var samples []storetest.Sample
 		for set.Next() {
-			metric := strings.TrimPrefix(set.At().Labels().Get(labels.MetricName), string(series.Kind)+"_")
+			metric := strings.TrimPrefix(set.At().Labels().Get(model.MetricNameLabel), string(series.Kind)+"_")
 			it := set.At().Iterator(nil)
 			for it.Next() == chunkenc.ValFloat {
 				ms, v := it.At()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/tsdb"
 	"github.com/prometheus/prometheus/tsdb/wlog"
@@ -96,7 +97,7 @@ func (g *generation) beginAt(now time.Time) error {
 	}
 	// An append sets the time even if it is rolled back.
 	a := g.db.Appender(context.Background())
-	if _, err := a.Append(0, labels.FromStrings(labels.MetricName, "haidang_store_opened"), now.UnixMilli(), 1); err != nil {
+	if _, err := a.Append(0, labels.FromStrings(model.MetricNameLabel, "haidang_store_opened"), now.UnixMilli(), 1); err != nil {
 		return errors.Join(fmt.Errorf("begin head: %w", err), a.Rollback())
 	}
 	if err := a.Rollback(); err != nil {

@@ -11,14 +11,13 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/haidang-iot/haidang/deploy/realserver"
+	"github.com/haidang-iot/haidang/ingest/store"
 	"github.com/haidang-iot/haidang/ingest/store/influx"
 	"github.com/haidang-iot/haidang/ingest/store/storetest"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-const timeout = time.Second
 
 // open makes a store that the test's end closes.
 func open(t testing.TB, o influx.Options) *influx.Store {
@@ -48,11 +47,15 @@ type server interface {
 // subject puts a store with a proxy before a server.
 func subject(t *testing.T, s server, url string, o influx.Options) storetest.Subject {
 	proxy := storetest.NewProxy(t, url)
-	o.URL, o.Timeout = proxy.URL, timeout
+	o.URL = proxy.URL
 	return storetest.Subject{
-		Store:   open(t, o),
-		Proxy:   proxy,
-		Timeout: timeout,
+		Store: open(t, o),
+		Proxy: proxy,
+		WithTimeout: func(d time.Duration) store.Store {
+			impatient := o
+			impatient.Timeout = d
+			return open(t, impatient)
+		},
 		Outage: func(during func()) {
 			s.Stop()
 			during()

@@ -37,8 +37,9 @@ type Subject struct {
 	Outage func(during func())
 	// Proxy stands between the store and its server. Nil where there is none.
 	Proxy *Proxy
-	// Timeout is how long the store waits for an answer; tests set it short.
-	Timeout time.Duration
+	// WithTimeout opens the same store with another time to wait for an answer.
+	// It must be there if Proxy is.
+	WithTimeout func(time.Duration) store.Store
 	// Rounds says that the engine keeps numbers as decimals of some 15 digits,
 	// so that very large and very small ones beside each other are not exact.
 	Rounds bool
