@@ -94,7 +94,7 @@ func newRegistry() *prometheus.Registry {
 // Prometheus API, nil if it has none.
 func openStore(ctx context.Context, f storeFlags, dir string, sync bool, log *slog.Logger, reg prometheus.Registerer, open *openLog) (store.Store, http.Handler, error) {
 	if f.Store == "influx" {
-		s, err := influx.New(influx.Options{URL: f.InfluxURL, Org: f.InfluxOrg, Bucket: f.InfluxBucket, Token: f.InfluxToken})
+		s, err := influx.New(influx.Options{URL: f.InfluxURL, Org: f.InfluxOrg, Bucket: f.InfluxBucket, Token: f.InfluxToken, Retention: time.Duration(f.Retention)})
 		if err != nil {
 			return nil, nil, err
 		}

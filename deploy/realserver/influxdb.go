@@ -50,7 +50,7 @@ func startInflux(t testing.TB, httpConfig string) *InfluxServer {
 	binary := find(toolPaths("influxd")...)
 	if binary == "" {
 		missing(t, "influxd 1.8",
-			"run `make tools`, or `go install github.com/influxdata/influxdb/cmd/influxd@v1.8.3` with GOBIN set to a folder on PATH or named by HAIDANG_TOOLS")
+			"`make test` builds it; by hand, `go install github.com/influxdata/influxdb/cmd/influxd@v1.8.3` with GOBIN set to a folder on PATH or named by HAIDANG_TOOLS")
 	}
 	s := &InfluxServer{launch(t, program{
 		name:   "influxd",

@@ -69,18 +69,15 @@ func (s *Store) writeInTurn(ctx context.Context, points []telemetry.Point) ([]st
 
 // commit commits, and breaks the store if it may have torn a log.
 func (s *Store) commit(g *generation, a storage.Appender) (uint64, error) {
-	before, err := g.registrar.failedLateWrites()
-	if err != nil {
-		return 0, errors.Join(fmt.Errorf("read metric: %w", err), a.Rollback())
-	}
 	if err := a.Commit(); err != nil {
 		return 0, s.tear(fmt.Errorf("commit: %w", err))
 	}
-	after, err := g.registrar.failedLateWrites()
+	failed, err := g.registrar.failedLateWrites()
 	if err != nil {
 		return 0, s.tear(fmt.Errorf("read metric: %w", err))
 	}
-	if after != before {
+	// It begins at 0 with each generation, and one failure ends the generation.
+	if failed > 0 {
 		return 0, s.tear(errors.New("commit: late samples could not be logged; the disk may be full, the log has the cause"))
 	}
 	return s.committed.Add(1), nil

@@ -32,5 +32,7 @@
 // older than its retention or more than two days ahead. Options.Retention
 // rejects the former before they are sent. It stores a point that is written
 // twice twice, unless it is started with -dedup.minScrapeInterval=1ms, which it
-// must be.
+// must be. And it keeps what it has acknowledged in memory for up to
+// -inmemoryDataFlushInterval, 5 s by default: a crash of that server loses it.
+// No writer can mend that; InfluxDB does not have this gap.
 package influx

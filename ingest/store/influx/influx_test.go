@@ -79,6 +79,7 @@ func TestInfluxDBConformance(t *testing.T) {
 		storetest.Run(t, func(t *testing.T) storetest.Subject {
 			s := subject(t, server, server.URL, influx.Options{Bucket: realserver.Database + "/autogen"})
 			s.Read = readFlux(server.Flux)
+			s.Restart = restart(server, s.Store)
 			return s
 		})
 	})
@@ -203,6 +204,16 @@ func TestInfluxDB2Conformance(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Subject {
 		s := subject(t, server, server.URL, influx.Options{Org: realserver.Influx2Org, Token: realserver.Influx2Token})
 		s.Read = readFlux(server.Flux)
+		s.Restart = restart(server, s.Store)
 		return s
 	})
+}
+
+// restart kills the server, which must have on disk all it has acknowledged.
+func restart(s server, current store.Store) func() store.Store {
+	return func() store.Store {
+		s.Kill()
+		s.Start()
+		return current
+	}
 }
