@@ -13,6 +13,13 @@
 // MQTT clients may not publish to the server's internal subjects either, or one
 // of them could delete the sessions of all others.
 //
+// With an [Authenticator] each client may publish and subscribe only where its
+// [Grant] allows: a subscription beyond it is answered with the SUBACK code 0x80,
+// a message or will beyond it is not stored and its connection is ended. MQTT
+// 3.1.1 has no way to refuse a message, so a publisher may see a PUBACK before
+// that. With a certificate the one listener speaks TLS and, to clients on this
+// machine such as the gateways, plain MQTT too.
+//
 // # Guarantee
 //
 // A QoS 1 message whose publisher has its PUBACK, and a journal record whose
@@ -33,6 +40,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -76,11 +84,36 @@ type Options struct {
 	CheckEvery time.Duration
 	// Logger receives what the server has to say; nil means silence.
 	Logger *slog.Logger
+
+	// Authenticator decides who may connect and what they may do. Nil lets
+	// everyone do everything: only for an address of the loopback.
+	Authenticator Authenticator
+	// OnRefused hears of every refusal, one after the other; it should return
+	// soon. A client can cause as many as it likes, so who keeps them must limit
+	// them. Under a flood some are only counted in the log.
+	OnRefused func(Refusal)
+	// TLSCert and TLSKey are the PEM files of a certificate chain and its key.
+	// With them MQTTAddr speaks TLS 1.2 and later, and plain MQTT only to clients
+	// on this machine. Files that change are used within a second.
+	TLSCert, TLSKey string
+	// ConnectTimeout is how long a client may take for the TLS handshake, and
+	// again for its CONNECT, 10 s if 0.
+	ConnectTimeout time.Duration
+	// MaxConnections is how many MQTT clients may be connected, those that are
+	// Internal not counted; 0 means nats-server's limit of 65,536.
+	MaxConnections int
+	// RefusalDelay is how long the answer to a refused connection is held back,
+	// 500 ms if 0, none if negative.
+	RefusalDelay time.Duration
 }
 
 const (
 	defaultMaxPayload = 8 << 20
 	defaultAckWait    = 30 * time.Second
+
+	defaultConnectTimeout = 10 * time.Second
+	defaultRefusalDelay   = 500 * time.Millisecond
+
 	// startTimeout bounds how long reading back the stored messages may take.
 	startTimeout = 5 * time.Minute
 	// reconnectWait is short because the server is in the same process: it is
@@ -98,44 +131,82 @@ type Broker struct {
 	log      *slog.Logger
 	password string // of the journal's user, for this process only
 
+	cert     *certificate // nil without TLS
+	sessions *sessions
+	failures *failures
+	reports  *reports
+
 	mu     sync.Mutex
 	srv    *server.Server // nil while restarting and once closed
 	closed bool
 	fault  error // why the broker is not storing, nil if it is
 
-	cancel context.CancelFunc // ends the watch
-	done   chan struct{}      // closed when it has ended
+	running context.Context    // ends with the broker; not stored for a caller
+	cancel  context.CancelFunc // ends running
+	done    chan struct{}      // closed when the broker's goroutines have ended
 }
 
 // Start starts the server and returns once it has read back what it had stored
 // and serves MQTT. ctx bounds the start only. An address that is taken is an
 // error that names the flag.
-func Start(ctx context.Context, opts Options) (*Broker, error) {
+func Start(ctx context.Context, opts Options) (_ *Broker, err error) {
 	b := &Broker{
 		opts:     withDefaults(opts),
 		password: rand.Text(),
+		sessions: newSessions(opts.MaxConnections),
+		failures: newFailures(),
+		reports:  newReports(),
 		done:     make(chan struct{}),
 	}
 	b.log = b.opts.Logger
-	if err := os.MkdirAll(b.opts.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("create broker folder: %w", err)
-	}
-	if b.opts.MQTTAddr != "" {
-		addr, err := probeAddr(b.opts.MQTTAddr)
+	b.running, b.cancel = context.WithCancel(context.Background())
+	defer func() {
 		if err != nil {
-			return nil, err
+			b.cancel()
 		}
-		b.opts.MQTTAddr = addr
+	}()
+	if err := b.prepare(); err != nil {
+		return nil, err
 	}
 	srv, err := b.startServer(ctx)
 	if err != nil {
 		return nil, err
 	}
 	b.srv = srv
-	watching, cancel := context.WithCancel(context.Background())
-	b.cancel = cancel
-	go b.watch(watching)
+	var parts sync.WaitGroup
+	parts.Go(func() { b.watch(b.running) })
+	parts.Go(func() { b.tell(b.running) })
+	go func() {
+		parts.Wait()
+		close(b.done)
+	}()
 	return b, nil
+}
+
+// prepare makes sure of what the server would only complain about in its log.
+func (b *Broker) prepare() error {
+	if err := os.MkdirAll(b.opts.Dir, 0o700); err != nil {
+		return fmt.Errorf("create broker folder: %w", err)
+	}
+	if b.opts.MQTTAddr == "" {
+		return nil
+	}
+	if b.opts.TLSCert != "" || b.opts.TLSKey != "" {
+		cert, err := loadCertificate(b.opts.TLSCert, b.opts.TLSKey, b.log)
+		if err != nil {
+			return err
+		}
+		b.cert = cert
+		if b.opts.Authenticator == nil {
+			b.opts.Authenticator = anyone{}
+		}
+	}
+	addr, err := probeAddr(b.opts.MQTTAddr)
+	if err != nil {
+		return err
+	}
+	b.opts.MQTTAddr = addr
+	return nil
 }
 
 func withDefaults(o Options) Options {
@@ -147,6 +218,12 @@ func withDefaults(o Options) Options {
 	}
 	if o.CheckEvery == 0 {
 		o.CheckEvery = time.Second
+	}
+	if o.ConnectTimeout == 0 {
+		o.ConnectTimeout = defaultConnectTimeout
+	}
+	if o.RefusalDelay == 0 {
+		o.RefusalDelay = defaultRefusalDelay
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -180,13 +257,32 @@ func probeAddr(addr string) (string, error) {
 	return actual, nil
 }
 
-// MQTTURL is where MQTT clients connect, as tcp://host:port; empty if there is
-// no MQTT.
+// MQTTURL is where MQTT clients on this machine connect, as tcp://host:port,
+// whether or not there is TLS; empty if there is no MQTT. The gateways of this
+// process take it: nothing leaves the machine, and no certificate has to be valid
+// for it.
 func (b *Broker) MQTTURL() string {
 	if b.opts.MQTTAddr == "" {
 		return ""
 	}
-	return "tcp://" + b.opts.MQTTAddr
+	host, port, err := net.SplitHostPort(b.opts.MQTTAddr)
+	if err != nil { // not possible: it was listened on
+		return "tcp://" + b.opts.MQTTAddr
+	}
+	// Go listens on all addresses of both families, whichever was named.
+	if addr, err := netip.ParseAddr(host); host == "" || err == nil && addr.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "tcp://" + net.JoinHostPort(host, port)
+}
+
+// TLSURL is where MQTT clients connect by TLS, as ssl://host:port with the host
+// that is listened on; empty without a certificate.
+func (b *Broker) TLSURL() string {
+	if b.cert == nil {
+		return ""
+	}
+	return "ssl://" + b.opts.MQTTAddr
 }
 
 // Connect returns a connection to the journal's account within the process; name
@@ -255,7 +351,7 @@ func (b *Broker) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("close broker: %w", ctx.Err())
 	}
-	// The watch has ended: nobody else changes srv any more.
+	// The broker's goroutines have ended: nobody else changes srv any more.
 	b.mu.Lock()
 	srv := b.srv
 	b.srv = nil

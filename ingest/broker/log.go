@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
 )
 
 // serverLogger passes on what nats-server says. Its notices (banner, every
@@ -14,15 +16,22 @@ import (
 // know of the start is said by the command.
 type serverLogger struct {
 	log *slog.Logger
+	// violation hears of each denied publish and subscription; nil if there is no
+	// authenticator.
+	violation func(violation)
+	srv       *server.Server
+
+	limit limiter
 
 	mu    sync.Mutex
 	fatal error
-	// warnings since that time, at most a second ago when the last one came
-	warnings int
-	since    time.Time
 }
 
-const maxWarnings = 20
+const (
+	maxWarnings = 20
+	// maxLine bounds a line: client ids are part of them.
+	maxLine = 1024
+)
 
 var _ interface {
 	Noticef(string, ...any)
@@ -33,44 +42,99 @@ var _ interface {
 	Tracef(string, ...any)
 } = (*serverLogger)(nil)
 
-func (l *serverLogger) Noticef(format string, v ...any) { l.log.Debug(fmt.Sprintf(format, v...)) }
+func (l *serverLogger) Noticef(format string, v ...any) { l.log.Debug(line(format, v)) }
 
 func (l *serverLogger) Warnf(format string, v ...any) {
 	// The password is drawn at every start and only lives in this process.
 	if strings.HasPrefix(format, "Plaintext passwords") {
 		return
 	}
-	l.warn(fmt.Sprintf(format, v...))
+	l.warn(line(format, v))
 }
 
 // Errorf receives, besides the server's own failures, every mistake an MQTT
-// client makes: none of them is a failure of this process.
-func (l *serverLogger) Errorf(format string, v ...any) { l.warn(fmt.Sprintf(format, v...)) }
+// client makes: none of them is a failure of this process. What is reported as a
+// refusal is not said twice.
+func (l *serverLogger) Errorf(format string, v ...any) {
+	if l.violation != nil {
+		if denied, ok := parseViolation(l.srv, format, v); ok {
+			l.violation(denied)
+			return
+		}
+		if _, rest, ok := cutClient(format); ok && saysNotAuthorized(rest) {
+			return
+		}
+	}
+	l.warn(line(format, v))
+}
+
+// saysNotAuthorized recognises the two lines by which nats-server tells that the
+// gate has refused a client.
+func saysNotAuthorized(rest string) bool {
+	reason := server.ErrAuthentication.Error()
+	switch rest {
+	case " - %v - %s", " - " + reason, " - unable to connect: " + reason:
+		return true
+	}
+	return false
+}
+
+// line formats what nats-server has to say. It puts the name of a client, with
+// the client id that the client chose, in front of the format: %[1]999999d in it
+// would be obeyed, thousands of times over.
+func line(format string, args []any) string {
+	text := format
+	if len(args) > 0 {
+		name := ""
+		if _, rest, ok := cutClient(format); ok {
+			name, format = format[:len(format)-len(rest)], rest
+		}
+		text = name + fmt.Sprintf(format, args...)
+	}
+	if len(text) > maxLine {
+		text = text[:maxLine] + "…"
+	}
+	return strings.ToValidUTF8(text, "\uFFFD")
+}
 
 // warn logs, but not more than maxWarnings in a second: a client can make as many
 // mistakes as it likes.
 func (l *serverLogger) warn(msg string) {
-	now := time.Now()
-	l.mu.Lock()
-	if now.Sub(l.since) >= time.Second {
-		if l.warnings > maxWarnings {
-			defer l.log.Warn("more was not logged", "lines", l.warnings-maxWarnings)
-		}
-		l.since, l.warnings = now, 0
+	ok, silent := l.limit.allow(time.Now())
+	if silent > 0 {
+		l.log.Warn("more was not logged", "lines", silent)
 	}
-	l.warnings++
-	silent := l.warnings > maxWarnings
-	l.mu.Unlock()
-	if !silent {
+	if ok {
 		l.log.Warn(msg)
 	}
+}
+
+// limiter allows maxWarnings a second.
+type limiter struct {
+	mu sync.Mutex
+	// said since that time, at most a second ago when the last one came
+	said  int
+	since time.Time
+}
+
+// allow says whether one more may be said, and how many were not since that was
+// last mentioned.
+func (l *limiter) allow(now time.Time) (ok bool, silent int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now.Sub(l.since) >= time.Second {
+		silent = max(l.said-maxWarnings, 0)
+		l.since, l.said = now, 0
+	}
+	l.said++
+	return l.said <= maxWarnings, silent
 }
 
 // Fatalf must not return control to a server that cannot go on, says its
 // interface, but ending the process is for main alone: the error is kept and
 // the start fails with it.
 func (l *serverLogger) Fatalf(format string, v ...any) {
-	msg := fmt.Sprintf(format, v...)
+	msg := line(format, v)
 	l.mu.Lock()
 	l.fatal = errors.New(msg)
 	l.mu.Unlock()

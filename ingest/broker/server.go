@@ -35,11 +35,16 @@ const (
 	// filter that ends in # counts twice: this allows three plain ones, or one
 	// with # and one plain.
 	maxAckPending = 20000
+
+	// spareConnections are for the journal, the gateways and those that have not
+	// said yet who they are.
+	spareConnections = 64
 )
 
 // startServer starts a server on the broker's folder and waits until it serves.
 func (b *Broker) startServer(ctx context.Context) (*server.Server, error) {
-	opts, err := b.serverOptions()
+	entrance := &gate{b: b}
+	opts, err := b.serverOptions(entrance)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +52,11 @@ func (b *Broker) startServer(ctx context.Context) (*server.Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure broker: %w", err)
 	}
-	logger := &serverLogger{log: b.log}
+	entrance.srv = srv
+	logger := &serverLogger{log: b.log, srv: srv}
+	if opts.CustomClientAuthentication != nil {
+		logger.violation = b.reports.add
+	}
 	srv.SetLoggerV2(logger, false, false, false)
 	started := make(chan struct{})
 	go func() {
@@ -90,7 +99,7 @@ func awaitReady(ctx context.Context, srv *server.Server, started <-chan struct{}
 
 // serverOptions are made anew for every server, because a server changes those
 // it was given.
-func (b *Broker) serverOptions() (*server.Options, error) {
+func (b *Broker) serverOptions(entrance *gate) (*server.Options, error) {
 	opts := &server.Options{}
 	// Limits of an account can only be set before the start by way of the
 	// configuration language; after the start MQTT clients would already be in.
@@ -110,35 +119,54 @@ func (b *Broker) serverOptions() (*server.Options, error) {
 	opts.SyncAlways = b.opts.SyncAlways
 	opts.MaxPayload = b.opts.MaxPayload
 	opts.MaxPending = max(server.MAX_PENDING_SIZE, 4*int64(b.opts.MaxPayload))
-	opts.Users = users(opts.Accounts, b.password)
+	if b.opts.Authenticator == nil {
+		opts.Users = users(opts.Accounts, b.password)
+	} else {
+		opts.CustomClientAuthentication = entrance
+	}
 	if b.opts.MQTTAddr == "" {
 		return opts, nil
 	}
+	return opts, b.mqttOptions(opts)
+}
+
+// mqttOptions are those of the MQTT listener.
+func (b *Broker) mqttOptions(opts *server.Options) error {
 	host, port, err := net.SplitHostPort(b.opts.MQTTAddr)
 	if err != nil {
-		return nil, fmt.Errorf("parse MQTT address %q of --mqtt: %w", b.opts.MQTTAddr, err)
+		return fmt.Errorf("parse MQTT address %q of --mqtt: %w", b.opts.MQTTAddr, err)
 	}
 	opts.MQTT.Host = host
 	if opts.MQTT.Port, err = strconv.Atoi(port); err != nil {
-		return nil, fmt.Errorf("parse port of MQTT address %q of --mqtt: %w", b.opts.MQTTAddr, err)
+		return fmt.Errorf("parse port of MQTT address %q of --mqtt: %w", b.opts.MQTTAddr, err)
 	}
-	opts.MQTT.NoAuthUser = mqttUser
+	if b.opts.Authenticator == nil {
+		opts.MQTT.NoAuthUser = mqttUser
+	}
 	opts.MQTT.AckWait = b.opts.AckWait
 	opts.MQTT.MaxAckPending = maxAckPending
-	return opts, nil
+	opts.MQTT.AuthTimeout = b.opts.ConnectTimeout.Seconds()
+	if b.opts.MaxConnections > 0 {
+		opts.MaxConn = b.opts.MaxConnections + spareConnections
+	}
+	if b.cert != nil {
+		opts.MQTT.TLSConfig = b.cert.config()
+		opts.MQTT.TLSTimeout = b.opts.ConnectTimeout.Seconds()
+		// The one listener looks at the first bytes; the gate turns away who is
+		// not on this machine and does not encrypt.
+		opts.AllowNonTLS = true
+	}
+	return nil
 }
 
-// users are the two that exist: every MQTT client, and the journal. A callback
-// that checks the credentials of devices will take the place of the first
-// (server.Options.CustomClientAuthentication).
+// users are the two that exist without an authenticator: every MQTT client, and
+// the journal.
 func users(accounts []*server.Account, password string) []*server.User {
 	byName := make(map[string]*server.Account, len(accounts))
 	for _, a := range accounts {
 		byName[a.Name] = a
 	}
-	// What NATS and its MQTT layer use inside. MQTT's own sessions pass by these
-	// rules, except for the subscriptions below $MQTT.sub and $MQTT.deliver.
-	internal := []string{"$JS.>", "$SYS.>", "$KV.>", "$O.>", "$NRG.>", "$SRV.>", "$JSC.>", "_INBOX.>", "_R_.>", "_GR_.>"}
+	internal := internalSubjects()
 	return []*server.User{
 		{
 			Username: mqttUser,

@@ -23,7 +23,6 @@ const (
 // watch looks after the server until Close: it refuses MQTT publishes while
 // space is short and restarts a server that has stopped storing.
 func (b *Broker) watch(ctx context.Context) {
-	defer close(b.done)
 	tick := time.NewTicker(b.opts.CheckEvery)
 	defer tick.Stop()
 	w := watcher{b: b}
@@ -33,6 +32,7 @@ func (b *Broker) watch(ctx context.Context) {
 			return
 		case now := <-tick.C:
 			w.check(ctx, now)
+			b.sessions.sweep()
 		}
 	}
 }
