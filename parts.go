@@ -60,11 +60,11 @@ func (o *openLog) close() error {
 // lockData makes the data folder and keeps other processes out of it.
 func lockData(dir string) (unlock func() error, err error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return nil, fmt.Errorf("make --data %s: %w", dir, err)
+		return nil, fmt.Errorf("make the folder --data %s: %w: give the path of a folder this user may write to", dir, err)
 	}
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o640)
 	if err != nil {
-		return nil, fmt.Errorf("write to --data %s: %w", dir, err)
+		return nil, fmt.Errorf("write to the folder --data %s: %w: give the path of a folder this user may write to", dir, err)
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		pid := make([]byte, 20)

@@ -103,6 +103,7 @@ func NewGateway(name string, broker Broker, subscriptions []Subscription, journa
 // It returns once all its goroutines have ended; what it had not put into the
 // journal by then stays with the broker.
 func (g *Gateway) Run(ctx context.Context) error {
+	g.Metrics.begin(g.Name)
 	position, err := g.position(ctx)
 	if err != nil {
 		return err
@@ -220,10 +221,10 @@ func (g *Gateway) finish(b *batch) {
 // append puts the batch into the journal, however often it must try, and
 // acknowledges its messages. It reports false if ctx ended first.
 func (g *Gateway) append(ctx context.Context, b *batch) bool {
-	g.Metrics.inFlight.WithLabelValues(g.Name).Set(float64(len(b.arrivals) + len(g.in)))
 	g.Metrics.recordSize.Observe(float64(len(b.arrivals)))
 	failed := false
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		g.Metrics.inFlight.WithLabelValues(g.Name).Set(float64(len(b.arrivals) + len(g.in)))
 		start := g.Now()
 		err := g.Journal.Append(ctx, b.record)
 		if err == nil {
@@ -254,6 +255,7 @@ func (g *Gateway) append(ctx context.Context, b *batch) bool {
 		g.Logger.Info("journal accepts again", "gateway", g.Name)
 	}
 	b.acknowledge()
+	g.Metrics.inFlight.WithLabelValues(g.Name).Set(float64(len(g.in)))
 	return true
 }
 

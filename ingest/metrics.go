@@ -50,3 +50,13 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m.storeUp.Set(1)
 	return m
 }
+
+// begin shows a gateway's counters from 0, or an alert on their rate would miss
+// the first event.
+func (m *Metrics) begin(gateway string) {
+	m.connected.WithLabelValues(gateway)
+	m.inFlight.WithLabelValues(gateway)
+	for _, c := range []*prometheus.CounterVec{m.received, m.receivedBytes, m.repeated, m.appendErrors} {
+		c.WithLabelValues(gateway)
+	}
+}

@@ -156,7 +156,7 @@ func (l *Loader) checkTime(t, now time.Time) (telemetry.Problem, bool) {
 	}
 	if age := now.Sub(t); age > l.Retention {
 		return telemetry.Problem{Field: "ts", Reason: telemetry.TooOld,
-			Detail: fmt.Sprintf("%s is older than the store keeps (%v): set the device's clock, or raise --retention and re-drive", t.UTC().Format(time.RFC3339), l.Retention)}, false
+			Detail: fmt.Sprintf("%s is older than the store keeps (%d days): set the device's clock, or raise --retention and re-drive", t.UTC().Format(time.RFC3339), int(l.Retention.Hours()/24))}, false
 	}
 	return telemetry.Problem{}, true
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -253,17 +254,23 @@ func (s *Server) Log() string {
 	return string(b)
 }
 
-// freePorts finds loopback ports that nobody listens on. All are held until the
-// last is found, so that they differ.
+// freePorts finds loopback ports that nobody listens on, below the range from
+// which the kernel gives ports to outgoing connections: one of those could take
+// the port of a server that is stopped for a while. All are held until the last
+// is found, so that they differ.
 func freePorts(n int) ([]int, error) {
 	ports := make([]int, 0, n)
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for tries := 0; len(ports) < n; tries++ {
+		port := 15000 + rand.IntN(15000)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
-			return nil, fmt.Errorf("find free port: %w", err)
+			if tries > 1000 {
+				return nil, fmt.Errorf("find free port: %w", err)
+			}
+			continue
 		}
 		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		ports = append(ports, port)
 	}
 	return ports, nil
 }
