@@ -28,6 +28,7 @@ type failures struct {
 	mu      sync.Mutex
 	buckets map[netip.Prefix]bucket
 	known   map[uint64]struct{}
+	swept   time.Time // when full buckets were last looked for
 }
 
 // bucket has level failures left at that time.
@@ -97,9 +98,12 @@ func (f *failures) makeRoom(now time.Time) {
 	if len(f.buckets) < maxAddresses {
 		return
 	}
-	for addr, b := range f.buckets {
-		if b.refilled(now).level >= failureBurst {
-			delete(f.buckets, addr)
+	if now.Sub(f.swept) >= failureRefill { // looking at all of them takes a while
+		f.swept = now
+		for addr, b := range f.buckets {
+			if b.refilled(now).level >= failureBurst {
+				delete(f.buckets, addr)
+			}
 		}
 	}
 	for addr := range f.buckets {

@@ -74,7 +74,7 @@ func TestFailuresAreBounded(t *testing.T) {
 		t.Errorf("%d addresses, %d users", len(f.buckets), len(f.known))
 	}
 	// Old ones go first.
-	f.failed(addr(0), "x", now.Add(time.Hour))
+	f.failed(addr(2*maxAddresses), "x", now.Add(time.Hour))
 	if len(f.buckets) != 1 {
 		t.Errorf("%d addresses an hour later", len(f.buckets))
 	}
