@@ -63,7 +63,6 @@ type storeFlags struct {
 	InfluxOrg    string   `env:"INFLUX_ORG" help:"With --store influx: the organisation; empty for InfluxDB 1.8 and VictoriaMetrics." placeholder:"NAME"`
 	InfluxBucket string   `env:"INFLUX_BUCKET" help:"With --store influx: the bucket; database or database/policy for InfluxDB 1.8." placeholder:"NAME"`
 	InfluxToken  string   `env:"INFLUX_TOKEN" help:"With --store influx: the token, or user:password for InfluxDB 1.8; better given in the environment." placeholder:"SECRET"`
-	AdmitLimit   int      `default:"10000" help:"How many devices are admitted unregistered." placeholder:"10000"`
 }
 
 func (f storeFlags) check() error {
@@ -75,9 +74,6 @@ func (f storeFlags) check() error {
 	}
 	if time.Duration(f.Retention) < time.Hour {
 		return fmt.Errorf("--retention is %v: give at least 1h", time.Duration(f.Retention))
-	}
-	if f.AdmitLimit < 1 {
-		return fmt.Errorf("--admit-limit is %d: give at least 1", f.AdmitLimit)
 	}
 	return nil
 }

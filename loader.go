@@ -18,6 +18,7 @@ type loaderCommand struct {
 	JournalBudget size   `help:"Disk that the journal may take; 10GiB for a new one." placeholder:"10GiB"`
 	Durability    string `enum:"process,power" default:"process" help:"What stored readings survive: the death of the process, or the loss of power. The journal's own durability is the NATS server's (sync_interval)." placeholder:"process"`
 	storeFlags
+	registryFlags
 	logFlags
 }
 
@@ -33,7 +34,7 @@ There is one loader to a journal: it keeps the ledger.`
 // Run runs a loader:  external journal ─► loader ─► store, ledger ─► HTTP
 func (c *loaderCommand) Run(ctx context.Context, out *output) (err error) {
 	began := time.Now()
-	if err := c.check(); err != nil {
+	if err := c.storeFlags.check(); err != nil {
 		return err
 	}
 	cfg, err := loadConfig(c.Config)
@@ -57,7 +58,7 @@ func (c *loaderCommand) Run(ctx context.Context, out *output) (err error) {
 		return err
 	}
 	reg := newRegistry()
-	l, err := openLoading(ctx, cfg, c.storeFlags, j, c.Data, c.Durability == "power", log, c.libraryLogger(out.stderr), reg, ingest.NewMetrics(reg), &open)
+	l, err := openLoading(ctx, cfg, c.storeFlags, c.registryFlags, j, c.Data, c.Durability == "power", log, c.libraryLogger(out.stderr), reg, ingest.NewMetrics(reg), &open)
 	if err != nil {
 		return err
 	}
@@ -66,6 +67,7 @@ func (c *loaderCommand) Run(ctx context.Context, out *output) (err error) {
 	var parts actors
 	parts.add("HTTP", srv.run)
 	parts.add("loader", l.loader.Run)
+	l.registry.run(&parts, l.loader)
 	parts.add("welcome", func(ctx context.Context) error {
 		if awaitReady(ctx, l.checks) {
 			fmt.Fprintf(out.stdout, "loader is running (ready after %.1f s); ledger: %s/api/v1/ledger\n", time.Since(began).Seconds(), srv.url())

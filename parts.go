@@ -113,15 +113,16 @@ func openStore(ctx context.Context, f storeFlags, dir string, sync bool, log *sl
 
 // loading is a loader with what it works on.
 type loading struct {
-	loader *ingest.Loader
-	ledger *ledger.Ledger
-	audit  ingest.Audit
+	loader   *ingest.Loader
+	registry *registry
+	ledger   *ledger.Ledger
+	audit    ingest.Audit
 	// prometheus is the store's query API; nil if the store is external.
 	prometheus http.Handler
 }
 
 // openLoading opens store and ledger and makes the loader that fills them.
-func openLoading(ctx context.Context, cfg Config, f storeFlags, j *journal.Journal, dir string, sync bool, log, storeLog *slog.Logger, reg *prometheus.Registry, metrics *ingest.Metrics, open *openLog) (*loading, error) {
+func openLoading(ctx context.Context, cfg Config, f storeFlags, rf registryFlags, j *journal.Journal, dir string, sync bool, log, storeLog *slog.Logger, reg *prometheus.Registry, metrics *ingest.Metrics, open *openLog) (*loading, error) {
 	cat := telemetry.NewCatalogue()
 	codecs, err := cfg.codecs(cat)
 	if err != nil {
@@ -138,10 +139,14 @@ func openLoading(ctx context.Context, cfg Config, f storeFlags, j *journal.Journ
 	open.opened("ledger", led.Close)
 	l := ingest.NewLoader(j, st, led)
 	l.Codec, l.Retention, l.Logger, l.Metrics = codecs, time.Duration(f.Retention), log, metrics
-	l.Admission = ingest.NewOpenAdmission(cfg.localities(), f.AdmitLimit)
+	r, err := openRegistry(ctx, rf, cfg, dir, log, open)
+	if err != nil {
+		return nil, err
+	}
+	l.Admission, l.Listener = r.admission, r
 	audit := ingest.Audit{Ledger: led, Journal: j}
 	reg.MustRegister(ingest.NewLedgerCollector(audit, time.Now))
-	return &loading{loader: l, ledger: led, audit: audit, prometheus: handler}, nil
+	return &loading{loader: l, registry: r, ledger: led, audit: audit, prometheus: handler}, nil
 }
 
 // serve adds the loader's operations and the store's query API to the server.

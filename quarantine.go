@@ -24,6 +24,7 @@ type quarantineCommand struct {
 type quarantineFilter struct {
 	Gateway string `help:"Only those of this gateway." placeholder:"NAME"`
 	Reason  string `help:"Only those with this reason, such as unknown_metric." placeholder:"WORD"`
+	Device  string `help:"Only those of this device." placeholder:"ID"`
 	Topic   string `help:"Only those of this topic, or with a trailing * all that begin so." placeholder:"TOPIC"`
 }
 
@@ -44,7 +45,7 @@ func (quarantineList) Help() string {
 // Run lists.
 func (c *quarantineList) Run(ctx context.Context, out *output) error {
 	q := url.Values{"limit": {strconv.Itoa(c.Limit)}}
-	for name, value := range map[string]string{"gateway": c.Gateway, "reason": c.Reason, "topic": c.Topic} {
+	for name, value := range map[string]string{"gateway": c.Gateway, "reason": c.Reason, "device": c.Device, "topic": c.Topic} {
 		if value != "" {
 			q.Set(name, value)
 		}
@@ -171,10 +172,10 @@ func (quarantineRedrive) Help() string {
 // Run drives messages through again, page by page.
 func (c *quarantineRedrive) Run(ctx context.Context, out *output) error {
 	if !c.All && len(c.ID) == 0 && c.quarantineFilter == (quarantineFilter{}) {
-		return fmt.Errorf("say which messages: --id, --gateway, --reason, --topic, or --all")
+		return fmt.Errorf("say which messages: --id, --gateway, --reason, --device, --topic, or --all")
 	}
 	var total ingest.RedriveResult
-	body := map[string]any{"gateway": c.Gateway, "reason": c.Reason, "topic": c.Topic, "ids": c.ID}
+	body := map[string]any{"gateway": c.Gateway, "reason": c.Reason, "device": c.Device, "topic": c.Topic, "ids": c.ID}
 	for {
 		var r ingest.RedriveResult
 		if err := c.call(ctx, http.MethodPost, "/api/v1/quarantine/redrive", body, &r); err != nil {

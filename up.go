@@ -23,6 +23,7 @@ type upCommand struct {
 	MQTT string `name:"mqtt" default:"127.0.0.1:1883" help:"Address of the embedded MQTT broker; of the loopback only." placeholder:"127.0.0.1:1883"`
 	journalFlags
 	storeFlags
+	registryFlags
 	Simulate int    `help:"Let this many simulated devices publish to the broker." placeholder:"N"`
 	Seed     uint64 `default:"1" help:"With --simulate: the same seed gives the same devices and values." placeholder:"1"`
 	logFlags
@@ -82,7 +83,7 @@ func (c *upCommand) Run(ctx context.Context, out *output) (err error) {
 	if err != nil {
 		return err
 	}
-	l, err := openLoading(ctx, cfg, c.storeFlags, j, c.Data, c.Durability == "power", log, c.libraryLogger(out.stderr), reg, metrics, &open)
+	l, err := openLoading(ctx, cfg, c.storeFlags, c.registryFlags, j, c.Data, c.Durability == "power", log, c.libraryLogger(out.stderr), reg, metrics, &open)
 	if err != nil {
 		return err
 	}
@@ -102,6 +103,7 @@ func (c *upCommand) Run(ctx context.Context, out *output) (err error) {
 	var parts actors
 	parts.add("HTTP", srv.run)
 	parts.add("loader", l.loader.Run)
+	l.registry.run(&parts, l.loader)
 	parts.add("gateways", runAll(gateways))
 	if c.Simulate > 0 {
 		sim, err := c.simulator(cfg, source, log)
@@ -180,7 +182,11 @@ func (c *upCommand) welcome(w io.Writer, s *server, source ingest.Broker, took t
 	row("Quarantine", s.url()+"/api/v1/quarantine   or: haidang quarantine list --url "+s.url())
 	row("Health", s.url()+"/readyz   metrics: "+s.url()+"/metrics")
 	row("Data", c.Data+"   durability: "+c.Durability)
-	row("Admission", fmt.Sprintf("open: any device on this machine is stored, up to %d", c.AdmitLimit))
+	admission := fmt.Sprintf("open: any device on this machine is stored and registered provisionally, up to %d", c.AdmitLimit)
+	if c.Admission == "registered" {
+		admission = "registered: readings of unknown devices wait in quarantine"
+	}
+	row("Admission", admission)
 	if c.Simulate > 0 {
 		row("Simulated", fmt.Sprintf("%d devices, seed %d", c.Simulate, c.Seed))
 	}

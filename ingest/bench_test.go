@@ -54,7 +54,7 @@ func benchJournalToStore(b *testing.B, sync bool) {
 	must(err)
 	l := ingest.NewLoader(j, st, led)
 	l.Codec = func(string, string) codec.Codec { return cd }
-	l.Admission = ingest.NewOpenAdmission([]telemetry.Locality{"nha-trang"}, 1000)
+	l.Admission = newOpenAdmission([]telemetry.Locality{"nha-trang"}, 1000)
 	l.Metrics, l.Logger = ingest.NewMetrics(prometheus.NewRegistry()), slog.New(slog.DiscardHandler)
 	run, stop := context.WithCancel(ctx)
 	done := make(chan struct{})

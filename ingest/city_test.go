@@ -33,7 +33,7 @@ type city struct {
 	journal   *journal.Journal
 	ledger    *ledger.Ledger
 	store     *embedded.Store
-	admission *ingest.OpenAdmission
+	admission *openAdmission
 	loader    *ingest.Loader
 	registry  *prometheus.Registry
 	metrics   *ingest.Metrics
@@ -67,7 +67,7 @@ func newCityWith(t *testing.T, ackWait time.Duration) *city {
 	c.store, err = embedded.Open(t.Context(), embedded.Options{Dir: c.dir + "/store", Retention: 400 * 24 * time.Hour})
 	c.must(err)
 	t.Cleanup(func() { c.store.Close() })
-	c.admission = ingest.NewOpenAdmission([]telemetry.Locality{"nha-trang", "cam-ranh"}, 1000)
+	c.admission = newOpenAdmission([]telemetry.Locality{"nha-trang", "cam-ranh"}, 1000)
 	c.loader = c.newLoader(c.store)
 	return c
 }

@@ -90,6 +90,8 @@ type Quarantined struct {
 	ID      int64   `json:"id"`
 	Gateway string  `json:"gateway"`
 	Message Message `json:"message"`
+	// Device is whose message it is, where that could be read.
+	Device telemetry.Device `json:"device,omitempty"`
 	// Partial messages count as stored; their other fields are in the store.
 	Partial  bool                `json:"partial"`
 	Problems []telemetry.Problem `json:"problems"`
@@ -123,6 +125,7 @@ type QuarantineFilter struct {
 	IDs     []int64          `json:"ids,omitempty"`
 	Gateway string           `json:"gateway,omitempty"`
 	Reason  telemetry.Reason `json:"reason,omitempty"`
+	Device  telemetry.Device `json:"device,omitempty"`
 	// Topic selects a topic, or with a trailing '*' all that begin so.
 	Topic string `json:"topic,omitempty"`
 	// After selects IDs greater than it; Limit bounds how many are returned.

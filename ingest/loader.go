@@ -30,6 +30,15 @@ type Admission interface {
 	Admit(locality telemetry.Locality, kind telemetry.Kind, device telemetry.Device, at time.Time) (telemetry.Site, error)
 }
 
+// Listener hears of devices as their readings pass. The loader's goroutine calls
+// it: it must be quick, and copy what it keeps.
+type Listener interface {
+	// Stored tells of a point that is queryable now.
+	Stored(p telemetry.Point, received time.Time, gateway string)
+	// Refused tells of a reading whose device is not admitted.
+	Refused(d telemetry.Device, m Message, gateway string)
+}
+
 // Loader takes records from the journal, writes their readings to the store and
 // accounts for every message. One loader owns the ledger.
 //
@@ -46,8 +55,10 @@ type Loader struct {
 	// It is called from the loader's goroutine only.
 	Codec     func(gateway, topic string) codec.Codec
 	Admission Admission
-	Store     store.Store
-	Ledger    Ledger
+	// Listener may be nil.
+	Listener Listener
+	Store    store.Store
+	Ledger   Ledger
 	// Retention is how long the store keeps points; older readings are not
 	// written, since some stores would drop them without a word.
 	Retention time.Duration
@@ -333,7 +344,7 @@ func (l *Loader) settle(it *item, a *Account, c *Commit, now time.Time) {
 	if it.fate == Kept {
 		a.Partial++
 	}
-	c.Quarantine = append(c.Quarantine, Quarantined{Gateway: it.gateway, Message: it.message, Partial: it.fate == Kept, Problems: it.problems, At: now})
+	c.Quarantine = append(c.Quarantine, Quarantined{Gateway: it.gateway, Device: it.device, Message: it.message, Partial: it.fate == Kept, Problems: it.problems, At: now})
 }
 
 // acknowledge lets the records go from the journal. First the journal notes how
@@ -382,6 +393,10 @@ func (l *Loader) observe(w *batchWork, now time.Time) {
 	}
 	l.Metrics.values.Add(float64(values))
 	for i := range w.points {
-		l.Metrics.delay.Observe(now.Sub(w.points[i].Time).Seconds())
+		p, it := w.points[i], &w.items[w.owners[i]]
+		l.Metrics.delay.Observe(now.Sub(p.Time).Seconds())
+		if l.Listener != nil && it.stored > 0 {
+			l.Listener.Stored(p, it.message.Received, it.gateway)
+		}
 	}
 }

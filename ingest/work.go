@@ -36,6 +36,7 @@ type batchWork struct {
 type item struct {
 	gateway string
 	message Message
+	device  telemetry.Device // whose it is, if that could be read
 	key     MessageKey
 	// content says that a message's content identifies it: it brings its own time,
 	// or is the broker's memory of its topic. A device's status is retained by
@@ -121,6 +122,7 @@ func (l *Loader) decodeOne(it *item) (codec.Decoded, bool) {
 // check puts the storable values of a reading into the batch.
 func (l *Loader) check(w *batchWork, owner int, r telemetry.Reading, now time.Time) {
 	it := &w.items[owner]
+	it.device = r.Device
 	if p, ok := l.checkTime(r.Time, now); !ok {
 		it.problems = append(it.problems, p)
 		return
@@ -128,6 +130,9 @@ func (l *Loader) check(w *batchWork, owner int, r telemetry.Reading, now time.Ti
 	site, err := l.Admission.Admit(r.Locality, r.Kind.Kind, r.Device, r.Time)
 	if err != nil {
 		it.problems = append(it.problems, asProblem(err))
+		if l.Listener != nil {
+			l.Listener.Refused(r.Device, it.message, it.gateway)
+		}
 		return
 	}
 	start := len(w.values)

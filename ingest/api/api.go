@@ -36,6 +36,7 @@ type Ingest struct {
 type Message struct {
 	ID          int64               `json:"id"`
 	Gateway     string              `json:"gateway"`
+	Device      telemetry.Device    `json:"device,omitempty"`
 	Topic       string              `json:"topic"`
 	Payload     string              `json:"payload,omitempty" doc:"The payload, where it is valid UTF-8"`
 	Binary      []byte              `json:"payload_base64,omitempty" doc:"The payload, where it is not valid UTF-8"`
@@ -62,6 +63,7 @@ type output[T any] struct{ Body T }
 type quarantineQuery struct {
 	Gateway string `query:"gateway" maxLength:"64"`
 	Reason  string `query:"reason" maxLength:"64"`
+	Device  string `query:"device" maxLength:"64"`
 	Topic   string `query:"topic" maxLength:"65535" doc:"A topic, or with a trailing * all that begin so"`
 	After   int64  `query:"after" minimum:"0" doc:"Only ids greater than this"`
 	Limit   int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
@@ -72,6 +74,7 @@ type redriveBody struct {
 		IDs     []int64 `json:"ids,omitempty" maxItems:"500"`
 		Gateway string  `json:"gateway,omitempty" maxLength:"64"`
 		Reason  string  `json:"reason,omitempty" maxLength:"64"`
+		Device  string  `json:"device,omitempty" maxLength:"64"`
 		Topic   string  `json:"topic,omitempty" maxLength:"65535"`
 		After   int64   `json:"after,omitempty" minimum:"0"`
 	}
@@ -99,7 +102,7 @@ func (g Ingest) ledger(ctx context.Context, _ *struct{}) (*output[ingest.Report]
 }
 
 func (g Ingest) list(ctx context.Context, q *quarantineQuery) (*output[QuarantinePage], error) {
-	rows, err := g.Quarantine.Quarantine(ctx, ingest.QuarantineFilter{Gateway: q.Gateway, Reason: telemetry.Reason(q.Reason), Topic: q.Topic, After: q.After, Limit: q.Limit})
+	rows, err := g.Quarantine.Quarantine(ctx, ingest.QuarantineFilter{Gateway: q.Gateway, Reason: telemetry.Reason(q.Reason), Device: telemetry.Device(q.Device), Topic: q.Topic, After: q.After, Limit: q.Limit})
 	if err != nil {
 		return nil, huma.Error500InternalServerError("the quarantine cannot be read", err)
 	}
@@ -134,7 +137,7 @@ func (g Ingest) redrive(ctx context.Context, in *redriveBody) (*output[ingest.Re
 	ctx, cancel := context.WithTimeout(ctx, maxRedriveTime)
 	defer cancel()
 	b := in.Body
-	r, err := g.Redriver.Redrive(ctx, ingest.QuarantineFilter{IDs: b.IDs, Gateway: b.Gateway, Reason: telemetry.Reason(b.Reason), Topic: b.Topic, After: b.After})
+	r, err := g.Redriver.Redrive(ctx, ingest.QuarantineFilter{IDs: b.IDs, Gateway: b.Gateway, Reason: telemetry.Reason(b.Reason), Device: telemetry.Device(b.Device), Topic: b.Topic, After: b.After})
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return nil, huma.Error503ServiceUnavailable("the loader is busy, or waits for the store; nothing is lost: try again later", err)
@@ -146,7 +149,7 @@ func (g Ingest) redrive(ctx context.Context, in *redriveBody) (*output[ingest.Re
 
 func message(q ingest.Quarantined) Message {
 	m := Message{
-		ID: q.ID, Gateway: q.Gateway, Topic: q.Message.Topic, Size: q.Message.FullSize, Received: q.Message.Received,
+		ID: q.ID, Gateway: q.Gateway, Device: q.Device, Topic: q.Message.Topic, Size: q.Message.FullSize, Received: q.Message.Received,
 		QoS: q.Message.QoS, Redelivered: q.Message.Redelivered, Retained: q.Message.Retained,
 		Partial: q.Partial, Problems: q.Problems, At: q.At, Tries: q.Tries,
 	}

@@ -60,11 +60,13 @@ CREATE TABLE IF NOT EXISTS account (
 CREATE TABLE IF NOT EXISTS fate (
 	batch INTEGER PRIMARY KEY AUTOINCREMENT, generation INTEGER NOT NULL, keys BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS quarantine (
-	id INTEGER PRIMARY KEY AUTOINCREMENT, gateway TEXT NOT NULL, topic TEXT NOT NULL, payload BLOB NOT NULL,
+	id INTEGER PRIMARY KEY AUTOINCREMENT, gateway TEXT NOT NULL, device TEXT NOT NULL,
+	topic TEXT NOT NULL, payload BLOB NOT NULL,
 	full_size INTEGER NOT NULL, received INTEGER NOT NULL, qos INTEGER NOT NULL, redelivered INTEGER NOT NULL,
 	retained INTEGER NOT NULL, partial INTEGER NOT NULL, reason TEXT NOT NULL, problems TEXT NOT NULL,
 	at INTEGER NOT NULL, tries INTEGER NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS quarantine_by_reason ON quarantine (reason, id);
+CREATE INDEX IF NOT EXISTS quarantine_by_device ON quarantine (device, id);
 CREATE INDEX IF NOT EXISTS quarantine_by_topic ON quarantine (topic, id);
 PRAGMA user_version = 1;
 `

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,7 +34,7 @@ func key(n int) (k ingest.MessageKey) {
 func held(id int64, topic string, reason telemetry.Reason) ingest.Quarantined {
 	at := time.UnixMilli(1795293000123).UTC()
 	return ingest.Quarantined{
-		ID: id, Gateway: "nha-trang", At: at,
+		ID: id, Gateway: "nha-trang", Device: telemetry.Device(topic[strings.LastIndex(topic, "/")+1:]), At: at,
 		Message:  ingest.Message{Topic: topic, Payload: []byte{0xff, 0, '{'}, Received: at, QoS: 1, Retained: true, FullSize: 3},
 		Problems: []telemetry.Problem{{Field: "pm25", Reason: reason, Detail: "because"}},
 	}
@@ -115,6 +116,7 @@ func TestQuarantineFilter(t *testing.T) {
 		{"ids", ingest.QuarantineFilter{IDs: []int64{3, 1, 99}}, []int64{1, 3}},
 		{"reason", ingest.QuarantineFilter{Reason: telemetry.OutOfRange}, []int64{2, 3}},
 		{"gateway", ingest.QuarantineFilter{Gateway: "cam-ranh"}, nil},
+		{"device", ingest.QuarantineFilter{Device: "a"}, []int64{1}},
 		{"topic", ingest.QuarantineFilter{Topic: "kh/nha-trang/noise/a"}, []int64{1}},
 		{"prefix", ingest.QuarantineFilter{Topic: "kh/nha-trang/*"}, []int64{1, 2}},
 		{"prefix with diacritics", ingest.QuarantineFilter{Topic: "kh/cam-lâm/*"}, []int64{3}},

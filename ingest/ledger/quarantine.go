@@ -33,8 +33,8 @@ func writeQuarantine(ctx context.Context, tx *sql.Tx, c ingest.Commit) error {
 	if len(c.Quarantine) == 0 {
 		return nil
 	}
-	add, err := tx.PrepareContext(ctx, `INSERT INTO quarantine (gateway, topic, payload, full_size, received, qos, redelivered,
-		retained, partial, reason, problems, at, tries) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,0)`)
+	add, err := tx.PrepareContext(ctx, `INSERT INTO quarantine (gateway, device, topic, payload, full_size, received, qos, redelivered,
+		retained, partial, reason, problems, at, tries) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,0)`)
 	if err != nil {
 		return fmt.Errorf("prepare quarantine: %w", err)
 	}
@@ -49,7 +49,7 @@ func writeQuarantine(ctx context.Context, tx *sql.Tx, c ingest.Commit) error {
 		if payload == nil {
 			payload = []byte{}
 		}
-		if _, err := add.ExecContext(ctx, q.Gateway, m.Topic, payload, m.FullSize, m.Received.UnixMilli(), m.QoS, m.Redelivered,
+		if _, err := add.ExecContext(ctx, q.Gateway, string(q.Device), m.Topic, payload, m.FullSize, m.Received.UnixMilli(), m.QoS, m.Redelivered,
 			m.Retained, q.Partial, reason, problems, q.At.UnixMilli()); err != nil {
 			return fmt.Errorf("quarantine a message of gateway %s: %w", q.Gateway, err)
 		}
@@ -74,7 +74,7 @@ func (l *Ledger) Quarantine(ctx context.Context, f ingest.QuarantineFilter) ([]i
 	if f.Limit <= 0 || f.Limit > maxListed {
 		f.Limit = maxListed
 	}
-	rows, err := l.db.QueryContext(ctx, `SELECT id, gateway, topic, payload, full_size, received, qos, redelivered, retained, partial,
+	rows, err := l.db.QueryContext(ctx, `SELECT id, gateway, device, topic, payload, full_size, received, qos, redelivered, retained, partial,
 		problems, at, tries FROM quarantine WHERE `+where+` ORDER BY id LIMIT ?`, append(args, f.Limit)...)
 	if err != nil {
 		return nil, fmt.Errorf("list quarantine: %w", err)
@@ -86,7 +86,7 @@ func (l *Ledger) Quarantine(ctx context.Context, f ingest.QuarantineFilter) ([]i
 		var received, at int64
 		var problems string
 		m := &q.Message
-		if err := rows.Scan(&q.ID, &q.Gateway, &m.Topic, &m.Payload, &m.FullSize, &received, &m.QoS, &m.Redelivered, &m.Retained,
+		if err := rows.Scan(&q.ID, &q.Gateway, &q.Device, &m.Topic, &m.Payload, &m.FullSize, &received, &m.QoS, &m.Redelivered, &m.Retained,
 			&q.Partial, &problems, &at, &q.Tries); err != nil {
 			return nil, fmt.Errorf("list quarantine: %w", err)
 		}
@@ -138,6 +138,9 @@ func conditions(f ingest.QuarantineFilter) (string, []any) {
 	}
 	if f.Reason != "" {
 		where, args = append(where, "reason = ?"), append(args, string(f.Reason))
+	}
+	if f.Device != "" {
+		where, args = append(where, "device = ?"), append(args, string(f.Device))
 	}
 	if prefix, ok := strings.CutSuffix(f.Topic, "*"); ok {
 		where, args = append(where, "substr(topic, 1, ?) = ?"), append(args, len([]rune(prefix)), prefix)

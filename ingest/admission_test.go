@@ -1,4 +1,4 @@
-package ingest
+package ingest_test
 
 import (
 	"fmt"
@@ -11,10 +11,10 @@ import (
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
 
-// OpenAdmission admits every device of a known locality and gives it a site of
+// openAdmission admits every device of a known locality and gives it a site of
 // the same name, up to a number of devices: each admitted device makes series,
 // and series cost memory for as long as the store keeps them.
-type OpenAdmission struct {
+type openAdmission struct {
 	// Limit is the number of devices admitted since the start.
 	Limit int
 
@@ -23,17 +23,17 @@ type OpenAdmission struct {
 	sites      map[telemetry.Device]telemetry.Site
 }
 
-// NewOpenAdmission admits devices of these localities.
-func NewOpenAdmission(localities []telemetry.Locality, limit int) *OpenAdmission {
-	a := &OpenAdmission{Limit: limit, localities: map[telemetry.Locality]bool{}, sites: map[telemetry.Device]telemetry.Site{}}
+// newOpenAdmission admits devices of these localities.
+func newOpenAdmission(localities []telemetry.Locality, limit int) *openAdmission {
+	a := &openAdmission{Limit: limit, localities: map[telemetry.Locality]bool{}, sites: map[telemetry.Device]telemetry.Site{}}
 	for _, l := range localities {
 		a.localities[l] = true
 	}
 	return a
 }
 
-// Admit implements [Admission].
-func (a *OpenAdmission) Admit(locality telemetry.Locality, _ telemetry.Kind, device telemetry.Device, _ time.Time) (telemetry.Site, error) {
+// Admit implements ingest.Admission.
+func (a *openAdmission) Admit(locality telemetry.Locality, _ telemetry.Kind, device telemetry.Device, _ time.Time) (telemetry.Site, error) {
 	if !a.localities[locality] {
 		return "", telemetry.Problem{Reason: telemetry.UnknownLocality,
 			Detail: fmt.Sprintf("there is no locality %q; the configuration has %s", locality, a.names())}
@@ -53,7 +53,7 @@ func (a *OpenAdmission) Admit(locality telemetry.Locality, _ telemetry.Kind, dev
 	return telemetry.Site(device), nil
 }
 
-func (a *OpenAdmission) names() string {
+func (a *openAdmission) names() string {
 	var names []string
 	for _, l := range slices.Sorted(maps.Keys(a.localities)) {
 		names = append(names, string(l))

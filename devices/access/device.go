@@ -1,0 +1,226 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/haidang-iot/haidang/devices"
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+)
+
+// Username is what a device calls itself at the broker: its id, with ~ for each
+// colon. Mosquitto's password file cannot hold a colon, and no id has a ~, so the
+// two can be told from each other. The id itself is accepted too.
+func Username(d telemetry.Device) string { return strings.ReplaceAll(string(d), ":", "~") }
+
+func deviceOf(username string) telemetry.Device {
+	return telemetry.Device(strings.ReplaceAll(username, "~", ":"))
+}
+
+// Grant is what a device may do at the broker. It holds for the moment at which
+// it was asked for: a device that is moved has to connect again.
+type Grant struct {
+	// Identity is the device's id.
+	Identity string
+	// Publish are topics, Subscribe filters; none has a wildcard.
+	Publish, Subscribe []string
+	// ClientIDs are those it may use: its user name, its id, and either with a
+	// slash and more behind it, which no other device's can begin with.
+	ClientIDs []string
+}
+
+// Refused is why a device may not do something. It goes to the journal and the
+// log; the device learns only that it may not.
+type Refused string
+
+// The refusals.
+const (
+	RefusedUnknown      Refused = "unknown_device"
+	RefusedNoCredential Refused = "no_credential"
+	RefusedSecret       Refused = "wrong_secret"
+	RefusedOldSecret    Refused = "revoked_or_expired_secret"
+	RefusedNowhere      Refused = "not_installed"
+	RefusedRetired      Refused = "retired"
+	RefusedTopic        Refused = "not_its_topic"
+	RefusedWildcard     Refused = "wildcard"
+)
+
+// Error implements error.
+func (r Refused) Error() string { return string(r) }
+
+// known reports whether a text is one of the refusals.
+func (r Refused) known() bool {
+	return slices.Contains([]Refused{RefusedUnknown, RefusedNoCredential, RefusedSecret, RefusedOldSecret, RefusedNowhere,
+		RefusedRetired, RefusedTopic, RefusedWildcard}, r)
+}
+
+// Authenticate lets a device in at the broker and says what it may do there. The
+// error is a [Refused], which is in the journal then, or a fault of the store.
+func (c *Control) Authenticate(ctx context.Context, clientID, username string, password Secret, remote netip.AddrPort) (Grant, error) {
+	device := deviceOf(username)
+	s, err := c.recognise(ctx, device, password)
+	var g Grant
+	if err == nil {
+		g, err = c.grant(device, s)
+	}
+	var why Refused
+	if errors.As(err, &why) {
+		c.journal.refused(Event{Action: CredentialRefused, Subject: username, Reason: string(why), Detail: clientDetail(clientID), Remote: addressOf(remote)})
+	}
+	return g, err
+}
+
+func clientDetail(id string) string {
+	if id == "" {
+		return ""
+	}
+	return "client " + id
+}
+
+func addressOf(a netip.AddrPort) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.Addr().Unmap().String()
+}
+
+// recognise checks a secret. All of a device's credentials are compared, in the
+// same time whichever it is; who has none is compared with one that nobody has.
+func (c *Control) recognise(ctx context.Context, device telemetry.Device, password Secret) (s devices.Standing, err error) {
+	if telemetry.CheckID(string(device)) != nil {
+		return s, RefusedUnknown
+	}
+	var all []Credential
+	err = c.store.Read(ctx, func(r Reader) error {
+		if s, err = standing(ctx, r, device); err != nil {
+			return err
+		}
+		all, err = r.Credentials(ctx, device)
+		return err
+	})
+	if errors.Is(err, ErrMissing) {
+		return s, RefusedUnknown
+	}
+	if err != nil {
+		return s, fmt.Errorf("read credentials: %w", err)
+	}
+	now, right, old, live := c.now(), false, false, false
+	for _, one := range all[:min(len(all), 8)] { // old ones only to say so
+		same := deviceSecretIs(password, one.Sealed)
+		good := one.live(now)
+		live, right, old = live || good, right || same && good, old || same && !good
+	}
+	switch {
+	case right:
+		return s, nil
+	case old:
+		return s, RefusedOldSecret
+	case !live:
+		return s, RefusedNoCredential
+	}
+	return s, RefusedSecret
+}
+
+// grant is what a device may do where it stands.
+func (c *Control) grant(device telemetry.Device, s devices.Standing) (Grant, error) {
+	if s.State == devices.Retired {
+		return Grant{}, RefusedRetired
+	}
+	l, ok := place(s, c.now())
+	if !ok || telemetry.CheckID(string(l)) != nil {
+		return Grant{}, RefusedNowhere
+	}
+	return grantAt(l, s.Kinds, device), nil
+}
+
+func grantAt(l telemetry.Locality, kinds []telemetry.Kind, device telemetry.Device) Grant {
+	g := Grant{Identity: string(device), Subscribe: []string{topic(l, "command", device)}}
+	for _, k := range kinds {
+		if telemetry.CheckID(string(k)) == nil && k != telemetry.Status && k != "command" {
+			g.Publish = append(g.Publish, topic(l, string(k), device))
+		}
+	}
+	g.Publish = append(g.Publish, topic(l, string(telemetry.Status), device))
+	for _, name := range slices.Compact([]string{Username(device), string(device)}) {
+		g.ClientIDs = append(g.ClientIDs, name, name+"/*")
+	}
+	return g
+}
+
+func topic(l telemetry.Locality, level string, d telemetry.Device) string {
+	return "kh/" + string(l) + "/" + level + "/" + string(d)
+}
+
+// TopicAction is what a device wants to do with a topic.
+type TopicAction string
+
+// The actions.
+const (
+	Publish   TopicAction = "publish"
+	Subscribe TopicAction = "subscribe"
+)
+
+// Authorize says whether a device that a broker has let in may do something now:
+// for brokers that ask at every topic. The error is as that of
+// [Control.Authenticate].
+func (c *Control) Authorize(ctx context.Context, username string, action TopicAction, name string, remote netip.AddrPort) error {
+	device := deviceOf(username)
+	var s devices.Standing
+	err := c.store.Read(ctx, func(r Reader) (err error) {
+		s, err = standing(ctx, r, device)
+		return err
+	})
+	var g Grant
+	switch {
+	case errors.Is(err, ErrMissing):
+		err = RefusedUnknown
+	case err != nil:
+		return fmt.Errorf("read registry: %w", err)
+	default:
+		g, err = c.grant(device, s)
+	}
+	if err == nil {
+		err = g.allows(action, name)
+	}
+	if err != nil {
+		c.journal.refused(Event{Action: TopicRefused, Subject: username, Reason: err.Error(), Detail: string(action) + " " + name, Remote: addressOf(remote)})
+	}
+	return err
+}
+
+func (g Grant) allows(action TopicAction, name string) error {
+	allowed := g.Publish
+	if action == Subscribe {
+		allowed = g.Subscribe
+	}
+	switch {
+	case slices.Contains(allowed, name) && (action == Publish || action == Subscribe):
+		return nil
+	case strings.ContainsAny(name, "+#"):
+		return RefusedWildcard
+	}
+	return RefusedTopic
+}
+
+// NoteRefused writes down what a broker refused by itself: a topic, or a
+// connection that [Control.Authenticate] was not asked about. Refusals of
+// Authenticate, which come back this way as their reason, are not written twice.
+func (c *Control) NoteRefused(kind, username, clientID, name, reason string, remote netip.AddrPort) {
+	e := Event{Action: CredentialRefused, Subject: username, Reason: reason, Detail: clientDetail(clientID), Remote: addressOf(remote)}
+	switch TopicAction(kind) {
+	case Publish, Subscribe:
+		e.Action, e.Reason, e.Detail = TopicRefused, string(RefusedTopic), kind+" "+name
+		if strings.ContainsAny(name, "+#") {
+			e.Reason = string(RefusedWildcard)
+		}
+	default:
+		if Refused(reason).known() {
+			return
+		}
+	}
+	c.journal.refused(e)
+}

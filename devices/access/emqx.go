@@ -1,0 +1,101 @@
+package access
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/netip"
+)
+
+// maxAsk bounds what a broker asks in one request.
+const maxAsk = 64 << 10
+
+// asked is what EMQX's HTTP authenticator and authorizer send as JSON:
+//
+//	{"clientid":"${clientid}","username":"${username}","password":"${password}","peerhost":"${peerhost}"}
+//	{"clientid":"${clientid}","username":"${username}","action":"${action}","topic":"${topic}","peerhost":"${peerhost}"}
+type asked struct {
+	ClientID string `json:"clientid"`
+	Username string `json:"username"`
+	Password Secret `json:"password"`
+	PeerHost string `json:"peerhost"`
+	Action   string `json:"action"`
+	Topic    string `json:"topic"`
+}
+
+func (a asked) remote() netip.AddrPort {
+	addr, err := netip.ParseAddr(a.PeerHost)
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(addr, 0)
+}
+
+// EMQXAuthentication answers EMQX's HTTP authenticator (POST, JSON). EMQX shows
+// that it may ask by the header Authorization: Bearer and the shared secret. With
+// an empty secret nobody may.
+func (c *Control) EMQXAuthentication(shared Secret) http.Handler {
+	return c.emqx(shared, func(r *http.Request, a asked) error {
+		g, err := c.Authenticate(r.Context(), a.ClientID, a.Username, a.Password, a.remote())
+		if err == nil && !g.clientID(a.ClientID) {
+			c.NoteRefused("connect", a.Username, a.ClientID, "", "client id is not the device's", a.remote())
+			err = RefusedUnknown
+		}
+		return err
+	})
+}
+
+// clientID reports whether the device may use a client id.
+func (g Grant) clientID(id string) bool {
+	for _, allowed := range g.ClientIDs {
+		if prefix := allowed[:len(allowed)-1]; id == allowed || allowed[len(allowed)-1] == '*' && len(id) > len(prefix) && id[:len(prefix)] == prefix {
+			return true
+		}
+	}
+	return false
+}
+
+// EMQXAuthorization answers EMQX's HTTP authorizer; as [Control.EMQXAuthentication].
+func (c *Control) EMQXAuthorization(shared Secret) http.Handler {
+	return c.emqx(shared, func(r *http.Request, a asked) error {
+		return c.Authorize(r.Context(), a.Username, TopicAction(a.Action), a.Topic, a.remote())
+	})
+}
+
+// emqx reads the question and writes the answer. A fault of ours is a refusal
+// too: where it is no answer, EMQX may go by its default, which is to allow.
+func (c *Control) emqx(shared Secret, decide func(*http.Request, asked) error) http.Handler {
+	want := sha256.Sum256([]byte("Bearer " + string(shared)))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		have := sha256.Sum256([]byte(r.Header.Get("Authorization")))
+		if subtle.ConstantTimeCompare(want[:], have[:]) != 1 || shared == "" {
+			c.journal.refused(Event{Action: RequestRefused, Subject: "emqx", Reason: "wrong_shared_secret", Remote: requestOf(r.Context()).caller().remote()})
+			writeError(w, fault(ReasonBadToken, ""))
+			return
+		}
+		if r.Method != http.MethodPost {
+			w.Header().Set("Allow", http.MethodPost)
+			http.Error(w, "POST only", http.StatusMethodNotAllowed)
+			return
+		}
+		var a asked
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxAsk)).Decode(&a); err != nil {
+			http.Error(w, "the body is no JSON with clientid, username, …", http.StatusBadRequest)
+			return
+		}
+		err := decide(r, a)
+		var why Refused
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		if err == nil {
+			_, _ = w.Write([]byte(`{"result":"allow","is_superuser":false}`))
+			return
+		}
+		if !errors.As(err, &why) {
+			c.log.Error("cannot answer the broker, so it is refused", "error", err)
+		}
+		_, _ = w.Write([]byte(`{"result":"deny"}`))
+	})
+}

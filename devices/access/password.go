@@ -1,0 +1,173 @@
+package access
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/crypto/argon2"
+	"golang.org/x/text/unicode/norm"
+)
+
+const (
+	minPassword = 12  // characters
+	maxPassword = 256 // bytes
+	argonKey    = 32  // bytes
+
+	// hashersAtOnce passwords are hashed at the same time; hashersWaiting more may
+	// wait for hashWait. So log-in takes at most 2 × 46 MiB.
+	hashersAtOnce  = 2
+	hashersWaiting = 32
+	hashWait       = 5 * time.Second
+)
+
+// argon is what argon2id costs.
+type argon struct {
+	memory  uint32 // KiB
+	passes  uint32
+	threads uint8
+}
+
+// defaultArgon is at or above all of OWASP's choices of 2024 and RFC 9106's
+// second one in time: some 0.1 s of one core.
+func defaultArgon() argon { return argon{memory: 46 << 10, passes: 2, threads: 1} }
+
+// bearable refuses what a manipulated store might ask of us.
+func (a argon) bearable() bool {
+	return a.memory >= 8 && a.memory <= 256<<10 && a.passes >= 1 && a.passes <= 16 && a.threads >= 1 && a.threads <= 8
+}
+
+// hasher hashes passwords, a few at a time.
+type hasher struct {
+	cost    argon
+	slots   chan struct{}
+	waiting atomic.Int32
+	// nobody is compared with where there is no account, at the same cost.
+	nobody string
+}
+
+func newHasher(cost argon) *hasher {
+	h := &hasher{cost: cost, slots: make(chan struct{}, hashersAtOnce)}
+	h.nobody = h.phc(random(saltBytes), random(argonKey))
+	return h
+}
+
+// phc is the form of the PHC string format:
+// $argon2id$v=19$m=47104,t=2,p=1$salt$key
+func (h *hasher) phc(salt, key []byte) string {
+	b := base64.RawStdEncoding
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, h.cost.memory, h.cost.passes, h.cost.threads,
+		b.EncodeToString(salt), b.EncodeToString(key))
+}
+
+// parsePHC reads what phc writes.
+func parsePHC(s string) (cost argon, salt, key []byte, ok bool) {
+	parts := strings.Split(s, "$")
+	if len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
+		return cost, nil, nil, false
+	}
+	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &cost.memory, &cost.passes, &cost.threads); err != nil {
+		return cost, nil, nil, false
+	}
+	salt, err := base64.RawStdEncoding.DecodeString(parts[4])
+	if err != nil || len(salt) < 8 || len(salt) > 64 {
+		return cost, nil, nil, false
+	}
+	key, err = base64.RawStdEncoding.DecodeString(parts[5])
+	return cost, salt, key, err == nil && len(key) >= 16 && len(key) <= 64 && cost.bearable()
+}
+
+// slot waits for leave to hash.
+func (h *hasher) slot(ctx context.Context) (release func(), err error) {
+	if h.waiting.Add(1) > hashersWaiting {
+		h.waiting.Add(-1)
+		return nil, busy()
+	}
+	defer h.waiting.Add(-1)
+	wait := time.NewTimer(hashWait)
+	defer wait.Stop()
+	select {
+	case h.slots <- struct{}{}:
+		return func() { <-h.slots }, nil
+	case <-wait.C:
+		return nil, busy()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func busy() *Error {
+	e := fault(ReasonBusy, "")
+	e.RetryAfter = hashWait
+	return e
+}
+
+// hash makes what is kept of a password.
+func (h *hasher) hash(ctx context.Context, password Secret) (string, error) {
+	release, err := h.slot(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	salt := random(saltBytes)
+	return h.phc(salt, argon2.IDKey(plainText(password), salt, h.cost.passes, h.cost.memory, h.cost.threads, argonKey)), nil
+}
+
+// verify reports whether a password is the one that was hashed. An empty or
+// unreadable hash costs as much as a good one and never matches. renew says that
+// the hash was made at another cost and should be made again.
+func (h *hasher) verify(ctx context.Context, password Secret, phc string) (ok, renew bool, err error) {
+	cost, salt, key, known := parsePHC(phc)
+	if !known {
+		cost, salt, key, _ = parsePHC(h.nobody)
+	}
+	release, err := h.slot(ctx)
+	if err != nil {
+		return false, false, err
+	}
+	defer release()
+	got := argon2.IDKey(plainText(password), salt, cost.passes, cost.memory, cost.threads, uint32(len(key)))
+	same := subtle.ConstantTimeCompare(got, key) == 1
+	return same && known, cost != h.cost, nil
+}
+
+// plainText is a password's bytes in one spelling: keyboards differ in how they
+// compose Vietnamese letters. What is too long to be one is cut; it matches none.
+func plainText(p Secret) []byte {
+	if len(p) > 4*maxPassword {
+		p = p[:4*maxPassword]
+	}
+	return []byte(norm.NFC.String(string(p)))
+}
+
+// checkPassword refuses what is easily guessed. Length counts most, so there are
+// no rules about kinds of characters.
+func checkPassword(name string, p Secret) *Error {
+	s := string(plainText(p))
+	bad := fault(ReasonWeakPassword, "password", minPassword, maxPassword)
+	if !utf8.ValidString(s) || utf8.RuneCountInString(s) < minPassword || len(s) > maxPassword || len(p) > maxPassword {
+		return bad
+	}
+	lower := strings.ToLower(s)
+	if len(name) > 3 && strings.Contains(lower, name) {
+		return bad
+	}
+	different := map[rune]bool{}
+	for _, r := range lower {
+		different[r] = true
+	}
+	if len(different) < 5 {
+		return bad
+	}
+	for _, common := range []string{"123456789012", "password1234", "passwordpassword", "qwertyuiop", "abcdefghijkl", "matkhau12345", "matkhaumatkhau", "haidang12345", "khanhhoa1234", "nhatrang1234"} {
+		if strings.HasPrefix(lower, common) {
+			return bad
+		}
+	}
+	return nil
+}

@@ -1,0 +1,355 @@
+package access_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/haidang-iot/haidang/devices/access"
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+)
+
+func TestLogIn(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	w.person("lan", access.Operator)
+	for _, c := range []struct {
+		name     string
+		password access.Secret
+		want     access.Reason
+	}{
+		{"lan", good, ""},
+		{" LAN ", good, ""},
+		// The same letters, composed otherwise.
+		{"lan", "so\u0301ng biê\u0309n Nha Trang 27", ""},
+		{"lan", "sai mật khẩu rồi", access.ReasonWrongLogIn},
+		{"lan", "", access.ReasonWrongLogIn},
+		{"nobody", good, access.ReasonWrongLogIn},
+		{"", good, access.ReasonWrongLogIn},
+		{"lan\x00", good, access.ReasonWrongLogIn},
+		{"lan", good + access.Secret(strings.Repeat("x", 2000)), access.ReasonWrongLogIn},
+	} {
+		in, err := w.LogIn(ctx, c.name, c.password, from("10.0.0.2"))
+		wants(t, fmt.Sprintf("log in %q", c.name), err, c.want)
+		if c.want == "" && (in.Account.Name != "lan" || !access.ParseSecret(string(in.Secret))) {
+			t.Errorf("log in %q: have %v", c.name, in)
+		}
+	}
+	if n := w.count(access.EventFilter{Action: access.LoggedIn}); n != 3 {
+		t.Errorf("have %d log-ins in the journal, want 3", n)
+	}
+	for reason, want := range map[string]int64{"wrong_password": 3, "unknown_account": 3} {
+		if n := w.count(access.EventFilter{Action: access.LogInFailed, Reason: reason}); n != want {
+			t.Errorf("have %d failures for %s in the journal, want %d", n, reason, want)
+		}
+	}
+	lan := account(t, w, "lan")
+	if strings.Contains(fmt.Sprintf("%v %+v %#v", good, good, struct{ S access.Secret }{good}), "biển") {
+		t.Error("a secret was printed")
+	}
+	no, yes := false, true
+	lan = change(t, w, lan, access.AccountChange{Disabled: &yes})
+	_, err := w.LogIn(ctx, "lan", good, from("10.0.0.2"))
+	wants(t, "log in of a disabled account", err, access.ReasonWrongLogIn)
+	change(t, w, lan, access.AccountChange{Disabled: &no})
+	_, err = w.LogIn(ctx, "lan", good, from("10.0.0.2"))
+	wants(t, "log in again", err, "")
+}
+
+func account(t testing.TB, w *world, name string) access.Account {
+	t.Helper()
+	all, err := w.Accounts(t.Context(), root())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range all {
+		if a.Name == name {
+			return a
+		}
+	}
+	t.Fatalf("no account %s", name)
+	return access.Account{}
+}
+
+func change(t testing.TB, w *world, a access.Account, c access.AccountChange) access.Account {
+	t.Helper()
+	c.Version = a.Version
+	a, err := w.ChangeAccount(t.Context(), root(), a.Name, c, from("10.0.0.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func TestLogInIsLimited(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	w.person("lan", access.Viewer)
+	if _, err := w.LogIn(ctx, "lan", good, from("10.0.0.9")); err != nil { // lan's own desk
+		t.Fatal(err)
+	}
+	try := func(name, addr string, p access.Secret) error {
+		_, err := w.LogIn(ctx, name, p, from(addr))
+		return err
+	}
+	for i := range 10 {
+		wants(t, "an early failure", try("lan", fmt.Sprintf("192.0.2.%d", i), "wrong wrong wrong"), access.ReasonWrongLogIn)
+	}
+	err := try("lan", "192.0.2.99", good)
+	wants(t, "the right password from a strange address after ten failures", err, access.ReasonTooMany)
+	var e *access.Error
+	if !errors.As(err, &e) || e.RetryAfter <= 0 || e.GetHeaders().Get("Retry-After") == "" || !strings.Contains(e.VI, "giây") {
+		t.Errorf("have %+v, want when to try again, in both languages", e)
+	}
+	wants(t, "lan's own desk", try("lan", "10.0.0.9", good), "")
+	w.pass(3 * time.Minute)
+	wants(t, "three minutes later", try("lan", "192.0.2.99", good), "")
+	// By address: all names together, and IPv6 by its /64.
+	for i := range 30 {
+		wants(t, "a name guessed", try(fmt.Sprintf("name%d", i), fmt.Sprintf("2001:db8::%x", i+1), good), access.ReasonWrongLogIn)
+	}
+	wants(t, "the 31st from the network", try("lan", "2001:db8::ffff", good), access.ReasonTooMany)
+	wants(t, "another network", try("lan", "2001:db8:0:1::1", good), "")
+	if n := w.count(access.EventFilter{Reason: "too_many_attempts"}); n != 2 {
+		t.Errorf("have %d refused attempts in the journal, want 2", n)
+	}
+}
+
+// Many at once are counted as many.
+func TestLogInIsLimitedConcurrently(t *testing.T) {
+	w := newWorld(t)
+	w.person("lan", access.Viewer)
+	var wrong, limited atomic.Int32
+	var wg sync.WaitGroup
+	for range 60 {
+		wg.Go(func() {
+			_, err := w.LogIn(t.Context(), "lan", "wrong wrong wrong", from("192.0.2.7"))
+			switch access.ReasonOf(err) {
+			case access.ReasonWrongLogIn, access.ReasonBusy:
+				wrong.Add(1)
+			case access.ReasonTooMany:
+				limited.Add(1)
+			default:
+				t.Errorf("have %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	if wrong.Load() != 10 || limited.Load() != 50 {
+		t.Errorf("%d were looked at and %d refused, want 10 and 50", wrong.Load(), limited.Load())
+	}
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	w := newWorld(t)
+	for i := range 25000 {
+		// Refused before the password is looked at is not needed here: the limits
+		// and the journal are what grows.
+		w.NoteRefused("connect", fmt.Sprintf("dev-%d", i), "c", "", "password longer than 1024 bytes", addr(i))
+	}
+	_, tallies, waiting := w.Remembered()
+	if tallies > 1010 || waiting > 1100 {
+		t.Errorf("the journal holds %d tallies and %d entries after 25,000 different refusals", tallies, waiting)
+	}
+	if err := w.Look(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(11 * time.Minute)
+	if n := w.count(access.EventFilter{Action: access.CredentialRefused}); n != 25000 {
+		t.Errorf("the journal counts %d of 25,000 refusals", n)
+	}
+	all, _ := w.Events(t.Context(), access.EventFilter{Action: access.CredentialRefused, Limit: 1})
+	if all[0].Seq > 1010 {
+		t.Errorf("25,000 refusals made %d entries", all[0].Seq)
+	}
+}
+
+func TestPasswordRules(t *testing.T) {
+	w := newWorld(t)
+	for _, p := range []access.Secret{"", "short", "aaaaaaaaaaaaaaaa", "123456789012345", "nguyenlan2026!", "password1234", access.Secret(strings.Repeat("ab3$x", 60)), "bad \xff utf-8 here"} {
+		_, err := w.CreateAccount(t.Context(), root(), access.NewAccount{Name: "nguyenlan", Role: access.Viewer, Password: p}, from("10.0.0.1"))
+		wants(t, fmt.Sprintf("password %q", string(p)), err, access.ReasonWeakPassword)
+	}
+	for _, n := range []string{"", "local", "a b", "a/b", "LẠN", "terminal", "a\nb", strings.Repeat("x", 65)} {
+		_, err := w.CreateAccount(t.Context(), root(), access.NewAccount{Name: n, Role: access.Viewer, Password: good}, from("10.0.0.1"))
+		wants(t, fmt.Sprintf("name %q", n), err, access.ReasonBadName)
+	}
+	_, err := w.CreateAccount(t.Context(), root(), access.NewAccount{Name: "x", Role: "root", Password: good}, from("10.0.0.1"))
+	wants(t, "an unknown role", err, access.ReasonBadRole)
+	w.person("lan", access.Viewer)
+	_, err = w.CreateAccount(t.Context(), root(), access.NewAccount{Name: "Lan", Role: access.Admin, Password: good}, from("10.0.0.1"))
+	wants(t, "a taken name", err, access.ReasonNameTaken)
+	_, err = w.CreateAccount(t.Context(), access.Principal{Account: "op", Role: access.Operator}, access.NewAccount{Name: "y", Role: access.Admin, Password: good}, from("10.0.0.1"))
+	wants(t, "an operator", err, access.ReasonRole)
+	_, err = w.CreateAccount(t.Context(), access.Principal{}, access.NewAccount{Name: "y", Role: access.Admin, Password: good}, from("10.0.0.1"))
+	wants(t, "nobody", err, access.ReasonLogInNeeded)
+}
+
+func TestLastAdminStays(t *testing.T) {
+	w := newWorld(t)
+	w.person("an", access.Admin)
+	viewer, yes := access.Viewer, true
+	for _, c := range []access.AccountChange{{Role: &viewer}, {Disabled: &yes}, {Localities: &[]telemetry.Locality{"cam-ranh"}}} {
+		c.Version = 1
+		_, err := w.ChangeAccount(t.Context(), root(), "an", c, from("10.0.0.1"))
+		wants(t, "the last admin", err, access.ReasonLastAdmin)
+	}
+	w.person("binh", access.Admin)
+	_, err := w.ChangeAccount(t.Context(), root(), "an", access.AccountChange{Version: 7, Role: &viewer}, from("10.0.0.1"))
+	wants(t, "a stale version", err, access.ReasonStale)
+	change(t, w, account(t, w, "an"), access.AccountChange{Role: &viewer})
+	all, err := w.Events(t.Context(), access.EventFilter{Action: access.RoleChanged})
+	if err != nil || len(all) != 1 || all[0].Detail != "admin → viewer" || all[0].Who != "terminal:root" {
+		t.Errorf("have %+v, %v", all, err)
+	}
+}
+
+func TestFirstLink(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	old, ok, err := w.FirstLink(ctx)
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	l, _, err := w.FirstLink(ctx) // another start
+	if err != nil || !strings.HasPrefix(l.URL("https://h/"), "https://h/welcome#") {
+		t.Fatal(l.URL("https://h/"), err)
+	}
+	redeem := func(s access.Secret, name string) error {
+		_, err := w.Redeem(ctx, s, name, "", good, from("10.0.0.1"))
+		return err
+	}
+	wants(t, "the link of the start before", redeem(old.Secret, "an"), access.ReasonBadLink)
+	wants(t, "no link", redeem("", "an"), access.ReasonBadLink)
+	_, err = w.Redeem(ctx, l.Secret, "an", "", "weak", from("10.0.0.1"))
+	wants(t, "a weak password", err, access.ReasonWeakPassword)
+	w.pass(25 * time.Hour)
+	wants(t, "after a day", redeem(l.Secret, "an"), access.ReasonBadLink)
+	l, _, _ = w.FirstLink(ctx)
+	// Of many at once one makes the account.
+	var made atomic.Int32
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			switch err := redeem(l.Secret, fmt.Sprintf("admin%d", i)); access.ReasonOf(err) {
+			case "":
+				made.Add(1)
+			case access.ReasonBadLink:
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if made.Load() != 1 {
+		t.Errorf("the link made %d accounts", made.Load())
+	}
+	if _, ok, _ := w.FirstLink(ctx); ok {
+		t.Error("there is an administrator, and another first link")
+	}
+	if n := w.count(access.EventFilter{Action: access.LinkUsed}); n != 1 {
+		t.Errorf("the journal has %d uses of the link", n)
+	}
+	if w.count(access.EventFilter{Action: access.LinkRefused}) == 0 {
+		t.Error("the journal has no refused links")
+	}
+}
+
+func TestInvitation(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	l, err := w.Invite(ctx, root(), access.Invitation{Role: access.Field, Localities: []telemetry.Locality{"cam-ranh"}}, from("10.0.0.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := w.Redeem(ctx, l.Secret, "Tuan", "Trần Tuấn", good, from("10.0.0.1"))
+	if err != nil || in.Account.Role != access.Field || len(in.Account.Localities) != 1 {
+		t.Fatal(in, err)
+	}
+	_, err = w.Redeem(ctx, l.Secret, "other", "", good, from("10.0.0.1"))
+	wants(t, "a used link", err, access.ReasonBadLink)
+	reset, err := w.Invite(ctx, root(), access.Invitation{Account: "tuan"}, from("10.0.0.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const other = access.Secret("gió mùa đông bắc 88")
+	if _, err = w.Redeem(ctx, reset.Secret, "", "", other, from("10.0.0.1")); err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.LogIn(ctx, "tuan", good, from("10.0.0.1"))
+	wants(t, "the old password", err, access.ReasonWrongLogIn)
+	if a := account(t, w, "tuan"); a.Role != access.Field {
+		t.Errorf("a new password made tuan %s", a.Role)
+	}
+	_, err = w.LogIn(ctx, "tuan", other, from("10.0.0.1"))
+	wants(t, "the new password", err, "")
+	_, err = w.Invite(ctx, access.Principal{Account: "tuan", Role: access.Field}, access.Invitation{Role: access.Admin}, from("10.0.0.1"))
+	wants(t, "an invitation by a field person", err, access.ReasonRole)
+}
+
+// A flood of log-ins cannot take more than two hashes' memory at a time, and
+// those who cannot be served are told so.
+func TestHashingIsBounded(t *testing.T) {
+	w := newWorld(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var busy, other atomic.Int32
+	var wg sync.WaitGroup
+	for range 400 {
+		wg.Go(func() {
+			if _, err := w.Verify(ctx, good, ""); access.ReasonOf(err) == access.ReasonBusy {
+				busy.Add(1)
+			} else {
+				other.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	cancel()
+	if busy.Load()+other.Load() != 400 || other.Load() == 0 {
+		t.Errorf("%d busy, %d other", busy.Load(), other.Load())
+	}
+}
+
+func TestBadHashesNeverMatch(t *testing.T) {
+	w := newWorld(t)
+	hash, err := w.Hash(t.Context(), good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := w.Verify(t.Context(), good, hash); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	for _, h := range []string{"", "x", strings.Replace(hash, "argon2id", "argon2i", 1), strings.Replace(hash, "m=64", "m=4294967295", 1),
+		strings.Replace(hash, "t=1", "t=0", 1), strings.Replace(hash, "p=1", "p=0", 1), hash[:len(hash)-30], hash + "$", hash[1:]} {
+		if ok, err := w.Verify(t.Context(), good, h); ok || err != nil {
+			t.Errorf("%q: have %v, %v", h, ok, err)
+		}
+	}
+}
+
+func BenchmarkLogInHash(b *testing.B) {
+	w := newWorld(b)
+	c, err := access.New(access.Options{Store: w.store.Access()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	hash, err := c.Hash(b.Context(), good)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("right", func(b *testing.B) {
+		for b.Loop() {
+			c.Verify(b.Context(), good, hash)
+		}
+	})
+	b.Run("unknown account", func(b *testing.B) {
+		for b.Loop() {
+			c.Verify(b.Context(), good, "")
+		}
+	})
+}

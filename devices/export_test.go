@@ -1,0 +1,4 @@
+package devices
+
+// Sentences lets tests see the templates.
+func Sentences(r Reason) (vi, en string) { return sentences(r) }

@@ -1,0 +1,144 @@
+package devices
+
+// Reason is the stable word for what is wrong; its sentences are in messages.go
+// and nowhere else.
+type Reason string
+
+// The reasons.
+const (
+	ReasonRequired         Reason = "required"
+	ReasonTooLong          Reason = "too_long"
+	ReasonBadID            Reason = "bad_id"
+	ReasonBadText          Reason = "bad_text"
+	ReasonBadNumber        Reason = "bad_number"
+	ReasonBadValue         Reason = "bad_value"
+	ReasonBadCoordinates   Reason = "bad_coordinates"
+	ReasonSwapped          Reason = "swapped_coordinates"
+	ReasonOutside          Reason = "outside_province"
+	ReasonUnknownLocality  Reason = "unknown_locality"
+	ReasonUnknownWard      Reason = "unknown_ward"
+	ReasonWardEnded        Reason = "ward_not_in_force"
+	ReasonUnknownKind      Reason = "unknown_kind"
+	ReasonUnknownMetric    Reason = "unknown_metric"
+	ReasonUnknownProfile   Reason = "unknown_profile"
+	ReasonBadPeriod        Reason = "bad_period"
+	ReasonFuture           Reason = "in_the_future"
+	ReasonDuplicateID      Reason = "duplicate_id"
+	ReasonDuplicateSerial  Reason = "duplicate_serial"
+	ReasonStale            Reason = "changed_meanwhile"
+	ReasonVersionRequired  Reason = "version_required"
+	ReasonStandsElsewhere  Reason = "stands_elsewhere"
+	ReasonKindTaken        Reason = "kind_taken"
+	ReasonAlreadyThere     Reason = "already_registered"
+	ReasonRequestReused    Reason = "request_reused"
+	ReasonNotFound         Reason = "not_found"
+	ReasonNotInstalled     Reason = "not_installed"
+	ReasonRetired          Reason = "retired"
+	ReasonNoCommonKind     Reason = "no_common_kind"
+	ReasonBadPhoto         Reason = "bad_photo"
+	ReasonPhotoTooLarge    Reason = "photo_too_large"
+	ReasonUseOperation     Reason = "use_operation"
+	ReasonLocalityMismatch Reason = "locality_in_use"
+	ReasonInternal         Reason = "internal"
+)
+
+// Reasons lists every reason, for documentation and translations.
+func Reasons() []Reason {
+	return []Reason{
+		ReasonRequired, ReasonTooLong, ReasonBadID, ReasonBadText, ReasonBadNumber, ReasonBadValue, ReasonBadCoordinates,
+		ReasonSwapped, ReasonOutside, ReasonUnknownLocality, ReasonUnknownWard, ReasonWardEnded, ReasonUnknownKind,
+		ReasonUnknownMetric, ReasonUnknownProfile, ReasonBadPeriod, ReasonFuture, ReasonDuplicateID, ReasonDuplicateSerial,
+		ReasonStale, ReasonVersionRequired, ReasonStandsElsewhere, ReasonKindTaken, ReasonAlreadyThere, ReasonRequestReused,
+		ReasonNotFound, ReasonNotInstalled, ReasonRetired, ReasonNoCommonKind, ReasonBadPhoto, ReasonPhotoTooLarge,
+		ReasonUseOperation, ReasonLocalityMismatch, ReasonInternal,
+	}
+}
+
+// sentences are a reason's templates in Vietnamese and English. Where the two
+// need different arguments, the indexes say which.
+func sentences(r Reason) (vi, en string) {
+	switch r {
+	case ReasonRequired:
+		return "Cần điền mục này.", "This is needed."
+	case ReasonTooLong:
+		return "Dài %[1]d ký tự; tối đa %[2]d.", "It has %[1]d characters; %[2]d is the limit."
+	case ReasonBadID:
+		return "Mã chỉ gồm chữ a–z, A–Z, số và - _ . : (tối đa 64 ký tự).", "The id cannot be used: %[1]v."
+	case ReasonBadText:
+		return "Có ký tự không dùng được (ký tự điều khiển hoặc không phải UTF-8).",
+			"It has characters that cannot be used (control characters, or not UTF-8)."
+	case ReasonBadNumber:
+		return "%[1]v nằm ngoài khoảng %[2]v đến %[3]v.", "%[1]v is outside %[2]v to %[3]v."
+	case ReasonBadValue:
+		return "%[1]q không phải là một trong: %[2]s.", "%[1]q is none of: %[2]s."
+	case ReasonBadCoordinates:
+		return "Không đọc được tọa độ %[1]q. Ví dụ đúng: 12.2389, 109.1967.", "The coordinates %[1]q cannot be read. For example: 12.2389, 109.1967."
+	case ReasonSwapped:
+		return "Vĩ độ và kinh độ có vẻ bị đảo: có phải là %[1]s?", "Latitude and longitude seem to be swapped: is it %[1]s?"
+	case ReasonOutside:
+		return "Tọa độ %[1]s nằm ngoài tỉnh. Nếu đúng như vậy, hãy ghi lý do.", "The coordinates %[1]s are outside the province. If that is right, give a reason."
+	case ReasonUnknownLocality:
+		return "Không có địa phương %[1]q.", "There is no locality %[1]q."
+	case ReasonUnknownWard:
+		return "Không có phường, xã mang mã %[1]q.", "There is no ward with the code %[1]q."
+	case ReasonWardEnded:
+		return "Phường, xã %[1]s không còn (hoặc chưa có) hiệu lực.", "Ward %[1]s is not in force at this time."
+	case ReasonUnknownKind:
+		return "Không có loại đo %[1]q.", "There is no kind %[1]q."
+	case ReasonUnknownMetric:
+		return "Loại đo %[2]s không có đại lượng %[1]q.", "Kind %[2]s has no metric %[1]q."
+	case ReasonUnknownProfile:
+		return "Không có mẫu thiết bị %[1]q.", "There is no profile %[1]q."
+	case ReasonBadPeriod:
+		return "Thời điểm kết thúc phải sau thời điểm bắt đầu.", "The end must come after the beginning."
+	case ReasonFuture:
+		return "Thời điểm %[1]s nằm trong tương lai; hãy kiểm tra đồng hồ.", "The time %[1]s is in the future; check the clock."
+	default:
+		return conflictSentences(r)
+	}
+}
+
+// conflictSentences are those about what the registry already has.
+func conflictSentences(r Reason) (vi, en string) {
+	switch r {
+	case ReasonDuplicateID:
+		return "Mã %[1]q đã được dùng.", "The id %[1]q is already taken."
+	case ReasonDuplicateSerial:
+		return "Số sê-ri %[1]q đã thuộc về thiết bị %[2]s.", "The serial number %[1]q already belongs to device %[2]s."
+	case ReasonStale:
+		return "Có người vừa sửa mục này (bản %[1]d, bạn đang sửa bản %[2]d). Hãy xem lại rồi lưu.",
+			"Somebody changed this meanwhile (it is at version %[1]d, your change is of version %[2]d). Look again, then save."
+	case ReasonVersionRequired:
+		return "Thiếu số phiên bản của mục đang sửa.", "The version of what is being changed is missing."
+	case ReasonStandsElsewhere:
+		return "Thiết bị %[1]s đang đặt tại %[2]s từ %[3]s.", "Device %[1]s stands at %[2]s since %[3]s."
+	case ReasonKindTaken:
+		return "Điểm %[1]s đã có thiết bị %[2]s đo %[3]s. Hãy thay thiết bị đó, hoặc khai báo là thiết bị dự phòng.",
+			"Site %[1]s already has device %[2]s for %[3]s. Swap it, or declare this one redundant."
+	case ReasonAlreadyThere:
+		return "Thiết bị %[1]s đã được %[2]s đăng ký tại %[3]s lúc %[4]s. Không có gì bị ghi đè.",
+			"Device %[1]s was registered by %[2]s at %[3]s on %[4]s. Nothing was overwritten."
+	case ReasonRequestReused:
+		return "Mã yêu cầu %[1]q đã dùng cho một nội dung khác.", "The request id %[1]q was used for something else."
+	case ReasonNotFound:
+		return "Không tìm thấy %[1]s %[2]q.", "There is no %[3]s %[4]q."
+	case ReasonNotInstalled:
+		return "Thiết bị %[1]s không đặt ở điểm nào.", "Device %[1]s does not stand anywhere."
+	case ReasonRetired:
+		return "%[1]s đã ngừng sử dụng.", "%[1]s is retired."
+	case ReasonNoCommonKind:
+		return "Thiết bị %[1]s không đo loại nào mà %[2]s đã đo.", "Device %[1]s measures none of the kinds of %[2]s."
+	case ReasonBadPhoto:
+		return "Ảnh phải là JPEG, PNG hoặc WebP.", "The photo must be JPEG, PNG or WebP."
+	case ReasonPhotoTooLarge:
+		return "Ảnh có %[1]d byte; tối đa %[2]d.", "The photo has %[1]d bytes; %[2]d is the limit."
+	case ReasonUseOperation:
+		return "Trạng thái đổi bằng thao tác riêng: lắp đặt, bảo trì, ngừng sử dụng.",
+			"The state changes by its own operations: install, maintain, resume, retire."
+	case ReasonLocalityMismatch:
+		return "Điểm %[1]s có thiết bị đang hoạt động; gỡ thiết bị trước khi đổi địa phương.",
+			"Site %[1]s has devices at work; its locality is part of their topics and cannot change under them."
+	default:
+		return "Lỗi trong hệ thống; hãy thử lại.", "A fault in the system; try again."
+	}
+}

@@ -1,0 +1,130 @@
+// Package seed knows the four localities of the first users with their wards, and
+// some 45 named places in them, as they are since 2025-07-01. It gives a new
+// registry a city to start from.
+package seed
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/haidang-iot/haidang/devices"
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+)
+
+// Who is the name of the seed in the journal of changes.
+const Who = "seed"
+
+// Applied says what was added.
+type Applied struct {
+	Wards, Localities, Sites int
+}
+
+// Apply adds what the registry does not have, in one transaction. What is there
+// already, edited or not, stays as it is: applying again changes nothing.
+func Apply(ctx context.Context, r *devices.Registry) (added Applied, err error) {
+	err = r.Batch(ctx, devices.By{Who: Who, Why: "wards and places as of 2025-07-01"}, func(b *devices.Batch) error {
+		added = Applied{}
+		for _, w := range Wards() {
+			_, err := b.PutWard(ctx, w)
+			if err := count(err, &added.Wards); err != nil {
+				return fmt.Errorf("seed ward %s: %w", w.Code, err)
+			}
+		}
+		for _, l := range Localities() {
+			_, err := b.PutLocality(ctx, l)
+			if err := count(err, &added.Localities); err != nil {
+				return fmt.Errorf("seed locality %s: %w", l.ID, err)
+			}
+		}
+		for _, s := range Sites() {
+			// Asked first: a place whose ward has ended since would be refused.
+			if _, err := b.Reader().Site(ctx, s.ID); err == nil {
+				continue
+			}
+			_, err := b.CreateSite(ctx, s)
+			if err := count(err, &added.Sites); err != nil {
+				return fmt.Errorf("seed site %s: %w", s.ID, err)
+			}
+		}
+		return nil
+	})
+	return added, err
+}
+
+// count counts what was added; what was there is no error.
+func count(err error, n *int) error {
+	switch {
+	case err == nil:
+		*n++
+		return nil
+	case devices.HasReason(err, devices.ReasonDuplicateID):
+		return nil
+	default:
+		return err
+	}
+}
+
+// Since is when the units of administration came into force: Resolution
+// 202/2025/QH15, midnight in Vietnam.
+func Since() time.Time { return time.Date(2025, 7, 1, 0, 0, 0, 0, time.FixedZone("", 7*60*60)).UTC() }
+
+// locality is a row of the tables.
+type locality struct {
+	id             telemetry.Locality
+	nameVI, nameEN string
+	box            devices.Box
+	wards          []ward
+}
+
+type ward struct {
+	code   string
+	form   devices.WardForm
+	name   string
+	area   float64 // km²
+	box    devices.Box
+	former string // names, separated by commas
+}
+
+// Wards are the wards of the localities, and two upstream of them.
+func Wards() (out []devices.Ward) {
+	for _, l := range localities() {
+		for _, w := range l.wards {
+			out = append(out, w.ward())
+		}
+	}
+	for _, w := range upstream() {
+		out = append(out, w.ward())
+	}
+	return out
+}
+
+// Localities are the four localities.
+func Localities() (out []devices.Locality) {
+	for _, l := range localities() {
+		made := devices.Locality{ID: l.id, NameVI: l.nameVI, NameEN: l.nameEN, Box: l.box, ValidFrom: Since()}
+		for _, w := range l.wards {
+			made.Wards = append(made.Wards, devices.Membership{Ward: w.code, From: Since()})
+		}
+		out = append(out, made)
+	}
+	return out
+}
+
+// Sites are the named places, all Planned: known, and nothing measured yet. Their
+// coordinates were taken from memory and are good to ±300 m, which is their
+// Accuracy; those called approximate ±1 km or worse.
+func Sites() (out []devices.Site) {
+	for _, p := range places() {
+		s := devices.Site{ID: telemetry.Site(p.id), Name: p.name, NameEN: p.nameEN, Locality: p.locality, Ward: p.ward, Notes: p.notes,
+			Position: devices.Position{Lat: p.lat, Lon: p.lon, Accuracy: 300}, State: devices.Planned}
+		if p.accuracy > 0 {
+			s.Position.Accuracy = p.accuracy
+		}
+		if p.tag != "" {
+			s.Tags = []string{p.tag}
+		}
+		out = append(out, s)
+	}
+	return out
+}

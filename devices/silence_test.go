@@ -1,0 +1,149 @@
+package devices_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/haidang-iot/haidang/devices"
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+)
+
+// minutes are after noon.
+func minutes(n float64) time.Time { return noon().Add(time.Duration(n * float64(time.Minute))) }
+
+func TestSilence(t *testing.T) {
+	expected := devices.Expectation{Device: "d", Site: "s", Locality: "nha-trang", Cadence: time.Minute}
+	for _, c := range []struct {
+		name          string
+		spoil         func(*devices.Expectation)
+		received      []float64
+		now           float64
+		want          devices.Presence
+		missing       float64
+		lastIsUnknown bool
+	}{
+		{name: "just heard", received: []float64{100}, now: 100, want: devices.Fresh},
+		{name: "three cadences", received: []float64{100}, now: 103, want: devices.Fresh, missing: 3},
+		{name: "more than three", received: []float64{100}, now: 103.1, want: devices.Late, missing: 3.1},
+		{name: "ten", received: []float64{100}, now: 110, want: devices.Late, missing: 10},
+		{name: "more than ten", received: []float64{100}, now: 110.1, want: devices.Silent, missing: 10.1},
+		{name: "heard again", received: []float64{100, 120}, now: 121, want: devices.Fresh, missing: 1},
+		{name: "out of order", received: []float64{120, 100}, now: 121, want: devices.Fresh, missing: 1},
+		{name: "own cadence", spoil: func(e *devices.Expectation) { e.Cadence = time.Hour }, received: []float64{100}, now: 200, want: devices.Fresh, missing: 100},
+		{name: "never heard, just started", now: 1, want: devices.Waiting, missing: 1, lastIsUnknown: true},
+		{name: "never heard, late", now: 4, want: devices.Late, missing: 4, lastIsUnknown: true},
+		{name: "never heard, silent", now: 11, want: devices.Silent, missing: 11, lastIsUnknown: true},
+		{name: "installed since", spoil: func(e *devices.Expectation) { e.Since = minutes(100) }, now: 101, want: devices.Waiting, missing: 1, lastIsUnknown: true},
+		{name: "heard at another site", spoil: func(e *devices.Expectation) { e.Since = minutes(100) }, received: []float64{50}, now: 104, want: devices.Late, missing: 4, lastIsUnknown: true},
+		{name: "in maintenance", spoil: func(e *devices.Expectation) { e.Muted = true }, received: []float64{1}, now: 500, want: devices.Muted, missing: 499},
+		{name: "without cadence", spoil: func(e *devices.Expectation) { e.Cadence = 0 }, received: []float64{1}, now: 500, want: devices.Fresh, missing: 499},
+		{name: "our clock went back", received: []float64{100}, now: 90, want: devices.Fresh},
+	} {
+		s := devices.NewSilence(noon())
+		e := expected
+		if c.spoil != nil {
+			c.spoil(&e)
+		}
+		for _, r := range c.received {
+			s.Observe("d", minutes(r-30), minutes(r), "")
+		}
+		have := s.At(minutes(c.now), []devices.Expectation{e}).Devices[0]
+		if have.State != c.want || have.Missing.Round(time.Millisecond) != time.Duration(c.missing*float64(time.Minute)).Round(time.Millisecond) || have.LastReceived.IsZero() != c.lastIsUnknown {
+			t.Errorf("%s: have %s, missing %v, last %v; want %s, %v minutes", c.name, have.State, have.Missing, have.LastReceived, c.want, c.missing)
+		}
+	}
+}
+
+func TestIncidents(t *testing.T) {
+	for _, c := range []struct {
+		name                     string
+		silent, fresh, late, off int
+		incident                 bool
+	}{
+		{"all of three", 3, 0, 0, 0, true},
+		{"only two", 2, 0, 0, 0, false},
+		{"half of six", 3, 3, 0, 0, true},
+		{"less than half", 3, 4, 0, 0, false},
+		{"late is not silent", 2, 0, 4, 0, false},
+		{"those in maintenance do not count", 3, 3, 0, 10, true},
+	} {
+		s := devices.NewSilence(noon())
+		var expected []devices.Expectation
+		add := func(n int, heard float64, muted bool) {
+			for range n {
+				d := telemetry.Device(fmt.Sprintf("d%02d", len(expected)))
+				s.Observe(d, minutes(heard), minutes(heard), "gw")
+				expected = append(expected, devices.Expectation{Device: d, Gateway: "as registered", Cadence: time.Minute, Muted: muted})
+			}
+		}
+		add(c.silent, 50, false)
+		add(c.fresh, 100, false)
+		add(c.late, 95, false)
+		add(c.off, 10, true)
+		expected = append(expected, devices.Expectation{Device: "alone", Cadence: time.Minute}) // silent, without a gateway
+		have := s.At(minutes(100), expected)
+		if (len(have.Incidents) == 1) != c.incident {
+			t.Errorf("%s: have %+v", c.name, have.Incidents)
+			continue
+		}
+		if have.Counts[devices.Silent] != c.silent+1 || have.Counts[devices.Muted] != c.off {
+			t.Errorf("%s: counts %v", c.name, have.Counts)
+		}
+		if have.Devices[0].State != devices.Silent || have.Devices[0].Device != "alone" {
+			t.Errorf("%s: the longest silent is %+v", c.name, have.Devices[0])
+		}
+		if !c.incident {
+			continue
+		}
+		in := have.Incidents[0]
+		want := devices.Incident{Gateway: "gw", Since: minutes(50), Devices: []telemetry.Device{"d00", "d01", "d02"}, Expected: c.silent + c.fresh + c.late}
+		if diff := cmp.Diff(want, in); diff != "" {
+			t.Errorf("%s: %s", c.name, diff)
+		}
+		for _, d := range have.Devices {
+			if (d.Incident == "gw") != (d.State == devices.Silent && d.Device != "alone") {
+				t.Errorf("%s: %s is of the incident %q", c.name, d.Device, d.Incident)
+			}
+		}
+	}
+}
+
+func TestSilenceForgetsRemovedDevices(t *testing.T) {
+	s := devices.NewSilence(noon())
+	for _, d := range []telemetry.Device{"a", "b", "c"} {
+		s.Observe(d, minutes(1), minutes(1), "gw")
+	}
+	s.At(minutes(2), []devices.Expectation{{Device: "a", Cadence: time.Minute}})
+	have := s.At(minutes(2), []devices.Expectation{{Device: "a", Cadence: time.Minute}, {Device: "b", Cadence: time.Minute}})
+	if !have.Devices[0].LastReceived.IsZero() && !have.Devices[1].LastReceived.IsZero() {
+		t.Errorf("b was to be forgotten: %+v", have.Devices)
+	}
+}
+
+func TestExpectationsOfTheRegistry(t *testing.T) {
+	c := newCity(t)
+	ctx := t.Context()
+	c.device("a", "thap-ba", telemetry.Waste, telemetry.Noise)
+	c.device("b", "ma-vong", telemetry.Waste)
+	if _, err := c.CreateDevice(ctx, by("lan"), devices.Device{ID: "planned", Kinds: []telemetry.Kind{telemetry.Noise}}); err != nil {
+		t.Fatal(err)
+	}
+	i, err := c.Installations(ctx, devices.InstallationFilter{Device: "b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	i[0].Cadence = 6 * time.Hour
+	if _, err := c.CorrectInstallation(ctx, by("lan"), i[0]); err != nil {
+		t.Fatal(err)
+	}
+	want := []devices.Expectation{
+		{Device: "a", Site: "thap-ba", Locality: "nha-trang", Kinds: []telemetry.Kind{telemetry.Noise, telemetry.Waste}, Since: noon(), Cadence: time.Minute},
+		{Device: "b", Site: "ma-vong", Locality: "nha-trang", Kinds: []telemetry.Kind{telemetry.Waste}, Since: noon(), Cadence: 6 * time.Hour},
+	}
+	if diff := cmp.Diff(want, c.Snapshot().Expectations()); diff != "" {
+		t.Error(diff)
+	}
+}

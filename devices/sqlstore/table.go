@@ -1,0 +1,272 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/haidang-iot/haidang/devices"
+)
+
+// table says how an entity lies in its table. The first column is its key.
+type table[T any] struct {
+	name    string
+	columns []string
+	// fields are pointers to the entity's parts, in the order of the columns; they
+	// can be scanned into, and [plain] makes values of them.
+	fields func(*T) []any
+}
+
+// list is the columns for a SELECT, each after a prefix such as "d.".
+func (t table[T]) list(prefix string) string {
+	return prefix + strings.Join(t.columns, ", "+prefix)
+}
+
+// insert adds a row.
+func (t table[T]) insert(ctx context.Context, q querier, v T) error {
+	marks := make([]string, len(t.columns))
+	for i := range marks {
+		marks[i] = "$" + strconv.Itoa(i+1)
+	}
+	_, err := q.ExecContext(ctx, "INSERT INTO "+t.name+" ("+t.list("")+") VALUES ("+strings.Join(marks, ", ")+")", plain(t.fields(&v))...)
+	if err != nil {
+		return fmt.Errorf("insert into %s: %w", t.name, err)
+	}
+	return nil
+}
+
+// update replaces the row of the same key whose version is one less; false if
+// there is none.
+func (t table[T]) update(ctx context.Context, q querier, v T, version int64) (bool, error) {
+	args := plain(t.fields(&v))
+	sets := make([]string, 0, len(t.columns))
+	for i, c := range t.columns[1:] {
+		sets = append(sets, c+" = $"+strconv.Itoa(i+2))
+	}
+	n := strconv.Itoa(len(args) + 1)
+	r, err := q.ExecContext(ctx, "UPDATE "+t.name+" SET "+strings.Join(sets, ", ")+" WHERE "+t.columns[0]+" = $1 AND version = $"+n,
+		append(args, version-1)...)
+	if err != nil {
+		return false, fmt.Errorf("update %s: %w", t.name, err)
+	}
+	rows, err := r.RowsAffected()
+	return rows == 1, err
+}
+
+// put inserts version 1 and updates all others, with the conflicts that
+// [devices.Tx] promises.
+func (t table[T]) put(ctx context.Context, q querier, v T, version int64, id any) error {
+	if version == 1 {
+		var there int
+		err := q.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+t.name+" WHERE "+t.columns[0]+" = $1", id).Scan(&there)
+		switch {
+		case err != nil:
+			return fmt.Errorf("look into %s: %w", t.name, err)
+		case there > 0:
+			return devices.Duplicate(fmt.Sprint(id))
+		}
+		return t.insert(ctx, q, v)
+	}
+	ok, err := t.update(ctx, q, v, version)
+	if err == nil && !ok {
+		return devices.Stale(version - 1)
+	}
+	return err
+}
+
+// one reads the row of a key.
+func (t table[T]) one(ctx context.Context, q querier, entity devices.Entity, id any) (v T, err error) {
+	row := q.QueryRowContext(ctx, "SELECT "+t.list("")+" FROM "+t.name+" WHERE "+t.columns[0]+" = $1", id)
+	err = row.Scan(t.fields(&v)...)
+	if err == sql.ErrNoRows {
+		return v, devices.Missing(entity, fmt.Sprint(id))
+	}
+	if err != nil {
+		return v, fmt.Errorf("read %s: %w", t.name, err)
+	}
+	return v, nil
+}
+
+// all reads the rows that the rest of a SELECT selects.
+func (t table[T]) all(ctx context.Context, q querier, rest string, args ...any) ([]T, error) {
+	var out []T
+	err := each(ctx, q, "SELECT "+t.list("")+" FROM "+t.name+" "+rest, args, func(scan func(...any) error) error {
+		var v T
+		if err := scan(t.fields(&v)...); err != nil {
+			return err
+		}
+		out = append(out, v)
+		return nil
+	})
+	return out, err
+}
+
+// each calls f for every row of a query.
+func each(ctx context.Context, q querier, query string, args []any, f func(scan func(...any) error) error) error {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return fmt.Errorf("query registry: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := f(rows.Scan); err != nil {
+			return fmt.Errorf("read row: %w", err)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("query registry: %w", err)
+	}
+	return nil
+}
+
+// plain makes values of pointers, as both drivers take them.
+func plain(fields []any) []any {
+	out := make([]any, len(fields))
+	for i, f := range fields {
+		switch p := f.(type) {
+		case *string:
+			out[i] = *p
+		case *int64:
+			out[i] = *p
+		case *float64:
+			out[i] = *p
+		case *bool:
+			out[i] = *p
+		case *[]byte:
+			out[i] = *p
+		default:
+			out[i] = f // a driver.Valuer
+		}
+	}
+	return out
+}
+
+// text stores a named string; "" is NULL if nullable.
+type text[T ~string] struct {
+	p        *T
+	nullable bool
+}
+
+func textOf[T ~string](p *T) text[T] { return text[T]{p: p} }
+
+func (c text[T]) Value() (driver.Value, error) {
+	if c.nullable && *c.p == "" {
+		return nil, nil
+	}
+	return string(*c.p), nil
+}
+
+func (c text[T]) Scan(v any) error {
+	s, err := asString(v)
+	*c.p = T(s)
+	return err
+}
+
+func asString(v any) (string, error) {
+	switch v := v.(type) {
+	case nil:
+		return "", nil
+	case string:
+		return v, nil
+	case []byte:
+		return string(v), nil
+	}
+	return "", fmt.Errorf("a text column holds %T", v)
+}
+
+// moment stores a time in milliseconds; the zero time is NULL.
+type moment struct{ p *time.Time }
+
+func (c moment) Value() (driver.Value, error) {
+	if c.p.IsZero() {
+		return nil, nil
+	}
+	return c.p.UnixMilli(), nil
+}
+
+func (c moment) Scan(v any) error {
+	switch v := v.(type) {
+	case nil:
+		*c.p = time.Time{}
+	case int64:
+		*c.p = time.UnixMilli(v).UTC()
+	default:
+		return fmt.Errorf("a time column holds %T", v)
+	}
+	return nil
+}
+
+// span stores a duration in nanoseconds.
+type span struct{ p *time.Duration }
+
+func (c span) Value() (driver.Value, error) { return int64(*c.p), nil }
+
+func (c span) Scan(v any) error {
+	n, ok := v.(int64)
+	if !ok {
+		return fmt.Errorf("a duration column holds %T", v)
+	}
+	*c.p = time.Duration(n)
+	return nil
+}
+
+// words stores a list of words with a space before and after each, so that
+// LIKE '% word %' finds one.
+type words[T ~string] struct{ p *[]T }
+
+func wordsOf[T ~string](p *[]T) words[T] { return words[T]{p} }
+
+func (c words[T]) Value() (driver.Value, error) {
+	var b strings.Builder
+	for _, w := range *c.p {
+		b.WriteString(" " + string(w))
+	}
+	b.WriteString(" ")
+	return b.String(), nil
+}
+
+func (c words[T]) Scan(v any) error {
+	s, err := asString(v)
+	*c.p = nil
+	for _, w := range strings.Fields(s) {
+		*c.p = append(*c.p, T(w))
+	}
+	return err
+}
+
+// document stores a value as JSON.
+type document[T any] struct{ p *T }
+
+func documentOf[T any](p *T) document[T] { return document[T]{p} }
+
+func (c document[T]) Value() (driver.Value, error) {
+	b, err := json.Marshal(*c.p)
+	return string(b), err
+}
+
+func (c document[T]) Scan(v any) error {
+	s, err := asString(v)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal([]byte(s), c.p)
+}
+
+// raw stores JSON as it is; none is "".
+type raw struct{ p *json.RawMessage }
+
+func (c raw) Value() (driver.Value, error) { return string(*c.p), nil }
+
+func (c raw) Scan(v any) error {
+	s, err := asString(v)
+	*c.p = nil
+	if s != "" {
+		*c.p = json.RawMessage(s)
+	}
+	return err
+}

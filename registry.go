@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/haidang-iot/haidang/devices"
+	"github.com/haidang-iot/haidang/devices/seed"
+	"github.com/haidang-iot/haidang/devices/sqlstore"
+	"github.com/haidang-iot/haidang/ingest"
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+)
+
+// registryFlags say where the registry is and whom it lets in.
+type registryFlags struct {
+	Registry   string `env:"HAIDANG_REGISTRY" help:"Registry of sites and devices: a file, or postgres://USER@HOST/DATABASE. Default: registry.db in --data." placeholder:"FILE|URL"`
+	Admission  string `enum:"open,registered" default:"open" help:"Whose readings are stored: open (an unknown device is registered provisionally) or registered (its readings wait in quarantine)." placeholder:"open"`
+	AdmitLimit int    `default:"10000" help:"With --admission open: how many devices are registered provisionally." placeholder:"10000"`
+}
+
+func (f registryFlags) check() error {
+	if f.AdmitLimit < 1 {
+		return fmt.Errorf("--admit-limit is %d: give at least 1", f.AdmitLimit)
+	}
+	return nil
+}
+
+// followEvery is how often changes of other processes in the same registry are
+// looked for.
+const followEvery = time.Second
+
+// registry is the devices' side of a loader: it admits readings, hears of the
+// unknown, and judges silence.
+type registry struct {
+	*devices.Registry
+	store     *sqlstore.Store
+	admission *devices.Admission
+	silence   *devices.Silence
+	log       *slog.Logger
+
+	mu      sync.Mutex
+	changed map[telemetry.Device]bool // whose waiting messages may be admitted now
+	wake    chan struct{}
+}
+
+// openRegistry opens the registry, gives a new one its wards and places, and adds
+// the configuration's localities that it does not know.
+func openRegistry(ctx context.Context, f registryFlags, cfg Config, dir string, log *slog.Logger, open *openLog) (*registry, error) {
+	if err := f.check(); err != nil {
+		return nil, err
+	}
+	place := f.Registry
+	if place == "" {
+		place = filepath.Join(dir, "registry.db")
+	}
+	st, err := sqlstore.Open(ctx, place)
+	if err != nil {
+		return nil, fmt.Errorf("--registry: %w", err)
+	}
+	open.opened("registry", st.Close)
+	r := &registry{Registry: devices.NewRegistry(st), store: st, silence: devices.NewSilence(time.Now()), log: log,
+		changed: map[telemetry.Device]bool{}, wake: make(chan struct{}, 1)}
+	r.Logger = log
+	if err := r.Open(ctx); err != nil {
+		return nil, fmt.Errorf("--registry: %w", err)
+	}
+	if _, err := seed.Apply(ctx, r.Registry); err != nil {
+		return nil, fmt.Errorf("--registry: %w", err)
+	}
+	if err := r.addLocalities(ctx, cfg); err != nil {
+		return nil, fmt.Errorf("--registry: %w", err)
+	}
+	r.admission = devices.NewAdmission(r.Registry, devices.Mode(f.Admission))
+	r.admission.Cap, r.admission.Logger = f.AdmitLimit, log
+	r.Subscribe(r.note)
+	return r, nil
+}
+
+// addLocalities adds what the configuration lists and the registry lacks.
+func (r *registry) addLocalities(ctx context.Context, cfg Config) error {
+	for _, l := range cfg.Localities {
+		names := devices.Locality{ID: l.ID, NameVI: l.NameVI, NameEN: l.NameEN}
+		if names.NameVI == "" {
+			names.NameVI = string(l.ID)
+		}
+		if names.NameEN == "" {
+			names.NameEN = names.NameVI
+		}
+		_, err := r.PutLocality(ctx, devices.By{Who: "configuration"}, names)
+		if err != nil && !devices.HasReason(err, devices.ReasonDuplicateID) {
+			return fmt.Errorf("add locality %s: %w", l.ID, err)
+		}
+	}
+	return nil
+}
+
+// Stored implements [ingest.Listener].
+func (r *registry) Stored(p telemetry.Point, received time.Time, gateway string) {
+	r.silence.Observe(p.Series.Device, p.Time, received, gateway)
+}
+
+// Refused implements [ingest.Listener].
+func (r *registry) Refused(d telemetry.Device, m ingest.Message, gateway string) {
+	r.admission.Describe(d, m.Topic, gateway, m.Payload)
+}
+
+// note remembers which devices' waiting messages are to be driven through again.
+// The registry waits for it, so it only notes.
+func (r *registry) note(e devices.Event) {
+	if len(e.Devices) == 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, d := range e.Devices {
+		r.changed[d] = true
+	}
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// redrive drives, until ctx ends, what waits as unregistered through again once
+// its device is registered.
+func (r *registry) redrive(l *ingest.Loader) func(context.Context) error {
+	return func(ctx context.Context) error {
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-r.wake:
+			}
+			r.mu.Lock()
+			changed := r.changed
+			r.changed = map[telemetry.Device]bool{}
+			r.mu.Unlock()
+			for d := range changed {
+				if err := redriveAll(ctx, l, ingest.QuarantineFilter{Device: d, Reason: telemetry.Unregistered}); err != nil && ctx.Err() == nil {
+					r.log.Error("cannot re-drive what waited for a device; do it with: haidang quarantine redrive", "device", d, "error", err)
+				}
+			}
+		}
+	}
+}
+
+func redriveAll(ctx context.Context, l *ingest.Loader, f ingest.QuarantineFilter) error {
+	for {
+		result, err := l.Redrive(ctx, f)
+		if err != nil || result.Next == 0 {
+			return err
+		}
+		f.After = result.Next
+	}
+}
+
+// run adds the registry's own work to the process.
+func (r *registry) run(parts *actors, l *ingest.Loader) {
+	parts.add("registry", func(ctx context.Context) error {
+		done := make(chan error, 1)
+		go func() { done <- r.Follow(ctx, followEvery) }()
+		return errors.Join(r.admission.Run(ctx), <-done)
+	})
+	parts.add("re-driver", r.redrive(l))
+}
