@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sys/unix"
 
+	"github.com/haidang-iot/haidang/devices"
 	"github.com/haidang-iot/haidang/ingest"
 	"github.com/haidang-iot/haidang/ingest/api"
 	"github.com/haidang-iot/haidang/ingest/journal"
@@ -145,7 +146,7 @@ func openLoading(ctx context.Context, cfg Config, f storeFlags, rf registryFlags
 	}
 	l.Admission, l.Listener = r.admission, r
 	audit := ingest.Audit{Ledger: led, Journal: j}
-	reg.MustRegister(ingest.NewLedgerCollector(audit, time.Now))
+	reg.MustRegister(ingest.NewLedgerCollector(audit, time.Now), devices.NewPresenceCollector(r.presences))
 	return &loading{loader: l, registry: r, ledger: led, audit: audit, prometheus: handler}, nil
 }
 

@@ -159,6 +159,11 @@ func redriveAll(ctx context.Context, l *ingest.Loader, f ingest.QuarantineFilter
 	}
 }
 
+// presences is how all devices stand now.
+func (r *registry) presences() devices.Silences {
+	return r.silence.At(time.Now(), r.Snapshot().Expectations())
+}
+
 // run adds the registry's own work to the process.
 func (r *registry) run(parts *actors, l *ingest.Loader) {
 	parts.add("registry", func(ctx context.Context) error {
