@@ -54,7 +54,7 @@ func (c *gatewayCommand) Run(ctx context.Context, out *output) (err error) {
 	}
 	reg := newRegistry()
 	source := ingest.Broker{URL: c.BrokerURL, Username: c.BrokerUser, Password: c.BrokerPassword}
-	gateways := newGateways(cfg, source, j, log, ingest.NewMetrics(reg))
+	gateways := newGateways(cfg, source, nil, j, log, ingest.NewMetrics(reg))
 	checks := func(ctx context.Context) []check {
 		_, err := j.State(ctx)
 		return append(gatewayChecks(gateways), check{Name: "journal", Problem: text(err)})

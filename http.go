@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"reflect"
+	"strings"
 	"syscall"
 	"time"
 
@@ -15,6 +17,8 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/haidang-iot/haidang/devices/access"
 )
 
 // server is the one HTTP listener.
@@ -22,6 +26,9 @@ type server struct {
 	mux      *http.ServeMux
 	api      huma.API
 	listener net.Listener
+	// control is nil where there is nobody to tell from another (a gateway
+	// process): then only health and metrics are served.
+	control *access.Control
 }
 
 // listen takes the address now, so that a taken port is known before anything
@@ -39,6 +46,7 @@ func listen(addr string) (*server, error) {
 	}
 	mux := http.NewServeMux()
 	config := huma.DefaultConfig("Hải Đăng", version)
+	config.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	config.OpenAPIPath, config.SchemasPath = "/api/openapi", "/api/schemas"
 	// huma's page of documentation loads its script from the internet, which an
 	// operations centre need not have.
@@ -46,12 +54,26 @@ func listen(addr string) (*server, error) {
 	return &server{mux: mux, api: humago.New(mux, config), listener: l}, nil
 }
 
+// schemaName tells types of one name in different packages apart.
+func schemaName(t reflect.Type, hint string) string {
+	name := huma.DefaultSchemaNamer(t, hint)
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	for suffix, prefix := range map[string]string{"ingest/telemetry": "Telemetry", "ingest/api": "Ingest", "devices/access": "Access"} {
+		if strings.HasSuffix(t.PkgPath(), suffix) && t.Name() != "" {
+			return prefix + name
+		}
+	}
+	return name
+}
+
 func (s *server) url() string { return "http://" + s.listener.Addr().String() }
 
 // run serves until ctx ends, then lets requests finish.
 func (s *server) run(ctx context.Context) error {
 	h := &http.Server{
-		Handler:           protect(s.mux),
+		Handler:           s.handler(),
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 3 * time.Minute, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10,
 	}
@@ -70,6 +92,30 @@ func (s *server) run(ctx context.Context) error {
 	}
 	<-failed
 	return err
+}
+
+// handler is all that requests go through: first whether they may be a foreign
+// page's, then who asks.
+func (s *server) handler() http.Handler {
+	if s.control == nil {
+		return protect(s.mux)
+	}
+	return protect(s.control.Middleware(s.mux))
+}
+
+// guard has every operation of the API added from now on ask c, and refuses
+// strangers the handlers that are no operations.
+func (s *server) guard(c *access.Control) {
+	s.control = c
+	s.api.UseMiddleware(c.Operations)
+}
+
+// handle adds a handler for those who may at least look.
+func (s *server) handle(pattern string, h http.Handler) {
+	if s.control != nil {
+		h = s.control.Require(access.Viewer, h)
+	}
+	s.mux.Handle(pattern, h)
 }
 
 // protect keeps web pages of other origins from using a browser on this machine
@@ -120,7 +166,7 @@ func (s *server) health(gatherer prometheus.Gatherer, checks func(context.Contex
 		e.SetIndent("", "  ")
 		e.Encode(body) // an error here means that nobody reads any more
 	})
-	s.mux.Handle("GET /metrics", promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{}))
+	s.handle("GET /metrics", promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{}))
 	s.mux.Handle("GET /api/docs", http.RedirectHandler("/api/openapi.yaml", http.StatusSeeOther))
 }
 

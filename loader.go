@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/haidang-iot/haidang/devices/access"
 	"github.com/haidang-iot/haidang/ingest"
 )
 
@@ -19,6 +20,7 @@ type loaderCommand struct {
 	Durability    string `enum:"process,power" default:"process" help:"What stored readings survive: the death of the process, or the loss of power. The journal's own durability is the NATS server's (sync_interval)." placeholder:"process"`
 	storeFlags
 	registryFlags
+	accessFlags
 	logFlags
 }
 
@@ -62,15 +64,27 @@ func (c *loaderCommand) Run(ctx context.Context, out *output) (err error) {
 	if err != nil {
 		return err
 	}
+	control, link, err := l.registry.control(ctx, c.accessFlags, access.Exposure{HTTP: c.HTTP}, log, nil)
+	if err != nil {
+		return err
+	}
+	srv.guard(control)
 	l.serve(srv)
+	rest, err := l.serveRegistry(srv, control, log)
+	if err != nil {
+		return err
+	}
 	srv.health(reg, l.checks)
 	var parts actors
 	parts.add("HTTP", srv.run)
 	parts.add("loader", l.loader.Run)
-	l.registry.run(&parts, l.loader)
+	l.registry.run(&parts, l.loader, control, rest)
 	parts.add("welcome", func(ctx context.Context) error {
 		if awaitReady(ctx, l.checks) {
 			fmt.Fprintf(out.stdout, "loader is running (ready after %.1f s); ledger: %s/api/v1/ledger\n", time.Since(began).Seconds(), srv.url())
+			if link.Secret != "" {
+				fmt.Fprintf(out.stdout, "the first administrator is made, once, by %s\n", link.URL(srv.url()))
+			}
 		}
 		<-ctx.Done()
 		return nil

@@ -70,8 +70,12 @@ func main() {
 // failed or found something wrong, 2 if the command line itself is wrong.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
 	defer func() {
-		if e, ok := recover().(exited); ok {
+		switch e := recover().(type) {
+		case nil:
+		case exited:
 			code = int(e)
+		default:
+			panic(e)
 		}
 	}()
 	out := &output{stdout, stderr}

@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/haidang-iot/haidang/devices/access"
 )
 
 // try runs a command line as main does.
@@ -67,6 +71,47 @@ func TestBadCommandLines(t *testing.T) {
 		}
 	}
 }
+
+// TestOperationsNameWhoMayAsk builds the whole REST interface: operations that
+// name no role, or two types of one schema name, stop it.
+func TestOperationsNameWhoMayAsk(t *testing.T) {
+	var open openLog
+	defer open.close()
+	r, err := openRegistry(t.Context(), registryFlags{Admission: "open", AdmitLimit: 1}, defaultConfig(), t.TempDir(), slog.New(slog.DiscardHandler), &open)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, _, err := r.control(t.Context(), accessFlags{}, access.Exposure{HTTP: "127.0.0.1:1"}, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.listener.Close()
+	s.guard(c)
+	l := &loading{registry: r}
+	l.serve(s)
+	if _, err := l.serveRegistry(s, c, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestPanicIsNotSwallowed: only kong's way of leaving may end a command quietly.
+func TestPanicIsNotSwallowed(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("a panic of a command was swallowed")
+		}
+	}()
+	run(panickingContext{context.Background()}, []string{"audit", "--url", "http://127.0.0.1:1"}, io.Discard, io.Discard)
+}
+
+// panickingContext is a fault of the program.
+type panickingContext struct{ context.Context }
+
+func (panickingContext) Done() <-chan struct{} { panic("fault") }
 
 func TestDataFolderIsLocked(t *testing.T) {
 	dir := t.TempDir()

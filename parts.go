@@ -154,7 +154,7 @@ func openLoading(ctx context.Context, cfg Config, f storeFlags, rf registryFlags
 func (l *loading) serve(s *server) {
 	api.Ingest{Audit: l.audit, Quarantine: l.ledger, Redriver: l.loader, Now: time.Now}.Register(s.api)
 	if l.prometheus != nil {
-		s.mux.Handle(prometheusPath+"/", l.prometheus)
+		s.handle(prometheusPath+"/", l.prometheus)
 		return
 	}
 	s.mux.HandleFunc(prometheusPath+"/", func(w http.ResponseWriter, _ *http.Request) {
@@ -175,9 +175,12 @@ func (l *loading) checks(ctx context.Context) []check {
 	return []check{journal, st}
 }
 
+// clientID names a gateway's session at its broker.
+func clientID(gateway string) string { return "haidang-" + gateway }
+
 // newGateways makes the configured gateways; broker is where they connect if
-// the configuration names none of their own.
-func newGateways(cfg Config, broker ingest.Broker, j *journal.Journal, log *slog.Logger, metrics *ingest.Metrics) []*ingest.Gateway {
+// the configuration names none of their own, with a pass if that asks for one.
+func newGateways(cfg Config, broker ingest.Broker, passes map[string]gatewayPass, j *journal.Journal, log *slog.Logger, metrics *ingest.Metrics) []*ingest.Gateway {
 	var out []*ingest.Gateway
 	for _, c := range cfg.Gateways {
 		b := broker
@@ -187,7 +190,10 @@ func newGateways(cfg Config, broker ingest.Broker, j *journal.Journal, log *slog
 				b.Password = os.Getenv(c.PasswordEnv)
 			}
 		}
-		b.ClientID = "haidang-" + c.Name
+		b.ClientID = clientID(c.Name)
+		if pass, ok := passes[b.ClientID]; ok && c.Broker == "" {
+			b.Username, b.Password = b.ClientID, pass.password
+		}
 		g := ingest.NewGateway(c.Name, b, c.subscriptions(), j)
 		g.Logger, g.Metrics = log, metrics
 		g.MaxPayload = min(g.MaxPayload, j.MaxRecord()-topicRoom)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/haidang-iot/haidang/devices"
+	"github.com/haidang-iot/haidang/devices/access"
+	"github.com/haidang-iot/haidang/devices/api"
 	"github.com/haidang-iot/haidang/devices/seed"
 	"github.com/haidang-iot/haidang/devices/sqlstore"
 	"github.com/haidang-iot/haidang/ingest"
@@ -41,6 +43,7 @@ type registry struct {
 	store     *sqlstore.Store
 	admission *devices.Admission
 	silence   *devices.Silence
+	live      *api.Live
 	log       *slog.Logger
 
 	mu      sync.Mutex
@@ -102,6 +105,7 @@ func (r *registry) addLocalities(ctx context.Context, cfg Config) error {
 // Stored implements [ingest.Listener].
 func (r *registry) Stored(p telemetry.Point, received time.Time, gateway string) {
 	r.silence.Observe(p.Series.Device, p.Time, received, gateway)
+	r.live.Observe([]telemetry.Point{p})
 }
 
 // Refused implements [ingest.Listener].
@@ -165,7 +169,9 @@ func (r *registry) presences() devices.Silences {
 }
 
 // run adds the registry's own work to the process.
-func (r *registry) run(parts *actors, l *ingest.Loader) {
+func (r *registry) run(parts *actors, l *ingest.Loader, c *access.Control, a *api.API) {
+	parts.add("access control", c.Run)
+	parts.add("REST interface", a.Run)
 	parts.add("registry", func(ctx context.Context) error {
 		done := make(chan error, 1)
 		go func() { done <- r.Follow(ctx, followEvery) }()

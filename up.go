@@ -10,9 +10,12 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/haidang-iot/haidang/devices"
+	"github.com/haidang-iot/haidang/devices/access"
 	"github.com/haidang-iot/haidang/ingest"
 	"github.com/haidang-iot/haidang/ingest/broker"
 	"github.com/haidang-iot/haidang/ingest/journal"
+	"github.com/haidang-iot/haidang/ingest/telemetry"
 	"github.com/haidang-iot/haidang/simulator"
 )
 
@@ -24,8 +27,10 @@ type upCommand struct {
 	journalFlags
 	storeFlags
 	registryFlags
-	Simulate int    `help:"Let this many simulated devices publish to the broker." placeholder:"N"`
-	Seed     uint64 `default:"1" help:"With --simulate: the same seed gives the same devices and values." placeholder:"1"`
+	accessFlags
+	MQTTCredentials bool   `name:"mqtt-credentials" help:"Have the embedded broker ask every device for its credential; each may then publish only on its own topics."`
+	Simulate        int    `help:"Let this many simulated devices publish to the broker." placeholder:"N"`
+	Seed            uint64 `default:"1" help:"With --simulate: the same seed gives the same devices and values." placeholder:"1"`
 	logFlags
 }
 
@@ -43,7 +48,12 @@ func (c *upCommand) check() error {
 	if err := c.storeFlags.check(); err != nil {
 		return err
 	}
-	if c.BrokerURL == "" {
+	switch {
+	case c.MQTTCredentials && c.BrokerURL != "":
+		return errors.New("--mqtt-credentials is for the embedded broker, and --broker names another: leave one of them out")
+	case c.MQTTCredentials && c.Simulate > 0:
+		return errors.New("--simulate does not go with --mqtt-credentials: the simulated devices have none")
+	case c.BrokerURL == "":
 		return checkLoopback("--mqtt", c.MQTT)
 	}
 	return nil
@@ -79,7 +89,8 @@ func (c *upCommand) Run(ctx context.Context, out *output) (err error) {
 	}
 	reg := newRegistry()
 	metrics := ingest.NewMetrics(reg)
-	b, j, err := c.openBroker(ctx, log, &open)
+	keeper := newDoorkeeper(cfg)
+	b, j, err := c.openBroker(ctx, keeper, log, &open)
 	if err != nil {
 		return err
 	}
@@ -91,8 +102,30 @@ func (c *upCommand) Run(ctx context.Context, out *output) (err error) {
 	if c.BrokerURL == "" {
 		source = ingest.Broker{URL: b.MQTTURL()}
 	}
-	gateways := newGateways(cfg, source, j, log, metrics)
+	passes := keeper.gateways
+	if !c.MQTTCredentials {
+		passes = nil
+	}
+	gateways := newGateways(cfg, source, passes, j, log, metrics)
+	control, link, err := l.registry.control(ctx, c.accessFlags, access.Exposure{HTTP: c.HTTP, MQTT: c.MQTT, Authenticated: c.MQTTCredentials}, log,
+		func(d telemetry.Device) { b.Disconnect(string(d)) })
+	if err != nil {
+		return err
+	}
+	keeper.control.Store(control)
+	if c.MQTTCredentials { // what a device may do is decided when it connects
+		l.registry.Subscribe(func(e devices.Event) {
+			for _, d := range e.Devices {
+				b.Disconnect(string(d))
+			}
+		})
+	}
+	srv.guard(control)
 	l.serve(srv)
+	rest, err := l.serveRegistry(srv, control, log)
+	if err != nil {
+		return err
+	}
 	checks := func(ctx context.Context) []check {
 		all := append([]check{{Name: "broker", Problem: text(b.Err())}}, gatewayChecks(gateways)...)
 		return append(all, l.checks(ctx)...)
@@ -103,7 +136,7 @@ func (c *upCommand) Run(ctx context.Context, out *output) (err error) {
 	var parts actors
 	parts.add("HTTP", srv.run)
 	parts.add("loader", l.loader.Run)
-	l.registry.run(&parts, l.loader)
+	l.registry.run(&parts, l.loader, control, rest)
 	parts.add("gateways", runAll(gateways))
 	if c.Simulate > 0 {
 		sim, err := c.simulator(cfg, source, log)
@@ -114,7 +147,7 @@ func (c *upCommand) Run(ctx context.Context, out *output) (err error) {
 	}
 	parts.add("welcome", func(ctx context.Context) error {
 		if awaitReady(ctx, checks) {
-			c.welcome(out.stdout, srv, source, time.Since(began))
+			c.welcome(out.stdout, srv, source, link, time.Since(began))
 		}
 		<-ctx.Done()
 		return nil
@@ -128,13 +161,16 @@ func (c *upCommand) Run(ctx context.Context, out *output) (err error) {
 const ackWait = 10 * time.Second
 
 // openBroker starts the embedded broker and opens the journal in it.
-func (c *upCommand) openBroker(ctx context.Context, log *slog.Logger, open *openLog) (*broker.Broker, *journal.Journal, error) {
+func (c *upCommand) openBroker(ctx context.Context, keeper *doorkeeper, log *slog.Logger, open *openLog) (*broker.Broker, *journal.Journal, error) {
 	o := broker.Options{
 		Dir: filepath.Join(c.Data, "broker"), MQTTAddr: c.MQTT, SyncAlways: c.Durability == "power",
 		Reserve: uint64(c.DiskReserve), AckWait: ackWait, Logger: log,
 	}
 	if c.BrokerURL != "" {
 		o.MQTTAddr = ""
+	}
+	if c.MQTTCredentials {
+		o.Authenticator, o.OnRefused = keeper, keeper.refused
 	}
 	b, err := broker.Start(ctx, o)
 	if err != nil {
@@ -169,7 +205,7 @@ func (c *upCommand) simulator(cfg Config, source ingest.Broker, log *slog.Logger
 }
 
 // welcome tells who has just started the city where to look.
-func (c *upCommand) welcome(w io.Writer, s *server, source ingest.Broker, took time.Duration) {
+func (c *upCommand) welcome(w io.Writer, s *server, source ingest.Broker, link access.NewLink, took time.Duration) {
 	fmt.Fprintf(w, "\nHải Đăng %s is running (ready after %.1f s). Ctrl-C stops it in order.\n\n", version, took.Seconds())
 	row := func(name, value string) { fmt.Fprintf(w, "  %-11s %s\n", name, value) }
 	row("MQTT", redact(source.URL)+"   topic kh/<locality>/<kind>/<device>")
@@ -187,6 +223,10 @@ func (c *upCommand) welcome(w io.Writer, s *server, source ingest.Broker, took t
 		admission = "registered: readings of unknown devices wait in quarantine"
 	}
 	row("Admission", admission)
+	if link.Secret != "" {
+		row("Log in", "this link makes the first administrator, once, until "+link.Expires.Local().Format("2006-01-02 15:04")+":")
+		row("", link.URL(s.url()))
+	}
 	if c.Simulate > 0 {
 		row("Simulated", fmt.Sprintf("%d devices, seed %d", c.Simulate, c.Seed))
 	}

@@ -25,7 +25,6 @@ type world struct {
 	*access.Control
 	t     testing.TB
 	store *sqlstore.Store
-	reg   *devices.Registry
 
 	mu    sync.Mutex
 	now   time.Time

@@ -54,7 +54,12 @@ func checkRole(r Role) *Error {
 	return nil
 }
 
-func checkLocalities(ls []telemetry.Locality) *Error {
+// checkLocalities also refuses them to admins: who makes accounts could lift the
+// limit anyway.
+func checkLocalities(r Role, ls []telemetry.Locality) *Error {
+	if r == Admin && len(ls) > 0 {
+		return fault(ReasonEverywhere, "localities")
+	}
 	for _, l := range ls {
 		if len(ls) > 64 || telemetry.CheckID(string(l)) != nil {
 			return fault(ReasonNotFound, "localities", clip(string(l), 64))
@@ -114,7 +119,7 @@ func (c *Control) prepare(ctx context.Context, n *NewAccount) (hash string, err 
 	if err := checkRole(n.Role); err != nil {
 		return "", err
 	}
-	if err := checkLocalities(n.Localities); err != nil {
+	if err := checkLocalities(n.Role, n.Localities); err != nil {
 		return "", err
 	}
 	if err := checkPassword(n.Name, n.Password); err != nil {
@@ -172,11 +177,6 @@ func (c *Control) ChangeAccount(ctx context.Context, p Principal, name string, c
 			return a, err
 		}
 	}
-	if ch.Localities != nil {
-		if err := checkLocalities(*ch.Localities); err != nil {
-			return a, err
-		}
-	}
 	err = c.store.Write(ctx, func(tx Tx) error {
 		before, err := tx.Account(ctx, name)
 		if err != nil {
@@ -186,6 +186,9 @@ func (c *Control) ChangeAccount(ctx context.Context, p Principal, name string, c
 			return fault(ReasonStale, "version")
 		}
 		a = c.changed(before, ch)
+		if err := checkLocalities(a.Role, a.Localities); err != nil {
+			return err
+		}
 		if err := lastAdmin(ctx, tx, before, a); err != nil {
 			return err
 		}
@@ -221,7 +224,7 @@ func (c *Control) changed(a Account, ch AccountChange) Account {
 
 // lastAdmin refuses to leave the system without an administrator.
 func lastAdmin(ctx context.Context, r Reader, before, after Account) error {
-	rules := func(a Account) bool { return a.Role == Admin && a.Disabled.IsZero() && len(a.Localities) == 0 }
+	rules := func(a Account) bool { return a.Role == Admin && a.Disabled.IsZero() }
 	if !rules(before) || rules(after) {
 		return nil
 	}

@@ -74,7 +74,7 @@ func (c *Control) supersede(ctx context.Context, tx Tx, p Principal, device tele
 	}
 	now := c.now()
 	for _, old := range all {
-		if !old.live(now) {
+		if !live(old, now) {
 			continue
 		}
 		if !rotated && overlap > 0 {
@@ -180,7 +180,7 @@ func (c *Control) Known(ctx context.Context, device telemetry.Device) (known boo
 	err = c.store.Read(ctx, func(r Reader) error {
 		all, err := r.Credentials(ctx, device)
 		for _, one := range all {
-			known = known || one.live(c.now())
+			known = known || live(one, c.now())
 		}
 		return err
 	})

@@ -108,18 +108,18 @@ func (c *Control) recognise(ctx context.Context, device telemetry.Device, passwo
 	if err != nil {
 		return s, fmt.Errorf("read credentials: %w", err)
 	}
-	now, right, old, live := c.now(), false, false, false
+	now, right, old, some := c.now(), false, false, false
 	for _, one := range all[:min(len(all), 8)] { // old ones only to say so
 		same := deviceSecretIs(password, one.Sealed)
-		good := one.live(now)
-		live, right, old = live || good, right || same && good, old || same && !good
+		good := live(one, now)
+		some, right, old = some || good, right || same && good, old || same && !good
 	}
 	switch {
 	case right:
 		return s, nil
 	case old:
 		return s, RefusedOldSecret
-	case !live:
+	case !some:
 		return s, RefusedNoCredential
 	}
 	return s, RefusedSecret

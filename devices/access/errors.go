@@ -31,6 +31,8 @@ const (
 	ReasonWrongLogIn   Reason = "wrong_name_or_password"
 	ReasonBadToken     Reason = "bad_token"
 	ReasonRole         Reason = "role_too_low"
+	ReasonEverywhere   Reason = "admin_everywhere"
+	ReasonPerson       Reason = "person_needed"
 	ReasonNoRole       Reason = "operation_without_role"
 	ReasonLocality     Reason = "other_locality"
 	ReasonForged       Reason = "csrf_token_missing"
@@ -168,6 +170,8 @@ func sentences(r Reason) (code Code, vi, en string) {
 		return Forbidden, "Việc này cần vai trò %[1]s; bạn có vai trò %[2]s.", "This needs the role %[1]s; yours is %[2]s."
 	case ReasonNoRole:
 		return Forbidden, "Thao tác này chưa được cho phép với ai cả.", "Nobody has been given leave to do this."
+	case ReasonPerson:
+		return Forbidden, "Việc này phải do người đăng nhập làm, không dùng mã truy cập.", "This is for a person who has logged in, not for a token."
 	case ReasonLocality:
 		return Forbidden, "Bạn không được thay đổi ở địa phương này.", "You may not make changes in this locality."
 	case ReasonForged:
@@ -202,6 +206,8 @@ func inputSentences(r Reason) (code Code, vi, en string) {
 			"A password has %[1]d to %[2]d characters, does not contain the name, and is not easily guessed."
 	case ReasonBadRole:
 		return Invalid, "Không có vai trò %[1]q.", "There is no role %[1]q."
+	case ReasonEverywhere:
+		return Invalid, "Quản trị viên có quyền ở mọi địa phương; hãy để trống mục này.", "An administrator is one everywhere; leave the localities empty."
 	case ReasonBadScope:
 		return Invalid, "Quyền %[1]q không có hoặc vượt quá vai trò của bạn.", "The scope %[1]q does not exist, or is more than your role."
 	case ReasonBadExpiry:

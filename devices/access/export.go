@@ -77,7 +77,7 @@ func checkService(s Service) error {
 		return slices.ContainsFunc([]byte(text), func(b byte) bool { return b < ' ' || b == 0x7f })
 	}
 	if telemetry.CheckID(s.Username) != nil || Username(telemetry.Device(s.Username)) != s.Username {
-		return fmt.Errorf("export user %q: its name has other characters than a-z, A-Z, digits and - _ .", clip(s.Username, 64))
+		return fmt.Errorf("export user %q: its name may have only letters, digits, dots, - and _", clip(s.Username, 64))
 	}
 	for _, t := range slices.Concat(s.Read, s.Published) {
 		if t == "" || bad(t) {

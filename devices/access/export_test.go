@@ -1,6 +1,12 @@
 package access
 
-import "context"
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+)
 
 // Cheapen lets tests log in often: the cost itself is measured by benchmarks.
 func (c *Control) Cheapen() { c.hasher = newHasher(argon{memory: 64, passes: 1, threads: 1}) }
@@ -41,3 +47,13 @@ var (
 
 // DeviceSecretIs is deviceSecretIs.
 func DeviceSecretIs(s Secret, sealed string) bool { return deviceSecretIs(s, sealed) }
+
+// DeviceOf is the device of a user name.
+func DeviceOf(username string) telemetry.Device { return deviceOf(username) }
+
+// Attempt counts a failed log-in to an account that is not there.
+func (c *Control) Attempt(name string, from netip.Addr, later time.Duration) {
+	if done, wait := c.limits.attempt(name, false, from, c.now().Add(later)); wait == 0 {
+		done(false)
+	}
+}

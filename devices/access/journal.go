@@ -83,9 +83,9 @@ const (
 	// refusalWindow is how often a repeated refusal is written.
 	refusalWindow = 10 * time.Minute
 	// refusalsKept are told apart in one window; more are counted together.
-	refusalsKept = 1000
+	refusalsKept = 300
 	// refusalsNew may be written as entries of their own in one window.
-	refusalsNew = 500
+	refusalsNew = 150
 )
 
 // refusal is what makes two refusals the same.

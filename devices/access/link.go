@@ -69,7 +69,7 @@ func (c *Control) Invite(ctx context.Context, p Principal, i Invitation, from Ca
 		if err := checkRole(i.Role); err != nil {
 			return l, err
 		}
-		if err := checkLocalities(i.Localities); err != nil {
+		if err := checkLocalities(i.Role, i.Localities); err != nil {
 			return l, err
 		}
 	}

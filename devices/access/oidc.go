@@ -229,11 +229,11 @@ func (p *provider) read(subject string, all map[string]any) (cl claims, err erro
 	if cl.role.rank() == 0 {
 		return cl, fault(ReasonNoOIDCRole, "")
 	}
-	if p.LocalityClaim != "" {
+	if p.LocalityClaim != "" && cl.role != Admin {
 		for _, word := range wordsAt(all, p.LocalityClaim) {
 			cl.localities = append(cl.localities, telemetry.Locality(word))
 		}
-		if len(cl.localities) == 0 || checkLocalities(cl.localities) != nil {
+		if len(cl.localities) == 0 || checkLocalities(cl.role, cl.localities) != nil {
 			return cl, fault(ReasonNoOIDCRole, "") // none would mean all
 		}
 	}

@@ -30,7 +30,13 @@ func (c *Control) oidcStart(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(oidc.ClientContext(r.Context(), c.oidc.Client), oidcTimeout)
 	defer cancel()
+	release, err := c.oidc.slot()
+	if err != nil {
+		c.oidcFailed(w, r, err)
+		return
+	}
 	_, conf, err := c.oidc.discover(ctx)
+	release()
 	if err != nil {
 		c.oidcFailed(w, r, err)
 		return
@@ -40,6 +46,16 @@ func (c *Control) oidcStart(w http.ResponseWriter, r *http.Request) {
 	http.SetCookie(w, q.flowCookie(f.String(), int(oidcLife.Seconds())))
 	w.Header().Set("Cache-Control", "no-store")
 	http.Redirect(w, r, conf.AuthCodeURL(f.State, oidc.Nonce(f.Nonce), oauth2.S256ChallengeOption(f.Verifier)), http.StatusSeeOther)
+}
+
+// slot is leave to ask the issuer something; few at a time get it.
+func (p *provider) slot() (release func(), err error) {
+	select {
+	case p.slots <- struct{}{}:
+		return func() { <-p.slots }, nil
+	default:
+		return nil, busy()
+	}
 }
 
 func (q request) flowCookie(value string, age int) *http.Cookie {
@@ -82,12 +98,11 @@ func (c *Control) oidcEnter(w http.ResponseWriter, r *http.Request, q request, c
 	if err := q.canKeep(); err != nil {
 		return err
 	}
-	select {
-	case c.oidc.slots <- struct{}{}:
-		defer func() { <-c.oidc.slots }()
-	default:
-		return busy()
+	release, err := c.oidc.slot()
+	if err != nil {
+		return err
 	}
+	defer release()
 	ctx, cancel := context.WithTimeout(oidc.ClientContext(r.Context(), c.oidc.Client), oidcTimeout)
 	defer cancel()
 	cl, err := c.oidc.exchange(ctx, code, f)

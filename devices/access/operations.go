@@ -148,7 +148,7 @@ func (o operations) password(ctx context.Context, in *struct {
 }) (*entered, error) {
 	q := requestOf(ctx)
 	if q.Token != "" { // a program has no password to change
-		return nil, fault(ReasonRole, "", "admin", "token")
+		return nil, fault(ReasonPerson, "")
 	}
 	if err := q.canKeep(); err != nil {
 		return nil, err

@@ -118,11 +118,9 @@ func (o operations) revokeToken(ctx context.Context, in *struct {
 	return nil, o.c.RevokeToken(ctx, q.Principal, in.ID, q.caller())
 }
 
-type deviceInput struct {
+func (o operations) credentials(ctx context.Context, in *struct {
 	ID telemetry.Device `path:"id" maxLength:"64"`
-}
-
-func (o operations) credentials(ctx context.Context, in *deviceInput) (*answer[[]Credential], error) {
+}) (*answer[[]Credential], error) {
 	return answered(o.c.Credentials(ctx, Actor(ctx), in.ID))
 }
 
@@ -134,7 +132,7 @@ type IssuedAnswer struct {
 }
 
 func (o operations) issue(ctx context.Context, in *struct {
-	deviceInput
+	ID   telemetry.Device `path:"id" maxLength:"64"`
 	Body struct {
 		OverlapHours int `json:"overlapHours,omitempty" minimum:"0" maximum:"720" doc:"How long the secret before it stays good"`
 	}
@@ -145,8 +143,8 @@ func (o operations) issue(ctx context.Context, in *struct {
 }
 
 func (o operations) revoke(ctx context.Context, in *struct {
-	deviceInput
-	Why string `query:"why" maxLength:"200"`
+	ID  telemetry.Device `path:"id" maxLength:"64"`
+	Why string           `query:"why" maxLength:"200"`
 }) (*struct{}, error) {
 	q := requestOf(ctx)
 	return nil, o.c.Revoke(ctx, q.Principal, in.ID, in.Why, q.caller())

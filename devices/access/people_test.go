@@ -194,13 +194,15 @@ func TestLastAdminStays(t *testing.T) {
 	w := newWorld(t)
 	w.person("an", access.Admin)
 	viewer, yes := access.Viewer, true
-	for _, c := range []access.AccountChange{{Role: &viewer}, {Disabled: &yes}, {Localities: &[]telemetry.Locality{"cam-ranh"}}} {
+	for _, c := range []access.AccountChange{{Role: &viewer}, {Disabled: &yes}} {
 		c.Version = 1
 		_, err := w.ChangeAccount(t.Context(), root(), "an", c, from("10.0.0.1"))
 		wants(t, "the last admin", err, access.ReasonLastAdmin)
 	}
+	_, err := w.ChangeAccount(t.Context(), root(), "an", access.AccountChange{Version: 1, Localities: &[]telemetry.Locality{"cam-ranh"}}, from("10.0.0.1"))
+	wants(t, "an admin of one locality", err, access.ReasonEverywhere)
 	w.person("binh", access.Admin)
-	_, err := w.ChangeAccount(t.Context(), root(), "an", access.AccountChange{Version: 7, Role: &viewer}, from("10.0.0.1"))
+	_, err = w.ChangeAccount(t.Context(), root(), "an", access.AccountChange{Version: 7, Role: &viewer}, from("10.0.0.1"))
 	wants(t, "a stale version", err, access.ReasonStale)
 	change(t, w, account(t, w, "an"), access.AccountChange{Role: &viewer})
 	all, err := w.Events(t.Context(), access.EventFilter{Action: access.RoleChanged})

@@ -153,7 +153,8 @@ type Credential struct {
 	RevokedBy string    `json:"revokedBy,omitempty"`
 }
 
-// live reports whether the credential is good at a moment.
-func (c Credential) live(at time.Time) bool {
+// live reports whether a credential is good at a moment. It is no method, because
+// huma cannot describe an embedded type with methods.
+func live(c Credential, at time.Time) bool {
 	return c.Revoked.IsZero() && (c.Expires.IsZero() || at.Before(c.Expires))
 }

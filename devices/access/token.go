@@ -20,10 +20,14 @@ type IssuedToken struct {
 	Secret Secret `json:"-"`
 }
 
-// CreateToken makes a token for who asks. Its scopes are at most one's role.
+// CreateToken makes a token for the person who asks. Its scopes are at most the
+// person's role. A token cannot make another: it would outlive its revocation.
 func (c *Control) CreateToken(ctx context.Context, p Principal, name string, scopes []Scope, life time.Duration, from Caller) (t IssuedToken, err error) {
 	if err := p.needs(Viewer); err != nil {
 		return t, err
+	}
+	if p.Token != "" {
+		return t, fault(ReasonPerson, "")
 	}
 	if life < minToken || life > maxToken {
 		return t, fault(ReasonBadExpiry, "expires", minToken, maxToken)

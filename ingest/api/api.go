@@ -80,17 +80,21 @@ type redriveBody struct {
 	}
 }
 
+// role says, as access control reads it, who may ask: viewers may look, operators
+// re-drive.
+func role(least string) map[string]any { return map[string]any{"role": least} }
+
 // Register adds the operations to a huma API.
 func (g Ingest) Register(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "get-ledger", Method: http.MethodGet, Path: "/api/v1/ledger",
-		Summary: "What became of every message, by gateway", Tags: []string{"ingest"}}, g.ledger)
+		Summary: "What became of every message, by gateway", Tags: []string{"ingest"}, Metadata: role("viewer")}, g.ledger)
 	huma.Register(api, huma.Operation{OperationID: "list-quarantine", Method: http.MethodGet, Path: "/api/v1/quarantine",
-		Summary: "Messages that could not be stored, wholly or in part", Tags: []string{"ingest"}}, g.list)
+		Summary: "Messages that could not be stored, wholly or in part", Tags: []string{"ingest"}, Metadata: role("viewer")}, g.list)
 	huma.Register(api, huma.Operation{OperationID: "get-quarantined", Method: http.MethodGet, Path: "/api/v1/quarantine/{id}",
-		Summary: "One quarantined message", Tags: []string{"ingest"}}, g.show)
+		Summary: "One quarantined message", Tags: []string{"ingest"}, Metadata: role("viewer")}, g.show)
 	huma.Register(api, huma.Operation{OperationID: "redrive-quarantine", Method: http.MethodPost, Path: "/api/v1/quarantine/redrive",
 		Summary:     "Drive quarantined messages through again",
-		Description: "Takes one page of at most 500; repeat with after = next until next is 0.", Tags: []string{"ingest"}}, g.redrive)
+		Description: "Takes one page of at most 500; repeat with after = next until next is 0.", Tags: []string{"ingest"}, Metadata: role("operator")}, g.redrive)
 }
 
 func (g Ingest) ledger(ctx context.Context, _ *struct{}) (*output[ingest.Report], error) {
