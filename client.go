@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -13,8 +15,9 @@ import (
 
 // clientFlags say which running haidang a command asks.
 type clientFlags struct {
-	URL  string `name:"url" env:"HAIDANG_URL" default:"http://127.0.0.1:8080" help:"Where the city's HTTP listener is." placeholder:"http://127.0.0.1:8080"`
-	JSON bool   `name:"json" help:"Print JSON instead of a table."`
+	URL   string `name:"url" env:"HAIDANG_URL" default:"http://127.0.0.1:8080" help:"Where the city's HTTP listener is." placeholder:"http://127.0.0.1:8080"`
+	JSON  bool   `name:"json" help:"Print JSON instead of a table."`
+	Token string `env:"HAIDANG_TOKEN" help:"API token; better given in the environment." placeholder:"SECRET"`
 }
 
 // maxAnswer bounds what is read of an answer.
@@ -38,6 +41,9 @@ func (f clientFlags) call(ctx context.Context, method, path string, in, out any)
 		return fmt.Errorf("--url %s: %w", redact(f.URL), err)
 	}
 	req.Header.Set("Content-Type", "application/json")
+	if err := f.authorize(req); err != nil {
+		return err
+	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return fmt.Errorf("ask --url %s: %w: is `haidang up` running there?", redact(f.URL), err)
@@ -54,6 +60,27 @@ func (f clientFlags) call(ctx context.Context, method, path string, in, out any)
 		return fmt.Errorf("read answer of %s: %w: is this a haidang of another version?", redact(f.URL), err)
 	}
 	return nil
+}
+
+// authorize adds the token, where there is one and nobody on the way can read it.
+func (f clientFlags) authorize(req *http.Request) error {
+	if f.Token == "" {
+		return nil
+	}
+	if req.URL.Scheme != "https" && !thisMachine(req.URL.Hostname()) {
+		return fmt.Errorf("--url %s is not encrypted, and the token would cross the network for all to read: give an https:// address, or take HAIDANG_TOKEN away", redact(f.URL))
+	}
+	if strings.ContainsAny(f.Token, "\r\n\x00") {
+		return errors.New("--token has a line break in it: give the token alone, in one line")
+	}
+	req.Header.Set("Authorization", "Bearer "+f.Token)
+	return nil
+}
+
+// thisMachine reports whether a host is this machine.
+func thisMachine(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // problemText is what a problem document (RFC 9457) says, or the text itself.

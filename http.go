@@ -21,6 +21,10 @@ import (
 	"github.com/haidang-iot/haidang/devices/access"
 )
 
+// maxBody bounds a request's body: an import of 16 MiB and its envelope. Each
+// operation has its own, mostly far smaller, bound.
+const maxBody = 17 << 20
+
 // server is the one HTTP listener.
 type server struct {
 	mux      *http.ServeMux
@@ -132,7 +136,7 @@ func protect(next http.Handler) http.Handler {
 			http.Error(w, "this server answers only to loopback addresses; use http://127.0.0.1", http.StatusMisdirectedRequest)
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		next.ServeHTTP(w, r)
 	}))
 }

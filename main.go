@@ -34,6 +34,7 @@ type commands struct {
 	Loader     loaderCommand     `cmd:"" help:"Run only the loader, from an external journal into a store."`
 	Simulate   simulateCommand   `cmd:"" help:"Publish the readings of simulated devices to an MQTT broker."`
 	Audit      auditCommand      `cmd:"" help:"Print what became of every message; exit 1 if any is unaccounted for."`
+	Devices    devicesCommand    `cmd:"" help:"Sites and devices: list, register, import, swap, retire; backup and restore."`
 	Quarantine quarantineCommand `cmd:"" help:"List, show and re-drive messages that could not be stored."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
