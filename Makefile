@@ -13,8 +13,9 @@ VERSION = $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 DEVICES ?= 40
 FUZZTIME ?= 20s
 BENCH ?= .
+CONSOLE = devices/web
 
-.PHONY: help run build test tools check fuzz bench clean
+.PHONY: help run build console console-test test tools check fuzz bench clean
 
 help: ## list the commands
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
@@ -22,8 +23,17 @@ help: ## list the commands
 run: build ## build and start the whole city with 40 simulated devices
 	./haidang up --simulate $(DEVICES)
 
-build: ## build ./haidang, a static binary
+build: console ## build ./haidang, a static binary with the console in it
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o haidang .
+
+console: $(CONSOLE)/dist/index.html ## build the console's pages (needs Node.js)
+
+$(CONSOLE)/dist/index.html: $(shell git ls-files '$(CONSOLE)/src' '$(CONSOLE)/public' '$(CONSOLE)/*.json' '$(CONSOLE)/*.ts' '$(CONSOLE)/*.html' 2>/dev/null)
+	@if command -v npm >/dev/null; then \
+		cd $(CONSOLE) && npm ci --no-audit --no-fund && npm run build; \
+	else \
+		echo "Node.js is not installed: haidang is built without its console. apt-get install nodejs npm, then make build."; \
+	fi
 
 tools: ## install the real servers that tests need
 	@./deploy/install-tools.sh
@@ -31,7 +41,7 @@ tools: ## install the real servers that tests need
 # One compile serves all: vet and staticcheck read what `go test` needs anyway,
 # if they are told of the race detector too. Vet is off in `go test` because it
 # has run in full.
-test: tools ## vet, staticcheck and all tests with the race detector
+test: tools console-test ## the console's tests, vet, staticcheck and all tests with the race detector
 	@race=$$(./deploy/race-flag.sh); \
 	staticcheck=$$(go tool -n staticcheck); \
 	echo "==> go vet"; \
@@ -40,6 +50,16 @@ test: tools ## vet, staticcheck and all tests with the race detector
 	GOFLAGS="$$(go env GOFLAGS) $$race" "$$staticcheck" ./...; \
 	echo "==> go test $$race"; \
 	go test $$race -vet=off -timeout 20m ./...
+
+console-test: ## types and unit tests of the console
+	@if command -v npm >/dev/null; then \
+		echo "==> console"; \
+		cd $(CONSOLE) && npm ci --no-audit --no-fund && npm run check && npm run test:unit; \
+	elif [ "$${CI:-}" = true ]; then \
+		echo "Node.js is not installed, and CI=true allows no skip: apt-get install nodejs npm"; exit 1; \
+	else \
+		echo "==> console: not tested, Node.js is not installed"; \
+	fi
 
 check: ## vet, staticcheck and quick tests: what to run while working
 	go vet ./...

@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/haidang-iot/haidang/devices/access"
+	"github.com/haidang-iot/haidang/devices/web"
 )
 
 // maxBody bounds a request's body: an import of 16 MiB and its envelope. Each
@@ -104,7 +105,7 @@ func (s *server) handler() http.Handler {
 	if s.control == nil {
 		return protect(s.mux)
 	}
-	return protect(s.control.Middleware(s.mux))
+	return protect(access.Headers{}.Wrap(s.control.Middleware(s.mux)))
 }
 
 // guard has every operation of the API added from now on ask c, and refuses
@@ -177,9 +178,11 @@ func (s *server) health(gatherer prometheus.Gatherer, checks func(context.Contex
 //go:embed index.html
 var indexPage []byte
 
-// index adds the page that says what is to be found here.
-func (s *server) index() {
-	s.mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+// pages adds the console, and at /api the page that says what is to be found here
+// for programs.
+func (s *server) pages() {
+	s.mux.Handle("/", web.Handler(web.Options{}))
+	s.mux.HandleFunc("GET /api", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
 		w.Write(indexPage) // an error here means that nobody reads any more

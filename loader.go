@@ -75,6 +75,7 @@ func (c *loaderCommand) Run(ctx context.Context, out *output) (err error) {
 		return err
 	}
 	srv.health(reg, l.checks)
+	srv.pages()
 	var parts actors
 	parts.add("HTTP", srv.run)
 	parts.add("loader", l.loader.Run)

@@ -131,7 +131,7 @@ func (c *upCommand) Run(ctx context.Context, out *output) (err error) {
 		return append(all, l.checks(ctx)...)
 	}
 	srv.health(reg, checks)
-	srv.index()
+	srv.pages()
 
 	var parts actors
 	parts.add("HTTP", srv.run)
@@ -208,6 +208,7 @@ func (c *upCommand) simulator(cfg Config, source ingest.Broker, log *slog.Logger
 func (c *upCommand) welcome(w io.Writer, s *server, source ingest.Broker, link access.NewLink, took time.Duration) {
 	fmt.Fprintf(w, "\nHải Đăng %s is running (ready after %.1f s). Ctrl-C stops it in order.\n\n", version, took.Seconds())
 	row := func(name, value string) { fmt.Fprintf(w, "  %-11s %s\n", name, value) }
+	row("Console", s.url())
 	row("MQTT", redact(source.URL)+"   topic kh/<locality>/<kind>/<device>")
 	if c.Store == "embedded" {
 		row("Query", s.url()+prometheusPath+"   (a Grafana data source of type Prometheus takes this URL)")

@@ -1,0 +1,486 @@
+// The types that travel between the console and the server, as the server's
+// OpenAPI document names them, and one function for each operation. Nothing
+// else in the console knows a path.
+
+import { body, request } from './http'
+
+export interface Position {
+  lat: number
+  lon: number
+  accuracy?: number
+  outside_reason?: string
+}
+
+export interface Box {
+  west: number
+  south: number
+  east: number
+  north: number
+}
+
+export interface Ward {
+  code: string
+  name_vi: string
+  name_en?: string
+  form: 'phuong' | 'xa' | 'dac_khu'
+  former?: string[]
+  box: Box
+}
+
+export interface Locality {
+  id: string
+  name_vi: string
+  name_en?: string
+  box: Box
+  wards: Ward[]
+}
+
+export interface Localities {
+  localities: Locality[]
+  other_wards: Ward[]
+  province: Box
+}
+
+export interface Metric {
+  name: string
+  name_vi: string
+  name_en: string
+  unit: string
+  min: number
+  max: number
+  form: 'gauge' | 'amount' | 'counter' | 'flag'
+  common?: boolean
+}
+
+export interface Kind {
+  kind: string
+  name_vi: string
+  name_en: string
+  cadence_seconds: number
+  metrics: Metric[]
+}
+
+export type State = 'planned' | 'active' | 'maintenance' | 'retired'
+export type Presence = 'muted' | 'fresh' | 'waiting' | 'late' | 'silent'
+
+export interface SiteInput {
+  id?: string
+  name?: string
+  name_en?: string
+  locality?: string
+  ward?: string
+  position?: Position
+  mount_height?: number
+  tags?: string[]
+  notes?: string
+}
+
+export interface AtSite {
+  device: string
+  kinds: string[]
+  presence?: Presence
+  since?: string
+}
+
+export interface Site extends SiteInput {
+  id: string
+  name: string
+  locality: string
+  state: State
+  provisional?: boolean
+  version: number
+  updated: string
+  kinds?: string[]
+  presence?: Presence
+  devices?: AtSite[]
+}
+
+export interface SitePage {
+  sites: Site[]
+  total?: number
+  next?: string
+}
+
+export interface NearbySites {
+  sites: { site: Site; distance: number }[]
+  wards: Ward[]
+  inside: boolean
+  swapped?: Position
+}
+
+export interface Marker {
+  name: string
+  locality: string
+  ward?: string
+  state: State
+  kinds?: string[]
+  devices?: string[]
+  presence?: Presence
+  version: number
+}
+
+export interface Feature {
+  type: 'Feature'
+  id: string
+  geometry: { type: 'Point'; coordinates: [number, number] }
+  properties: Marker
+}
+
+export interface FeatureCollection {
+  type: 'FeatureCollection'
+  features: Feature[]
+  truncated?: boolean
+}
+
+export interface DeviceInput {
+  id?: string
+  kinds?: string[]
+  model?: string
+  profile?: string
+  serial?: string
+  gateway?: string
+  notes?: string
+  simulated?: boolean
+}
+
+export interface Installation {
+  id: number
+  device: string
+  site: string
+  from: string
+  to?: string
+  redundant?: boolean
+  cadence_seconds?: number
+  provisional?: boolean
+  version: number
+}
+
+export interface Device extends DeviceInput {
+  id: string
+  kinds: string[]
+  state: State
+  provisional?: boolean
+  version: number
+  created: string
+  updated: string
+  installation?: Installation
+  site_name?: string
+  position?: Position
+  presence?: Presence
+}
+
+export interface Change {
+  seq: number
+  at: string
+  entity: string
+  id: string
+  action: string
+  who: string
+  why?: string
+  site?: string
+  device?: string
+}
+
+export interface RegistrationInput {
+  request_id: string
+  device: DeviceInput
+  site: SiteInput
+  new_site?: boolean
+  from?: string
+  sent_at?: string
+  redundant?: boolean
+  photo?: string
+  why?: string
+}
+
+export interface Registered {
+  request_id: string
+  device: Device
+  site: Site
+  installation: Installation
+  clock_skew_seconds?: number
+  repeated?: boolean
+}
+
+/** What stands in the way of a registration: `current` of already_registered. */
+export interface Holder {
+  device: Device
+  installation?: Installation
+  site?: Site
+  who: string
+  at: string
+}
+
+export interface LedgerAccount {
+  gateway: string
+  received: number
+  stored: number
+  duplicate: number
+  quarantined: number
+  queued: number
+  partial: number
+  missing: number
+}
+
+export interface Ledger {
+  time: string
+  balanced: boolean
+  gateways: LedgerAccount[]
+  journal: { records: number; bytes: number; max_bytes: number; oldest?: string }
+}
+
+export interface MessageProblem {
+  field?: string
+  reason: string
+  detail: string
+}
+
+export interface Quarantined {
+  id: number
+  gateway: string
+  topic: string
+  payload?: string
+  payload_base64?: string
+  size: number
+  received: string
+  partial: boolean
+  problems: MessageProblem[]
+  at: string
+  tries: number
+}
+
+export interface QuarantinePage {
+  messages: Quarantined[]
+  reasons: { gateway: string; reason: string; partial: boolean; count: number }[]
+  next?: number
+}
+
+export interface Redriven {
+  tried: number
+  stored: number
+  duplicate: number
+  partial: number
+  waiting: number
+  next: number
+}
+
+export type CheckState = 'never_heard' | 'wrong_secret' | 'quarantined' | 'late' | 'receiving'
+
+export interface Check {
+  device: string
+  state: CheckState
+  text_vi: string
+  text_en: string
+  registered: boolean
+  site?: string
+  first?: Reading
+  last?: Reading
+  reason?: string
+  detail?: string
+  topic?: string
+  sample?: string
+  waiting?: number
+  last_seen?: string
+  missing_seconds?: number
+  checked: string
+}
+
+export interface Reading {
+  site: string
+  device: string
+  kind: string
+  time: string
+  values: Record<string, number>
+}
+
+export interface Latest {
+  site: string
+  presence?: Presence
+  readings: Reading[]
+}
+
+export interface SeriesPoint {
+  t: string
+  min: number
+  mean: number
+  max: number
+}
+
+export interface Series {
+  unit: string
+  from: string
+  to: string
+  step_seconds: number
+  series: { device: string; points: SeriesPoint[] }[]
+}
+
+export interface Heard {
+  device: string
+  locality: string
+  kind: string
+  reason?: string
+  provisional?: boolean
+  first: string
+  last: string
+  count: number
+  topic?: string
+  gateway?: string
+  sample?: string
+  sample_base64?: string
+  draft: { device: DeviceInput; locality: string; from: string }
+}
+
+export interface HeardPage {
+  heard: Heard[]
+  total: number
+  next?: string
+}
+
+export interface DeviceSilence {
+  device: string
+  site: string
+  locality: string
+  gateway?: string
+  state: Presence
+  cadence_seconds: number
+  last_received?: string
+  missing_seconds: number
+  incident?: string
+}
+
+export interface Incident {
+  gateway: string
+  since?: string
+  devices: string[]
+  expected: number
+}
+
+export type PresenceCounts = Record<Presence, number>
+
+export interface SilencePage {
+  at: string
+  counts: PresenceCounts
+  localities: Record<string, PresenceCounts>
+  devices: DeviceSilence[]
+  next?: string
+}
+
+export interface PresenceEvent {
+  device: string
+  site: string
+  locality: string
+  state: Presence
+  at: string
+}
+
+export interface ChangeEvent {
+  seq: number
+  entity: string
+  id: string
+  action: string
+  site?: string
+  device?: string
+}
+
+export interface RowFault {
+  column?: string
+  code: string
+  vi: string
+  en: string
+  suggestion?: string
+}
+
+export interface ImportResult {
+  committed: boolean
+  dry_run?: boolean
+  rows: number
+  imported: number
+  failed: number
+  format: 'csv' | 'xlsx'
+  encoding?: string
+  columns: { header: string; field?: string }[]
+  swapped?: number
+  results: { row: number; status: 'imported' | 'ok' | 'failed'; device?: string; site?: string; errors?: RowFault[] }[]
+}
+
+export type Role = 'viewer' | 'field' | 'operator' | 'admin'
+
+/** Who is logged in, and how one can log in. */
+export interface Session {
+  signedIn: boolean
+  name?: string
+  role?: Role | ''
+  /** open: nobody has an account yet, and this machine's user may do all. */
+  mode: 'open' | 'guarded'
+  oidc: boolean
+  csrf?: string
+}
+
+/** What a one-time link is for: a new password, or a new account of a role. */
+export interface LinkInfo {
+  account?: string
+  role?: Role
+}
+
+const v1 = '/api/v1'
+const seg = encodeURIComponent
+
+function query(path: string, params: Record<string, string | number | undefined>): string {
+  const q = new URLSearchParams()
+  for (const [k, v] of Object.entries(params)) if (v !== undefined && v !== '') q.set(k, String(v))
+  const text = q.toString()
+  return text ? `${v1}${path}?${text}` : v1 + path
+}
+
+export const getLocalities = () => request<Localities>(`${v1}/localities`)
+export const getKinds = () => request<{ kinds: Kind[] }>(`${v1}/kinds`)
+
+export const getMarkers = () => request<FeatureCollection>(`${v1}/sites.geojson`)
+export const getSites = (f: { q?: string; cursor?: string; limit?: number } = {}) =>
+  request<SitePage>(query('/sites', f))
+export const getSite = (id: string) => request<Site>(`${v1}/sites/${seg(id)}`)
+export const getNearby = (p: Position) => request<NearbySites>(query('/nearby', { lat: p.lat, lon: p.lon }))
+export const getLatest = (site: string) => request<Latest>(`${v1}/sites/${seg(site)}/latest`)
+export const getSeries = (site: string, f: { kind: string; metric: string; from: string; to: string }) =>
+  request<Series>(query(`/sites/${seg(site)}/series`, f))
+export const getInstallations = (site: string) =>
+  request<{ installations: Installation[] }>(`${v1}/sites/${seg(site)}/installations`)
+export const getChanges = (site: string, f: { cursor?: string; limit?: number }) =>
+  request<{ changes: Change[]; next?: string }>(query(`/sites/${seg(site)}/changes`, f))
+
+export const getDevice = (id: string) => request<Device>(`${v1}/devices/${seg(id)}`)
+export const checkDevice = (id: string) => request<Check>(`${v1}/devices/${seg(id)}/check`)
+export const register = (input: RegistrationInput) =>
+  request<Registered>(`${v1}/registrations`, { ...body(input), timeout: 60_000 })
+export const swapDevice = (d: Device, input: { new?: string; create?: DeviceInput; retire?: boolean; why?: string }) =>
+  request<unknown>(`${v1}/devices/${seg(d.id)}/swap`, body(input, d.version))
+export const maintainDevice = (d: Device, action: 'begin' | 'end', why: string) =>
+  request<Device>(`${v1}/devices/${seg(d.id)}/maintenance`, body({ action, why }, d.version))
+export const retireDevice = (d: Device, why: string) =>
+  request<Device>(`${v1}/devices/${seg(d.id)}/retire`, body({ why }, d.version))
+
+export const getHeard = (f: { q?: string; cursor?: string } = {}) => request<HeardPage>(query('/heard', f))
+export const getSilence = (f: { state?: string; locality?: string; cursor?: string; limit?: number } = {}) =>
+  request<SilencePage>(query('/silence', f))
+export const getIncidents = () => request<{ at: string; incidents: Incident[] }>(`${v1}/incidents`)
+
+export const getLedger = () => request<Ledger>(`${v1}/ledger`)
+export const getQuarantine = (f: { reason?: string; gateway?: string; topic?: string; after?: number; limit?: number }) =>
+  request<QuarantinePage>(query('/quarantine', f))
+export const redrive = (f: { ids?: number[]; reason?: string; gateway?: string; topic?: string; after?: number }) =>
+  request<Redriven>(`${v1}/quarantine/redrive`, { ...body(f), timeout: 60_000 })
+
+export const importFile = (file: File, f: { dry_run?: boolean; partial?: boolean; fix_swapped?: boolean }) =>
+  request<ImportResult>(query('/import', Object.fromEntries(Object.entries(f).map(([k, v]) => [k, v ? 'true' : undefined]))), {
+    method: 'POST',
+    body: file,
+    headers: { 'Content-Type': 'application/octet-stream' },
+    timeout: 120_000,
+  })
+
+export const getSession = () => request<Session>(`${v1}/session`)
+export const logIn = (name: string, password: string) => request<Session>(`${v1}/session`, body({ name, password }))
+export const logOut = () => request<void>(`${v1}/session`, { method: 'DELETE' })
+export const lookLink = (link: string) => request<LinkInfo>(`${v1}/links/look`, body({ link }))
+export const redeemLink = (input: { link: string; name?: string; password: string }) =>
+  request<Session>(`${v1}/links/redeem`, body(input))

@@ -1,0 +1,26 @@
+// A file of what was wrong in an import, for a spreadsheet.
+
+import type { ImportResult } from './api'
+import type { Language } from './format'
+
+export function errorsFile(r: ImportResult, language: Language): string {
+  const head = language === 'vi' ? ['Dòng', 'Cột', 'Lỗi', 'Gợi ý'] : ['Row', 'Column', 'Problem', 'Suggestion']
+  const rows = r.results.flatMap((row) => (row.errors ?? []).map((e) => [String(row.row), e.column ?? '', language === 'vi' ? e.vi : e.en, e.suggestion ?? '']))
+  // A BOM, or some spreadsheets take the file for another encoding.
+  return '\uFEFF' + [head, ...rows].map((cells) => cells.map(cell).join(';')).join('\r\n') + '\r\n'
+}
+
+// A cell that a spreadsheet would take for a formula is defused.
+function cell(text: string): string {
+  const safe = /^[=+\-@\t\r]/.test(text) ? "'" + text : text
+  return /[";\r\n]/.test(safe) ? `"${safe.replace(/"/g, '""')}"` : safe
+}
+
+export function save(name: string, text: string, type = 'text/csv;charset=utf-8') {
+  const url = URL.createObjectURL(new Blob([text], { type }))
+  const a = document.createElement('a')
+  a.href = url
+  a.download = name
+  a.click()
+  setTimeout(() => URL.revokeObjectURL(url), 10_000)
+}

@@ -1,0 +1,11 @@
+// Every text of the console, in both languages side by side, so that neither can
+// be forgotten.
+
+import { city } from './city'
+import { field } from './field'
+import { shell } from './shell'
+import { watch } from './watch'
+
+export const messages = { ...shell, ...city, ...field, ...watch }
+
+export type Key = keyof typeof messages
