@@ -36,7 +36,7 @@ There is one loader to a journal: it keeps the ledger.`
 // Run runs a loader:  external journal ─► loader ─► store, ledger ─► HTTP
 func (c *loaderCommand) Run(ctx context.Context, out *output) (err error) {
 	began := time.Now()
-	if err := c.storeFlags.check(); err != nil {
+	if err := errors.Join(c.storeFlags.check(), c.registryFlags.check()); err != nil {
 		return err
 	}
 	cfg, err := loadConfig(c.Config)

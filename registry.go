@@ -54,9 +54,6 @@ type registry struct {
 // openRegistry opens the registry, gives a new one its wards and places, and adds
 // the configuration's localities that it does not know.
 func openRegistry(ctx context.Context, f registryFlags, cfg Config, dir string, log *slog.Logger, open *openLog) (*registry, error) {
-	if err := f.check(); err != nil {
-		return nil, err
-	}
 	place := f.Registry
 	if place == "" {
 		place = filepath.Join(dir, "registry.db")

@@ -45,7 +45,7 @@ func (upCommand) Help() string {
 }
 
 func (c *upCommand) check() error {
-	if err := c.storeFlags.check(); err != nil {
+	if err := errors.Join(c.storeFlags.check(), c.registryFlags.check()); err != nil {
 		return err
 	}
 	switch {
