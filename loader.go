@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/haidang-iot/haidang/devices/access"
-	"github.com/haidang-iot/haidang/ingest"
 )
 
 type loaderCommand struct {
@@ -18,9 +17,7 @@ type loaderCommand struct {
 	Replicas      int    `help:"Servers of the JetStream cluster that hold each record: 1, 3 or 5." placeholder:"1"`
 	JournalBudget size   `help:"Disk that the journal may take; 10GiB for a new one." placeholder:"10GiB"`
 	Durability    string `enum:"process,power" default:"process" help:"What stored readings survive: the death of the process, or the loss of power. The journal's own durability is the NATS server's (sync_interval)." placeholder:"process"`
-	storeFlags
-	registryFlags
-	accessFlags
+	loadFlags
 	logFlags
 }
 
@@ -36,55 +33,32 @@ There is one loader to a journal: it keeps the ledger.`
 // Run runs a loader:  external journal ─► loader ─► store, ledger ─► HTTP
 func (c *loaderCommand) Run(ctx context.Context, out *output) (err error) {
 	began := time.Now()
-	if err := errors.Join(c.storeFlags.check(), c.registryFlags.check()); err != nil {
+	if err := c.loadFlags.check(); err != nil {
 		return err
 	}
-	cfg, err := loadConfig(c.Config)
+	here, err := openCity(cityOptions{c.Config, c.Data, c.HTTP, c.Durability, c.logFlags}, out)
+	defer func() { err = errors.Join(err, here.close()) }()
 	if err != nil {
 		return err
 	}
-	log := c.logger(out.stderr)
-	var open openLog
-	defer func() { err = errors.Join(err, open.close()) }()
-	unlock, err := lockData(c.Data)
+	j, err := openExternalJournal(ctx, c.Journal, c.JournalBudget, c.Replicas, here.log, &here.open)
 	if err != nil {
 		return err
 	}
-	open.opened("data folder", unlock)
-	srv, err := listen(c.HTTP)
+	l, err := here.load(ctx, c.loadFlags, j, access.Exposure{HTTP: c.HTTP}, nil)
 	if err != nil {
 		return err
 	}
-	j, err := openExternalJournal(ctx, c.Journal, c.JournalBudget, c.Replicas, log, &open)
-	if err != nil {
-		return err
-	}
-	reg := newRegistry()
-	l, err := openLoading(ctx, cfg, c.storeFlags, c.registryFlags, j, c.Data, c.Durability == "power", log, c.libraryLogger(out.stderr), reg, ingest.NewMetrics(reg), &open)
-	if err != nil {
-		return err
-	}
-	control, link, err := l.registry.control(ctx, c.accessFlags, access.Exposure{HTTP: c.HTTP}, log, nil)
-	if err != nil {
-		return err
-	}
-	srv.guard(control)
-	l.serve(srv)
-	rest, err := l.serveRegistry(srv, control, log)
-	if err != nil {
-		return err
-	}
-	srv.health(reg, l.checks)
+	srv := here.srv
+	srv.health(here.reg, l.checks)
 	srv.pages()
 	var parts actors
-	parts.add("HTTP", srv.run)
-	parts.add("loader", l.loader.Run)
-	l.registry.run(&parts, l.loader, control, rest)
+	l.run(&parts, srv)
 	parts.add("welcome", func(ctx context.Context) error {
 		if awaitReady(ctx, l.checks) {
 			fmt.Fprintf(out.stdout, "loader is running (ready after %.1f s); ledger: %s/api/v1/ledger\n", time.Since(began).Seconds(), srv.url())
-			if link.Secret != "" {
-				fmt.Fprintf(out.stdout, "the first administrator is made, once, by %s\n", link.URL(srv.url()))
+			if l.link.Secret != "" {
+				fmt.Fprintf(out.stdout, "the first administrator is made, once, by %s\n", l.link.URL(srv.url()))
 			}
 		}
 		<-ctx.Done()

@@ -93,22 +93,22 @@ func newRegistry() *prometheus.Registry {
 
 // openStore opens the store that the flags choose. The handler is its
 // Prometheus API, nil if it has none.
-func openStore(ctx context.Context, f storeFlags, dir string, sync bool, log *slog.Logger, reg prometheus.Registerer, open *openLog) (store.Store, http.Handler, error) {
+func (c *city) openStore(ctx context.Context, f storeFlags) (store.Store, http.Handler, error) {
 	if f.Store == "influx" {
 		s, err := influx.New(influx.Options{URL: f.InfluxURL, Org: f.InfluxOrg, Bucket: f.InfluxBucket, Token: f.InfluxToken, Retention: time.Duration(f.Retention)})
 		if err != nil {
 			return nil, nil, err
 		}
-		open.opened("store", s.Close)
+		c.open.opened("store", s.Close)
 		return s, nil, nil
 	}
 	s, err := embedded.Open(ctx, embedded.Options{
-		Dir: filepath.Join(dir, "store"), Retention: time.Duration(f.Retention), SyncWrites: sync, Logger: log, Registerer: reg,
+		Dir: filepath.Join(c.data, "store"), Retention: time.Duration(f.Retention), SyncWrites: c.sync, Logger: c.library, Registerer: c.reg,
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	open.opened("store", s.Close)
+	c.open.opened("store", s.Close)
 	return s, s.Handler(prometheusPath), nil
 }
 
@@ -122,31 +122,31 @@ type loading struct {
 	prometheus http.Handler
 }
 
-// openLoading opens store and ledger and makes the loader that fills them.
-func openLoading(ctx context.Context, cfg Config, f storeFlags, rf registryFlags, j *journal.Journal, dir string, sync bool, log, storeLog *slog.Logger, reg *prometheus.Registry, metrics *ingest.Metrics, open *openLog) (*loading, error) {
-	cat := telemetry.NewCatalogue()
-	codecs, err := cfg.codecs(cat)
+// openLoading opens store, ledger and registry and makes the loader that fills
+// them.
+func (c *city) openLoading(ctx context.Context, f storeFlags, rf registryFlags, j *journal.Journal) (*loading, error) {
+	codecs, err := c.config.codecs(telemetry.NewCatalogue())
 	if err != nil {
 		return nil, err
 	}
-	st, handler, err := openStore(ctx, f, dir, sync, storeLog, reg, open)
+	st, handler, err := c.openStore(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	led, err := ledger.Open(ctx, ledger.Options{Dir: dir, SyncCommits: sync, Now: time.Now})
+	led, err := ledger.Open(ctx, ledger.Options{Dir: c.data, SyncCommits: c.sync, Now: time.Now})
 	if err != nil {
 		return nil, err
 	}
-	open.opened("ledger", led.Close)
+	c.open.opened("ledger", led.Close)
 	l := ingest.NewLoader(j, st, led)
-	l.Codec, l.Retention, l.Logger, l.Metrics = codecs, time.Duration(f.Retention), log, metrics
-	r, err := openRegistry(ctx, rf, cfg, dir, log, open)
+	l.Codec, l.Retention, l.Logger, l.Metrics = codecs, time.Duration(f.Retention), c.log, c.metrics
+	r, err := openRegistry(ctx, rf, c.config, c.data, c.log, &c.open)
 	if err != nil {
 		return nil, err
 	}
 	l.Admission, l.Listener = r.admission, r
 	audit := ingest.Audit{Ledger: led, Journal: j}
-	reg.MustRegister(ingest.NewLedgerCollector(audit, time.Now), devices.NewPresenceCollector(r.presences))
+	c.reg.MustRegister(ingest.NewLedgerCollector(audit, time.Now), devices.NewPresenceCollector(r.presences))
 	return &loading{loader: l, registry: r, ledger: led, audit: audit, prometheus: handler}, nil
 }
 

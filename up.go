@@ -25,9 +25,7 @@ type upCommand struct {
 	HTTP string `name:"http" default:"127.0.0.1:8080" help:"Address of the HTTP listener; of the loopback only." placeholder:"127.0.0.1:8080"`
 	MQTT string `name:"mqtt" default:"127.0.0.1:1883" help:"Address of the embedded MQTT broker; of the loopback only." placeholder:"127.0.0.1:1883"`
 	journalFlags
-	storeFlags
-	registryFlags
-	accessFlags
+	loadFlags
 	MQTTCredentials bool   `name:"mqtt-credentials" help:"Have the embedded broker ask every device for its credential; each may then publish only on its own topics."`
 	Simulate        int    `help:"Let this many simulated devices publish to the broker." placeholder:"N"`
 	Seed            uint64 `default:"1" help:"With --simulate: the same seed gives the same devices and values." placeholder:"1"`
@@ -45,7 +43,7 @@ func (upCommand) Help() string {
 }
 
 func (c *upCommand) check() error {
-	if err := errors.Join(c.storeFlags.check(), c.registryFlags.check()); err != nil {
+	if err := c.loadFlags.check(); err != nil {
 		return err
 	}
 	switch {
@@ -71,75 +69,39 @@ func (c *upCommand) Run(ctx context.Context, out *output) (err error) {
 	if err := c.check(); err != nil {
 		return err
 	}
-	cfg, err := loadConfig(c.Config)
+	here, err := openCity(cityOptions{c.Config, c.Data, c.HTTP, c.Durability, c.logFlags}, out)
+	defer func() { err = errors.Join(err, here.close()) }()
 	if err != nil {
 		return err
 	}
-	log := c.logger(out.stderr)
-	var open openLog
-	defer func() { err = errors.Join(err, open.close()) }()
-	unlock, err := lockData(c.Data)
+	keeper := newDoorkeeper(here.config)
+	b, j, err := c.openBroker(ctx, keeper, here.log, &here.open)
 	if err != nil {
 		return err
 	}
-	open.opened("data folder", unlock)
-	srv, err := listen(c.HTTP)
-	if err != nil {
-		return err
-	}
-	reg := newRegistry()
-	metrics := ingest.NewMetrics(reg)
-	keeper := newDoorkeeper(cfg)
-	b, j, err := c.openBroker(ctx, keeper, log, &open)
-	if err != nil {
-		return err
-	}
-	l, err := openLoading(ctx, cfg, c.storeFlags, c.registryFlags, j, c.Data, c.Durability == "power", log, c.libraryLogger(out.stderr), reg, metrics, &open)
-	if err != nil {
-		return err
-	}
-	source := ingest.Broker{URL: c.BrokerURL, Username: c.BrokerUser, Password: c.BrokerPassword}
-	if c.BrokerURL == "" {
-		source = ingest.Broker{URL: b.MQTTURL()}
-	}
-	passes := keeper.gateways
-	if !c.MQTTCredentials {
-		passes = nil
-	}
-	gateways := newGateways(cfg, source, passes, j, log, metrics)
-	control, link, err := l.registry.control(ctx, c.accessFlags, access.Exposure{HTTP: c.HTTP, MQTT: c.MQTT, Authenticated: c.MQTTCredentials}, log,
+	l, err := here.load(ctx, c.loadFlags, j, access.Exposure{HTTP: c.HTTP, MQTT: c.MQTT, Authenticated: c.MQTTCredentials},
 		func(d telemetry.Device) { b.Disconnect(string(d)) })
 	if err != nil {
 		return err
 	}
-	keeper.control.Store(control)
-	if c.MQTTCredentials { // what a device may do is decided when it connects
-		l.registry.Subscribe(func(e devices.Event) {
-			for _, d := range e.Devices {
-				b.Disconnect(string(d))
-			}
-		})
+	passes := c.watchDevices(keeper, l, b)
+	source := ingest.Broker{URL: c.BrokerURL, Username: c.BrokerUser, Password: c.BrokerPassword}
+	if c.BrokerURL == "" {
+		source = ingest.Broker{URL: b.MQTTURL()}
 	}
-	srv.guard(control)
-	l.serve(srv)
-	rest, err := l.serveRegistry(srv, control, log)
-	if err != nil {
-		return err
-	}
+	gateways := newGateways(here.config, source, passes, j, here.log, here.metrics)
 	checks := func(ctx context.Context) []check {
 		all := append([]check{{Name: "broker", Problem: text(b.Err())}}, gatewayChecks(gateways)...)
 		return append(all, l.checks(ctx)...)
 	}
-	srv.health(reg, checks)
-	srv.pages()
+	here.srv.health(here.reg, checks)
+	here.srv.pages()
 
 	var parts actors
-	parts.add("HTTP", srv.run)
-	parts.add("loader", l.loader.Run)
-	l.registry.run(&parts, l.loader, control, rest)
+	l.run(&parts, here.srv)
 	parts.add("gateways", runAll(gateways))
 	if c.Simulate > 0 {
-		sim, err := c.simulator(cfg, source, log)
+		sim, err := c.simulator(here.config, source, here.log)
 		if err != nil {
 			return err
 		}
@@ -147,12 +109,28 @@ func (c *upCommand) Run(ctx context.Context, out *output) (err error) {
 	}
 	parts.add("welcome", func(ctx context.Context) error {
 		if awaitReady(ctx, checks) {
-			c.welcome(out.stdout, srv, source, link, time.Since(began))
+			c.welcome(out.stdout, here.srv, source, l.link, time.Since(began))
 		}
 		<-ctx.Done()
 		return nil
 	})
 	return parts.run(ctx, stopGrace)
+}
+
+// watchDevices has the broker ask access control, if it is to, and returns what
+// the gateways then show it.
+func (c *upCommand) watchDevices(keeper *doorkeeper, l *guarded, b *broker.Broker) map[string]gatewayPass {
+	if !c.MQTTCredentials {
+		return nil
+	}
+	keeper.control.Store(l.control)
+	// What a device may do is decided when it connects: a changed one must again.
+	l.registry.Subscribe(func(e devices.Event) {
+		for _, d := range e.Devices {
+			b.Disconnect(string(d))
+		}
+	})
+	return keeper.gateways
 }
 
 // ackWait is how long the embedded broker waits for a gateway's acknowledgement

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/haidang-iot/haidang/devices/access"
+	"github.com/haidang-iot/haidang/devices/api"
+	"github.com/haidang-iot/haidang/ingest"
+	"github.com/haidang-iot/haidang/ingest/journal"
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+)
+
+// city is what `up` and `loader` have in common before anything runs: the
+// configuration, the data folder, the listener, and what is open.
+type city struct {
+	config Config
+	data   string
+	// sync says that what is acknowledged must survive the loss of power.
+	sync bool
+	log  *slog.Logger
+	// library is for parts that narrate their normal work.
+	library *slog.Logger
+	reg     *prometheus.Registry
+	metrics *ingest.Metrics
+	srv     *server
+	open    openLog
+}
+
+// cityOptions are the flags that a city is made of.
+type cityOptions struct {
+	config, data, http, durability string
+	logFlags
+}
+
+// openCity reads the configuration, locks the data folder and takes the HTTP
+// address. The caller closes what is open, also after an error.
+func openCity(o cityOptions, out *output) (*city, error) {
+	c := &city{data: o.data, sync: o.durability == "power", log: o.logger(out.stderr), library: o.libraryLogger(out.stderr), reg: newRegistry()}
+	c.metrics = ingest.NewMetrics(c.reg)
+	var err error
+	if c.config, err = loadConfig(o.config); err != nil {
+		return c, err
+	}
+	unlock, err := lockData(o.data)
+	if err != nil {
+		return c, err
+	}
+	c.open.opened("data folder", unlock)
+	c.srv, err = listen(o.http)
+	return c, err
+}
+
+// close closes all that was opened.
+func (c *city) close() error { return c.open.close() }
+
+// guarded is a loading that is served to those who may ask.
+type guarded struct {
+	*loading
+	control *access.Control
+	rest    *api.API
+	// link makes the first administrator; its secret is empty if there is one.
+	link access.NewLink
+}
+
+// load opens store, ledger and registry and serves them. ended is called when a
+// device's credential has ended.
+func (c *city) load(ctx context.Context, f loadFlags, j *journal.Journal, e access.Exposure, ended func(telemetry.Device)) (*guarded, error) {
+	l, err := c.openLoading(ctx, f.storeFlags, f.registryFlags, j)
+	if err != nil {
+		return nil, err
+	}
+	g := &guarded{loading: l}
+	if g.control, g.link, err = l.registry.control(ctx, f.accessFlags, e, c.log, ended); err != nil {
+		return nil, err
+	}
+	c.srv.guard(g.control)
+	l.serve(c.srv)
+	g.rest, err = l.serveRegistry(c.srv, g.control, c.log)
+	return g, err
+}
+
+// run adds what a loader consists of to the process.
+func (g *guarded) run(parts *actors, srv *server) {
+	parts.add("HTTP", srv.run)
+	parts.add("loader", g.loader.Run)
+	g.registry.run(parts, g.loader, g.control, g.rest)
+}
+
+// loadFlags are the flags of what a loader opens.
+type loadFlags struct {
+	storeFlags
+	registryFlags
+	accessFlags
+}
+
+func (f loadFlags) check() error {
+	return errors.Join(f.storeFlags.check(), f.registryFlags.check())
+}
