@@ -128,13 +128,9 @@ func (r *registry) note(e devices.Event) {
 }
 
 // redrive drives, until ctx ends, what waits as unregistered through again once
-// its device is registered. It begins with all that waits: a process that was
-// killed may have registered a device and not come to its messages.
+// its device is registered.
 func (r *registry) redrive(l *ingest.Loader) func(context.Context) error {
 	return func(ctx context.Context) error {
-		if err := redriveAll(ctx, l, ingest.QuarantineFilter{Reason: telemetry.Unregistered}); err != nil && ctx.Err() == nil {
-			r.log.Error("cannot re-drive what waited before the start; do it with: haidang quarantine redrive --reason unregistered", "error", err)
-		}
 		for {
 			select {
 			case <-ctx.Done():
