@@ -148,3 +148,29 @@ func (d *duration) Decode(ctx *kong.DecodeContext) error {
 	*d = duration(v)
 	return nil
 }
+
+// instant is a moment as people type it; without a zone it is Vietnam's.
+type instant time.Time
+
+// Decode implements kong.MapperValue.
+func (i *instant) Decode(ctx *kong.DecodeContext) error {
+	var text string
+	if err := ctx.Scan.PopValueInto("time", &text); err != nil {
+		return err
+	}
+	if text == "now" {
+		*i = instant(time.Now())
+		return nil
+	}
+	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
+		*i = instant(t)
+		return nil
+	}
+	for _, layout := range []string{"2006-01-02T15:04:05", "2006-01-02T15:04", time.DateOnly} {
+		if t, err := time.ParseInLocation(layout, text, vietnam()); err == nil {
+			*i = instant(t)
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is not a time: write it like 2026-11-21, 2026-11-21T18:30 (in Vietnam), 2026-11-21T11:30:00Z or now", text)
+}

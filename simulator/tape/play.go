@@ -71,7 +71,10 @@ func (p *Player) Run(ctx context.Context, r *Reader) (Played, error) {
 	if !p.To.IsZero() && p.To.Before(span.Last) {
 		pl.done.Last = p.To
 	}
-	if span.Messages == 0 || pl.done.Last.Before(pl.done.First) {
+	if span.Messages == 0 {
+		return pl.done, errors.New("play tape: there is no message on it")
+	}
+	if pl.done.Last.Before(pl.done.First) {
 		return pl.done, fmt.Errorf("play tape: it has nothing between the times asked for: it goes from %s to %s",
 			span.First.Format(time.RFC3339), span.Last.Format(time.RFC3339))
 	}

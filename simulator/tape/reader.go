@@ -212,12 +212,13 @@ type Span struct {
 	Messages    uint64
 	Blocks      int
 	Bytes       int64
-	// Cut says that the tape ends in the middle of a block, whose messages are not
-	// counted.
+	// Cut says that the tape ends in the middle of a block. What can be read of it
+	// is counted.
 	Cut bool
 }
 
-// Span reads all labels, without decompressing anything.
+// Span reads all labels; only a block that is cut off is decompressed. Next then
+// begins anew.
 func (r *Reader) Span() (Span, error) {
 	s := Span{Bytes: r.size}
 	for at := int64(0); ; {
@@ -227,7 +228,7 @@ func (r *Reader) Span() (Span, error) {
 		}
 		if errors.Is(err, ErrCut) || err == nil && at+labelSize+l.length > r.size {
 			s.Cut = true
-			return s, nil
+			return s, r.countCut(&s, at)
 		}
 		if err != nil {
 			return s, err
@@ -238,11 +239,34 @@ func (r *Reader) Span() (Span, error) {
 		}
 		s.Blocks++
 		s.Messages += uint64(l.count)
-		if s.First.IsZero() || l.first.Before(s.First) {
-			s.First = l.first
+		s.include(l.first, l.last)
+	}
+}
+
+// include widens the span.
+func (s *Span) include(first, last time.Time) {
+	if s.First.IsZero() || first.Before(s.First) {
+		s.First = first
+	}
+	if last.After(s.Last) {
+		s.Last = last
+	}
+}
+
+// countCut adds what can be read of the block at an offset.
+func (r *Reader) countCut(s *Span, at int64) error {
+	r.From(time.Time{})
+	defer r.From(r.from)
+	r.at = at
+	for {
+		m, err := r.Next()
+		switch {
+		case errors.Is(err, io.EOF), errors.Is(err, ErrCut):
+			return nil
+		case err != nil:
+			return err
 		}
-		if l.last.After(s.Last) {
-			s.Last = l.last
-		}
+		s.Messages++
+		s.include(m.At, m.At)
 	}
 }
