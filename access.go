@@ -1,17 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/haidang-iot/haidang/devices"
 	"github.com/haidang-iot/haidang/devices/access"
@@ -56,11 +53,7 @@ func (l *loading) serveRegistry(s *server, c *access.Control, log *slog.Logger) 
 		p := access.Actor(ctx)
 		return api.Asker{Name: p.String(), Role: api.Role(p.Role)}
 	}
-	if l.prometheus != nil {
-		p := api.NewPrometheus("http://store"+prometheusPath, l.registry.Catalogue)
-		p.Client = &http.Client{Transport: handlerTransport{l.prometheus}, Timeout: 20 * time.Second}
-		a.Readings = p
-	}
+	a.Readings = l.readings
 	l.registry.live = a.Live
 	a.Register(s.api)
 	c.Register(s.api)
@@ -125,36 +118,6 @@ func (c credentials) Issue(ctx context.Context, _ devices.By, ids []telemetry.De
 	}
 	return out, nil
 }
-
-// handlerTransport answers requests by a handler of this process, without a
-// connection.
-type handlerTransport struct{ http.Handler }
-
-// RoundTrip implements http.RoundTripper.
-func (t handlerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Body == nil {
-		r.Body = http.NoBody
-	}
-	w := &answer{header: http.Header{}, status: http.StatusOK}
-	t.ServeHTTP(w, r)
-	return &http.Response{StatusCode: w.status, Status: http.StatusText(w.status), Header: w.header, Body: nopCloser{&w.body},
-		ContentLength: int64(w.body.Len()), Request: r, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}, nil
-}
-
-// answer is a response being written.
-type answer struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
-}
-
-func (a *answer) Header() http.Header         { return a.header }
-func (a *answer) WriteHeader(status int)      { a.status = status }
-func (a *answer) Write(p []byte) (int, error) { return a.body.Write(p) }
-
-type nopCloser struct{ *bytes.Buffer }
-
-func (nopCloser) Close() error { return nil }
 
 // doorkeeper lets gateways and devices in at the embedded broker. It refuses
 // everybody until access control is there.

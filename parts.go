@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/haidang-iot/haidang/devices"
+	devicesapi "github.com/haidang-iot/haidang/devices/api"
 	"github.com/haidang-iot/haidang/ingest"
 	"github.com/haidang-iot/haidang/ingest/api"
 	"github.com/haidang-iot/haidang/ingest/journal"
@@ -120,6 +121,8 @@ type loading struct {
 	audit    ingest.Audit
 	// prometheus is the store's query API; nil if the store is external.
 	prometheus http.Handler
+	// readings is what devices' REST reads of the store.
+	readings devicesapi.Readings
 }
 
 // openLoading opens store, ledger and registry and makes the loader that fills
@@ -147,7 +150,8 @@ func (c *city) openLoading(ctx context.Context, f storeFlags, rf registryFlags, 
 	l.Admission, l.Listener = r.admission, r
 	audit := ingest.Audit{Ledger: led, Journal: j}
 	c.reg.MustRegister(ingest.NewLedgerCollector(audit, time.Now), devices.NewPresenceCollector(r.presences))
-	return &loading{loader: l, registry: r, ledger: led, audit: audit, prometheus: handler}, nil
+	return &loading{loader: l, registry: r, ledger: led, audit: audit, prometheus: handler,
+		readings: c.openReadings(f, handler, r.Catalogue)}, nil
 }
 
 // serve adds the loader's operations and the store's query API to the server.
@@ -158,7 +162,9 @@ func (l *loading) serve(s *server) {
 		return
 	}
 	s.mux.HandleFunc(prometheusPath+"/", func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, "this city's store is external (--store influx): query it at its own address", http.StatusNotFound)
+		http.Error(w, "Kho dữ liệu của thành phố ở bên ngoài (--store influx): hãy truy vấn tại địa chỉ của nó, VictoriaMetrics bằng PromQL, InfluxDB bằng InfluxQL.\n"+
+			"This city's store is external (--store influx): query it at its own address, VictoriaMetrics with PromQL, InfluxDB with InfluxQL.\n"+
+			"The readings of a site are at /api/v1/sites/ID/latest and /api/v1/sites/ID/series, whatever the store.", http.StatusNotFound)
 	})
 }
 
