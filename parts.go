@@ -118,6 +118,7 @@ type loading struct {
 	loader   *ingest.Loader
 	registry *registry
 	ledger   *ledger.Ledger
+	journal  *journal.Journal
 	audit    ingest.Audit
 	// prometheus is the store's query API; nil if the store is external.
 	prometheus http.Handler
@@ -150,13 +151,13 @@ func (c *city) openLoading(ctx context.Context, f storeFlags, rf registryFlags, 
 	l.Admission, l.Listener = r.admission, r
 	audit := ingest.Audit{Ledger: led, Journal: j}
 	c.reg.MustRegister(ingest.NewLedgerCollector(audit, time.Now), devices.NewPresenceCollector(r.presences))
-	return &loading{loader: l, registry: r, ledger: led, audit: audit, prometheus: handler,
+	return &loading{loader: l, registry: r, ledger: led, journal: j, audit: audit, prometheus: handler,
 		readings: c.openReadings(f, handler, r.Catalogue)}, nil
 }
 
 // serve adds the loader's operations and the store's query API to the server.
 func (l *loading) serve(s *server) {
-	api.Ingest{Audit: l.audit, Quarantine: l.ledger, Redriver: l.loader, Now: time.Now}.Register(s.api)
+	api.Ingest{Audit: l.audit, Quarantine: l.ledger, Redriver: l.loader, Journal: l.journal, Now: time.Now}.Register(s.api)
 	if l.prometheus != nil {
 		s.handle(prometheusPath+"/", l.prometheus)
 		return

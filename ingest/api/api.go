@@ -29,7 +29,9 @@ type Ingest struct {
 	Redriver interface {
 		Redrive(context.Context, ingest.QuarantineFilter) (ingest.RedriveResult, error)
 	}
-	Now func() time.Time
+	// Journal lets people look at what waits; nil answers that it cannot.
+	Journal ingest.JournalReader
+	Now     func() time.Time
 }
 
 // Message is a quarantined message as people and programs read it.
@@ -95,6 +97,8 @@ func (g Ingest) Register(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "redrive-quarantine", Method: http.MethodPost, Path: "/api/v1/quarantine/redrive",
 		Summary:     "Drive quarantined messages through again",
 		Description: "Takes one page of at most 500; repeat with after = next until next is 0.", Tags: []string{"ingest"}, Metadata: role("operator")}, g.redrive)
+	huma.Register(api, huma.Operation{OperationID: "list-journal", Method: http.MethodGet, Path: "/api/v1/journal/messages",
+		Summary: "Messages that wait in the journal for the store, in their order", Tags: []string{"ingest"}, Metadata: role("viewer")}, g.journal)
 }
 
 func (g Ingest) ledger(ctx context.Context, _ *struct{}) (*output[ingest.Report], error) {
