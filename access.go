@@ -13,7 +13,6 @@ import (
 	"github.com/haidang-iot/haidang/devices"
 	"github.com/haidang-iot/haidang/devices/access"
 	"github.com/haidang-iot/haidang/devices/api"
-	"github.com/haidang-iot/haidang/ingest"
 	"github.com/haidang-iot/haidang/ingest/broker"
 	"github.com/haidang-iot/haidang/ingest/ledger"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
@@ -68,25 +67,13 @@ type waiting struct{ *ledger.Ledger }
 
 // Waiting implements [api.Quarantine].
 func (w waiting) Waiting(ctx context.Context, d telemetry.Device) ([]api.Waiting, error) {
-	rows, err := w.Quarantine(ctx, ingest.QuarantineFilter{Device: d})
+	rows, err := w.Ledger.Waiting(ctx, d)
 	if err != nil {
 		return nil, err
 	}
-	var out []api.Waiting
-	at := map[telemetry.Reason]int{}
-	for i := len(rows) - 1; i >= 0; i-- { // the newest first
-		q := rows[i]
-		if len(q.Problems) == 0 {
-			continue
-		}
-		p := q.Problems[0]
-		n, ok := at[p.Reason]
-		if !ok {
-			n = len(out)
-			at[p.Reason] = n
-			out = append(out, api.Waiting{Reason: p.Reason, Detail: p.Detail, Received: q.Message.Received, Topic: q.Message.Topic, Payload: q.Message.Payload})
-		}
-		out[n].Count++
+	out := make([]api.Waiting, 0, len(rows))
+	for _, q := range rows {
+		out = append(out, api.Waiting{Reason: q.Problem.Reason, Detail: q.Problem.Detail, Count: q.Count, Received: q.Received, Topic: q.Topic, Payload: q.Payload})
 	}
 	return out, nil
 }
