@@ -9,7 +9,8 @@ import (
 )
 
 type tapeCommand struct {
-	Info tapeInfo `cmd:"" help:"Say what a tape holds."`
+	Info    tapeInfo    `cmd:"" help:"Say what a tape holds."`
+	Convert tapeConvert `cmd:"" help:"Make a tape of the quarantine, the journal, the store or a file, or a file of a tape."`
 }
 
 type tapeInfo struct {
