@@ -138,6 +138,7 @@ describe('the field team', () => {
     await p.locator('[data-state=waiting]').waitFor()
     await p.reload()
     await p.locator('[data-state=waiting]').waitFor() // it is in the phone, not in the page
+    expect(await p.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)).toBe(0)
     expect(posts(way)).toBe(0)
 
     way.loseAnswerTo = 'POST /api/v1/registrations'
