@@ -56,7 +56,7 @@ test: tools console-test ## the console's tests, vet, staticcheck and all tests 
 console-test: ## types, unit and browser tests of the console
 	@if command -v npm >/dev/null; then \
 		echo "==> console"; \
-		cd $(CONSOLE) && npm ci --no-audit --no-fund && npm run check && npm run test:unit; \
+		cd $(CONSOLE); npm ci --no-audit --no-fund; npm run check; npm run test:unit; \
 		if [ -x "$${CHROMIUM:-/usr/bin/chromium}" ]; then \
 			npm run test:browser; \
 		elif [ "$${CI:-}" = true ]; then \
