@@ -24,17 +24,32 @@ import (
 
 // accessFlags say who is asked to prove who they are.
 type accessFlags struct {
-	Login bool `help:"Ask people to log in. The first start prints a link that makes the first administrator. Without it, and while nobody has an account, who is on this machine is administrator."`
+	Login bool `help:"Ask people to log in, as is done beyond the loopback anyway. The first start prints a link that makes the first administrator. Without it, and while nobody has an account, who is on this machine is administrator."`
+	oidcFlags
+	EMQXSecret string `name:"emqx-secret" env:"HAIDANG_EMQX_SECRET" help:"Secret by which EMQX may ask who a device is and what it may do; better given in the environment." placeholder:"SECRET"`
 }
 
-// control opens access control over the registry's store.
-func (r *registry) control(ctx context.Context, f accessFlags, e access.Exposure, log *slog.Logger, ended func(telemetry.Device)) (*access.Control, access.NewLink, error) {
+// minShared is the least length of a secret that two programs share.
+const minShared = 20
+
+func (f accessFlags) check() error {
+	if n := len(f.EMQXSecret); n > 0 && n < minShared {
+		return fmt.Errorf("HAIDANG_EMQX_SECRET has %d characters and could be guessed: give at least %d, such as: openssl rand -base64 24", n, minShared)
+	}
+	return f.oidcFlags.check()
+}
+
+// control opens access control over the registry's store. Beyond this machine,
+// where no issuer vouches for people, it invites the first administrator without
+// being asked to.
+func (r *registry) control(ctx context.Context, f accessFlags, e access.Exposure, o access.Options) (*access.Control, access.NewLink, error) {
 	var link access.NewLink
-	c, err := access.New(access.Options{Store: r.store.Access(), Logger: log, OnEnded: ended})
+	o.Store = r.store.Access()
+	c, err := access.New(o)
 	if err != nil {
 		return nil, link, err
 	}
-	if f.Login {
+	if f.Login || e.Beyond() && o.OIDC == nil {
 		if link, e.Invited, err = c.FirstLink(ctx); err != nil {
 			return nil, link, err
 		}
@@ -47,9 +62,12 @@ func (r *registry) control(ctx context.Context, f accessFlags, e access.Exposure
 
 // serveRegistry adds the registry's and access control's operations.
 // An operation that does not say who may ask is a mistake of ours, and refused.
-func (l *loading) serveRegistry(s *server, c *access.Control, log *slog.Logger) (*api.API, error) {
+func (l *loading) serveRegistry(s *server, c *access.Control, f accessFlags, log *slog.Logger) (*api.API, error) {
 	a := api.New(l.registry.Registry)
 	a.Logger = log
+	if s.public != nil {
+		a.PublicURL = s.url()
+	}
 	a.Quarantine, a.Refusals, a.Credentials = waiting{l.ledger}, refusals{c}, credentials{c}
 	a.Presences = l.registry.presences
 	a.Asker = func(ctx context.Context) api.Asker {
@@ -64,6 +82,11 @@ func (l *loading) serveRegistry(s *server, c *access.Control, log *slog.Logger) 
 	l.registry.live = a.Live
 	a.Register(s.api)
 	c.Register(s.api)
+	s.mux.Handle("/auth/oidc/", c.OIDCHandler())
+	if f.EMQXSecret != "" {
+		s.mux.Handle("/api/v1/access/emqx/authentication", c.EMQXAuthentication(access.Secret(f.EMQXSecret)))
+		s.mux.Handle("/api/v1/access/emqx/authorization", c.EMQXAuthorization(access.Secret(f.EMQXSecret)))
+	}
 	if ids := access.Unguarded(s.api); len(ids) > 0 {
 		return nil, fmt.Errorf("operations without a least role: %s", strings.Join(ids, ", "))
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -76,26 +75,6 @@ func (f storeFlags) check() error {
 		return fmt.Errorf("--retention is %v: give at least 1h", time.Duration(f.Retention))
 	}
 	return nil
-}
-
-// checkLoopback refuses an address beyond this machine: there is nobody to ask
-// for a password yet.
-func checkLoopback(flag, addr string) error {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return fmt.Errorf("%s is %q: give HOST:PORT of the loopback, such as 127.0.0.1:%s", flag, addr, usualPort(flag))
-	}
-	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
-		return nil
-	}
-	return fmt.Errorf("%s is %q, beyond this machine, and nothing there would ask for a password: give an address of the loopback, such as 127.0.0.1, and put a tunnel or an authenticating proxy before it", flag, addr)
-}
-
-func usualPort(flag string) string {
-	if flag == "--mqtt" {
-		return "1883"
-	}
-	return "8080"
 }
 
 // size is a number of bytes, written like 512MiB.

@@ -81,7 +81,7 @@ func TestOperationsNameWhoMayAsk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, _, err := r.control(t.Context(), accessFlags{}, access.Exposure{HTTP: "127.0.0.1:1"}, slog.New(slog.DiscardHandler), nil)
+	c, _, err := r.control(t.Context(), accessFlags{}, access.Exposure{HTTP: "127.0.0.1:1"}, access.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestOperationsNameWhoMayAsk(t *testing.T) {
 	s.guard(c)
 	l := &loading{registry: r}
 	l.serve(s)
-	if _, err := l.serveRegistry(s, c, slog.New(slog.DiscardHandler)); err != nil {
+	if _, err := l.serveRegistry(s, c, accessFlags{EMQXSecret: "between EMQX and us"}, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -96,6 +96,8 @@ type Options struct {
 	// TLS is what MQTTAddr shows clients. With it plain MQTT is spoken only to
 	// clients on this machine; nil is plain MQTT for all.
 	TLS *tls.Config
+	// PlainBeyond serves plain MQTT to clients of other machines too, beside TLS.
+	PlainBeyond bool
 	// ConnectTimeout is how long a client may take for the TLS handshake, and
 	// again for its CONNECT, 10 s if 0.
 	ConnectTimeout time.Duration
