@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -22,6 +21,7 @@ import (
 	_ "modernc.org/sqlite" // to put expiries into the past
 
 	"github.com/haidang-iot/haidang/deploy/realserver"
+	"github.com/haidang-iot/haidang/devices/access/oidctest"
 )
 
 const (
@@ -514,15 +514,11 @@ func TestFaultsOfExposure(t *testing.T) {
 func TestBehindProxy(t *testing.T) {
 	long(t)
 	t.Parallel()
-	issuer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		base := "http://" + r.Host
-		fmt.Fprintf(w, `{"issuer":%q,"authorization_endpoint":%q,"token_endpoint":%q,"jwks_uri":%q,"id_token_signing_alg_values_supported":["RS256"]}`,
-			base, base+"/authorize", base+"/token", base+"/keys")
-	}))
-	t.Cleanup(issuer.Close)
+	issuer := oidctest.Start(t)
 	up := haidang(t, "up", "--data", t.TempDir(), "--mqtt", address(freePort(t)), "--proxy", "127.0.0.1", "--public-url", "https://haidang.example", "--login",
 		"--map-style", "https://tiles.example/style.json", "--map-origin", "https://fonts.example",
-		"--oidc-issuer", issuer.URL, "--oidc-client-id", "haidang", "--oidc-role-claim", "groups", "--oidc-role", "cn=field,ou=city=field")
+		"--oidc-issuer", issuer.URL, "--oidc-client-id", oidctest.Client, "--oidc-client-secret", oidctest.Secret,
+		"--oidc-role-claim", "realm_access.roles", "--oidc-role", "cn=field,ou=city=field", "--oidc-role", "admins=admin")
 	up.ready()
 	f := &fortress{t: t, up: up}
 	link := f.link()
@@ -560,14 +556,46 @@ func TestBehindProxy(t *testing.T) {
 	if through.ask("GET", "/console.json", nil, &settings, 200); settings.Style != "https://tiles.example/style.json" {
 		t.Errorf("the console's settings are %+v", settings)
 	}
-	var me struct{ OIDC bool }
-	if through.ask("GET", "/api/v1/session", nil, &me, 200); !me.OIDC {
-		t.Error("the console does not offer to log in through the issuer")
+	issuer.Next("u-7", "minh", "cn=field,ou=city")
+	by := newPerson(t, up.url, nil)
+	by.header = http.Header{"Host": {"haidang.example"}, "X-Forwarded-For": {"192.0.2.8"}, "X-Forwarded-Proto": {"https"}}
+	vouched(t, by, issuer.URL)
+	var me struct {
+		Name, Role string
+		OIDC       bool
 	}
-	res = through.ask("GET", "/auth/oidc/start", nil, nil, 303)
-	to, err := url.Parse(res.Header.Get("Location"))
-	if err != nil || !strings.HasPrefix(to.String(), issuer.URL+"/authorize?") || to.Query().Get("redirect_uri") != "https://haidang.example/auth/oidc/callback" || to.Query().Get("client_id") != "haidang" {
-		t.Errorf("logging in begins at %s, %v", to, err)
+	if by.ask("GET", "/api/v1/session", nil, &me, 200); me.Name != "minh" || me.Role != "field" || !me.OIDC {
+		t.Errorf("through the issuer comes %+v", me)
 	}
 	up.stop()
+}
+
+// vouched logs in through an issuer, going from place to place as a browser does;
+// only that it carries the secure cookies to this test's plain address itself.
+func vouched(t *testing.T, by *person, issuer string) {
+	t.Helper()
+	res := by.ask("GET", "/auth/oidc/start?next=/sites", nil, nil, 303)
+	by.header.Set("Cookie", res.Cookies()[0].String())
+	to := res.Header.Get("Location")
+	if !strings.HasPrefix(to, issuer+"/authorize?") {
+		t.Fatalf("logging in begins at %s", to)
+	}
+	there, err := by.client.Get(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	there.Body.Close()
+	back, ok := strings.CutPrefix(there.Header.Get("Location"), "https://haidang.example")
+	if !ok || !strings.HasPrefix(back, "/auth/oidc/callback?") {
+		t.Fatalf("the issuer sends the browser to %s", there.Header.Get("Location"))
+	}
+	res = by.ask("GET", back, nil, nil, 303)
+	if res.Header.Get("Location") != "/sites" {
+		t.Fatalf("logging in ends at %s", res.Header.Get("Location"))
+	}
+	for _, c := range res.Cookies() {
+		if c.Name == "__Host-haidang" && c.Secure {
+			by.header.Set("Cookie", c.String())
+		}
+	}
 }
