@@ -179,39 +179,53 @@ type nopCloser struct{ *bytes.Buffer }
 
 func (nopCloser) Close() error { return nil }
 
-// doorkeeper lets gateways and devices in at the embedded broker. It refuses
-// everybody until access control is there.
+// doorkeeper lets the parts of this process and devices in at the embedded
+// broker. It refuses devices until access control is there.
 type doorkeeper struct {
-	gateways map[string]gatewayPass
-	control  atomic.Pointer[access.Control]
+	parts   map[string]partPass
+	control atomic.Pointer[access.Control]
 }
 
-// gatewayPass is what one gateway of this process may do; its password is of
-// this process too.
-type gatewayPass struct {
-	password  string
-	subscribe []string
+// partPass is what a gateway or the simulator of this process may do; its
+// password is of this process too.
+type partPass struct {
+	password           string
+	publish, subscribe []string
+	clientIDs          []string
 }
+
+const (
+	// simulatorUser is the one user of all simulated devices; no gateway or device
+	// can have a ~ in its name.
+	simulatorUser = "~simulator"
+	// simulatedPrefix begins their ids.
+	simulatedPrefix = "sim"
+)
 
 func newDoorkeeper(cfg Config) *doorkeeper {
-	k := &doorkeeper{gateways: map[string]gatewayPass{}}
+	k := &doorkeeper{parts: map[string]partPass{}}
 	for _, g := range cfg.Gateways {
-		p := gatewayPass{password: rand.Text()}
+		p := partPass{password: rand.Text(), clientIDs: []string{clientID(g.Name)}}
 		for _, s := range g.Subscriptions {
 			p.subscribe = append(p.subscribe, s.Filter)
 		}
-		k.gateways[clientID(g.Name)] = p
+		k.parts[clientID(g.Name)] = p
 	}
+	sim := partPass{password: rand.Text(), clientIDs: []string{simulatedPrefix + "*"}}
+	for _, l := range cfg.localities() {
+		sim.publish = append(sim.publish, "kh/"+string(l)+"/+/+")
+	}
+	k.parts[simulatorUser] = sim
 	return k
 }
 
 // Authenticate implements [broker.Authenticator].
 func (k *doorkeeper) Authenticate(ctx context.Context, login broker.Login) (broker.Grant, error) {
-	if g, ok := k.gateways[login.Username]; ok {
-		if subtle.ConstantTimeCompare([]byte(g.password), []byte(login.Password)) != 1 {
+	if p, ok := k.parts[login.Username]; ok {
+		if subtle.ConstantTimeCompare([]byte(p.password), []byte(login.Password)) != 1 {
 			return broker.Grant{}, access.RefusedSecret
 		}
-		return broker.Grant{Identity: "gateway " + login.Username, Subscribe: g.subscribe, ClientIDs: []string{login.Username}, Internal: true}, nil
+		return broker.Grant{Identity: "part " + login.Username, Publish: p.publish, Subscribe: p.subscribe, ClientIDs: p.clientIDs, Internal: true}, nil
 	}
 	c := k.control.Load()
 	if c == nil {

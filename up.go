@@ -58,8 +58,6 @@ func (c *upCommand) check() (access.Exposure, error) {
 		return e, errors.New("--mqtt-credentials is for the embedded broker, and --broker names another: leave one of them out")
 	case c.MQTTTLSCert+c.MQTTTLSKey != "" && c.BrokerURL != "":
 		return e, errors.New("--mqtt-tls-cert is for the embedded broker, and --broker names another: leave one of them out")
-	case c.MQTTCredentials && c.Simulate > 0:
-		return e, errors.New("--simulate does not go with --mqtt-credentials: the simulated devices have none")
 	case c.BrokerURL == "":
 		c.expose(&e)
 	}
@@ -110,6 +108,9 @@ func (c *upCommand) Run(ctx context.Context, out *output) (err error) {
 	l.run(&parts, here.srv)
 	parts.add("gateways", runAll(gateways))
 	if c.Simulate > 0 {
+		if pass, ok := passes[simulatorUser]; ok {
+			source.Username, source.Password = simulatorUser, pass.password
+		}
 		sim, err := c.simulator(here.config, source, here.log)
 		if err != nil {
 			return err
@@ -127,8 +128,8 @@ func (c *upCommand) Run(ctx context.Context, out *output) (err error) {
 }
 
 // watchDevices has the broker ask access control, if it is to, and returns what
-// the gateways then show it.
-func (c *upCommand) watchDevices(keeper *doorkeeper, l *guarded, b *broker.Broker) map[string]gatewayPass {
+// the parts of this process then show it.
+func (c *upCommand) watchDevices(keeper *doorkeeper, l *guarded, b *broker.Broker) map[string]partPass {
 	if !c.MQTTCredentials {
 		return nil
 	}
@@ -139,7 +140,7 @@ func (c *upCommand) watchDevices(keeper *doorkeeper, l *guarded, b *broker.Broke
 			b.Disconnect(string(d))
 		}
 	})
-	return keeper.gateways
+	return keeper.parts
 }
 
 // ackWait is how long the embedded broker waits for a gateway's acknowledgement
@@ -207,7 +208,7 @@ func (c *upCommand) listenMQTT(o *broker.Options, here *city) error {
 func (c *upCommand) simulator(cfg Config, source ingest.Broker, log *slog.Logger) (*simulator.Simulator, error) {
 	return simulator.New(simulator.Options{
 		Broker: source.URL, Username: source.Username, Password: source.Password,
-		Localities: cfg.localities(), Devices: c.Simulate, Seed: c.Seed, QoS: 1, Every: 10 * time.Second, Logger: log,
+		Localities: cfg.localities(), Devices: c.Simulate, Seed: c.Seed, Prefix: simulatedPrefix, QoS: 1, Every: 10 * time.Second, Logger: log,
 	})
 }
 
@@ -242,7 +243,11 @@ func (c *upCommand) welcome(w io.Writer, s *server, source ingest.Broker, b *bro
 		row("", link.URL(s.url()))
 	}
 	if c.Simulate > 0 {
-		row("Simulated", fmt.Sprintf("%d devices, seed %d", c.Simulate, c.Seed))
+		wait := ""
+		if c.Admission == "registered" {
+			wait = "; until they are registered their readings wait in quarantine"
+		}
+		row("Simulated", fmt.Sprintf("%d devices, seed %d%s", c.Simulate, c.Seed, wait))
 	}
 	fmt.Fprintln(w)
 }

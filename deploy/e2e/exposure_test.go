@@ -599,3 +599,24 @@ func vouched(t *testing.T, by *person, issuer string) {
 		}
 	}
 }
+
+// Simulated devices have no credentials of their own and still come through a
+// broker that asks for them, which lets no one else in.
+func TestSimulatedAmongCredentials(t *testing.T) {
+	long(t)
+	t.Parallel()
+	broker := address(freePort(t))
+	up := haidang(t, "up", "--data", t.TempDir(), "--mqtt", broker, "--mqtt-credentials", "--simulate", "4")
+	up.ready()
+	eventually(t, patience, "simulated readings are stored", func() bool {
+		r, ok := ledger(up)
+		return ok && r.total().Stored >= 8
+	})
+	f := &fortress{t: t, up: up}
+	for _, user := range []string{"", "~simulator", "sim-0001"} {
+		if _, _, err := f.connect("tcp://"+broker, nil, "sim-guest", user, "a guess"); err == nil {
+			t.Errorf("%q was let in with a guess", user)
+		}
+	}
+	up.stop()
+}

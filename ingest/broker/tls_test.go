@@ -213,6 +213,27 @@ func TestFromAnotherMachine(t *testing.T) {
 	client(t, b, "d1", p.as("d1"), from("ssl"))
 }
 
+// With PlainBeyond a device of another machine comes with TLS or without, and
+// shows its secret either way.
+func TestPlainFromAnotherMachine(t *testing.T) {
+	host := outside(t)
+	p, f := city(), newFiles(t, 1)
+	b := guarded(t, p, f.options, func(o *broker.Options) { o.MQTTAddr, o.PlainBeyond = "0.0.0.0:0", true })
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(b.TLSURL(), "ssl://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, scheme := range []string{"tcp", "ssl"} {
+		from := func(o *mqtt.ClientOptions) {
+			o.Servers = nil
+			o.AddBroker(scheme + "://" + net.JoinHostPort(host, port))
+			o.SetTLSConfig(&tls.Config{RootCAs: f.pool, ServerName: "127.0.0.1"})
+		}
+		client(t, b, "d1", p.as("d1"), from)
+		notLetIn(t, b, packets.ErrRefusedNotAuthorised, from, func(o *mqtt.ClientOptions) { o.SetClientID("d1").SetUsername("d1").SetPassword("guess") })
+	}
+}
+
 // Who connects and says nothing, or never ends the handshake, is disconnected.
 func TestConnectTimeout(t *testing.T) {
 	f := newFiles(t, 1)
