@@ -21,6 +21,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/net/netutil"
 
 	"github.com/haidang-iot/haidang/devices/access"
 	"github.com/haidang-iot/haidang/devices/web"
@@ -30,6 +31,11 @@ import (
 // maxBody bounds a request's body: an import of 16 MiB and its envelope. Each
 // operation has its own, mostly far smaller, bound.
 const maxBody = 17 << 20
+
+// maxConnections bounds the connections to the HTTP listener, so that who opens
+// many of them takes no file descriptors from the MQTT listener; more wait. A
+// board that follows live values has one.
+const maxConnections = 4096
 
 // server is the one HTTP listener.
 type server struct {
@@ -113,7 +119,7 @@ func (s *server) run(ctx context.Context) error {
 		serve = func(l net.Listener) error { return h.ServeTLS(l, "", "") }
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- serve(s.listener) }()
+	go func() { failed <- serve(netutil.LimitListener(s.listener, maxConnections)) }()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve HTTP: %w", err)

@@ -620,3 +620,23 @@ func TestSimulatedAmongCredentials(t *testing.T) {
 	}
 	up.stop()
 }
+
+// A loader is guarded beyond the loopback as a whole city is.
+func TestLoaderBeyondTheLoopback(t *testing.T) {
+	long(t)
+	t.Parallel()
+	ip, _ := outside(t)
+	f := &fortress{t: t, authority: newAuthority(t, ip)}
+	f.authority.issue(1, time.Now().Add(24*time.Hour))
+	f.http = net.JoinHostPort(ip.String(), strconv.Itoa(freePort(t)))
+	f.up = &process{t: t, name: "loader", program: program("haidang"), arguments: []string{"loader", "--journal", natsServer(t), "--data", t.TempDir(),
+		"--http", f.http, "--login", "--tls-cert", f.authority.cert, "--tls-key", f.authority.pem}, url: "https://" + f.http, probe: "/readyz", trust: f.authority.client()}
+	f.up.prepare()
+	f.up.start()
+	f.up.ready()
+	f.visitor().ask("GET", "/api/v1/ledger", nil, nil, 401)
+	f.enter()
+	f.admin.ask("GET", "/api/v1/ledger", nil, nil, 200)
+	f.run("audit")
+	f.up.stop()
+}
