@@ -20,17 +20,32 @@ import (
 
 // accessFlags say who is asked to prove who they are.
 type accessFlags struct {
-	Login bool `help:"Ask people to log in. The first start prints a link that makes the first administrator. Without it, and while nobody has an account, who is on this machine is administrator."`
+	Login bool `help:"Ask people to log in, as is done beyond the loopback anyway. The first start prints a link that makes the first administrator. Without it, and while nobody has an account, who is on this machine is administrator."`
+	oidcFlags
+	EMQXSecret string `name:"emqx-secret" env:"HAIDANG_EMQX_SECRET" help:"Secret by which EMQX may ask who a device is and what it may do; better given in the environment." placeholder:"SECRET"`
 }
 
-// control opens access control over the registry's store.
-func (r *registry) control(ctx context.Context, f accessFlags, e access.Exposure, log *slog.Logger, ended func(telemetry.Device)) (*access.Control, access.NewLink, error) {
+// minShared is the least length of a secret that two programs share.
+const minShared = 20
+
+func (f accessFlags) check() error {
+	if n := len(f.EMQXSecret); n > 0 && n < minShared {
+		return fmt.Errorf("HAIDANG_EMQX_SECRET has %d characters and could be guessed: give at least %d, such as: openssl rand -base64 24", n, minShared)
+	}
+	return f.oidcFlags.check()
+}
+
+// control opens access control over the registry's store. Beyond this machine,
+// where no issuer vouches for people, it invites the first administrator without
+// being asked to.
+func (r *registry) control(ctx context.Context, f accessFlags, e access.Exposure, o access.Options) (*access.Control, access.NewLink, error) {
 	var link access.NewLink
-	c, err := access.New(access.Options{Store: r.store.Access(), Logger: log, OnEnded: ended})
+	o.Store = r.store.Access()
+	c, err := access.New(o)
 	if err != nil {
 		return nil, link, err
 	}
-	if f.Login {
+	if f.Login || e.Beyond() && o.OIDC == nil {
 		if link, e.Invited, err = c.FirstLink(ctx); err != nil {
 			return nil, link, err
 		}
@@ -43,9 +58,12 @@ func (r *registry) control(ctx context.Context, f accessFlags, e access.Exposure
 
 // serveRegistry adds the registry's and access control's operations.
 // An operation that does not say who may ask is a mistake of ours, and refused.
-func (l *loading) serveRegistry(s *server, c *access.Control, log *slog.Logger) (*api.API, error) {
+func (l *loading) serveRegistry(s *server, c *access.Control, f accessFlags, log *slog.Logger) (*api.API, error) {
 	a := api.New(l.registry.Registry)
 	a.Logger = log
+	if s.public != nil {
+		a.PublicURL = s.url()
+	}
 	a.Quarantine, a.Refusals, a.Credentials = waiting{l.ledger}, refusals{c}, credentials{c}
 	a.Presences = l.registry.presences
 	a.Asker = func(ctx context.Context) api.Asker {
@@ -56,6 +74,11 @@ func (l *loading) serveRegistry(s *server, c *access.Control, log *slog.Logger) 
 	l.registry.live = a.Live
 	a.Register(s.api)
 	c.Register(s.api)
+	s.mux.Handle("/auth/oidc/", c.OIDCHandler())
+	if f.EMQXSecret != "" {
+		s.mux.Handle("/api/v1/access/emqx/authentication", c.EMQXAuthentication(access.Secret(f.EMQXSecret)))
+		s.mux.Handle("/api/v1/access/emqx/authorization", c.EMQXAuthorization(access.Secret(f.EMQXSecret)))
+	}
 	if ids := access.Unguarded(s.api); len(ids) > 0 {
 		return nil, fmt.Errorf("operations without a least role: %s", strings.Join(ids, ", "))
 	}
@@ -106,39 +129,53 @@ func (c credentials) Issue(ctx context.Context, _ devices.By, ids []telemetry.De
 	return out, nil
 }
 
-// doorkeeper lets gateways and devices in at the embedded broker. It refuses
-// everybody until access control is there.
+// doorkeeper lets the parts of this process and devices in at the embedded
+// broker. It refuses devices until access control is there.
 type doorkeeper struct {
-	gateways map[string]gatewayPass
-	control  atomic.Pointer[access.Control]
+	parts   map[string]partPass
+	control atomic.Pointer[access.Control]
 }
 
-// gatewayPass is what one gateway of this process may do; its password is of
-// this process too.
-type gatewayPass struct {
-	password  string
-	subscribe []string
+// partPass is what a gateway or the simulator of this process may do; its
+// password is of this process too.
+type partPass struct {
+	password           string
+	publish, subscribe []string
+	clientIDs          []string
 }
+
+const (
+	// simulatorUser is the one user of all simulated devices; no gateway or device
+	// can have a ~ in its name.
+	simulatorUser = "~simulator"
+	// simulatedPrefix begins their ids.
+	simulatedPrefix = "sim"
+)
 
 func newDoorkeeper(cfg Config) *doorkeeper {
-	k := &doorkeeper{gateways: map[string]gatewayPass{}}
+	k := &doorkeeper{parts: map[string]partPass{}}
 	for _, g := range cfg.Gateways {
-		p := gatewayPass{password: rand.Text()}
+		p := partPass{password: rand.Text(), clientIDs: []string{clientID(g.Name)}}
 		for _, s := range g.Subscriptions {
 			p.subscribe = append(p.subscribe, s.Filter)
 		}
-		k.gateways[clientID(g.Name)] = p
+		k.parts[clientID(g.Name)] = p
 	}
+	sim := partPass{password: rand.Text(), clientIDs: []string{simulatedPrefix + "*"}}
+	for _, l := range cfg.localities() {
+		sim.publish = append(sim.publish, "kh/"+string(l)+"/+/+")
+	}
+	k.parts[simulatorUser] = sim
 	return k
 }
 
 // Authenticate implements [broker.Authenticator].
 func (k *doorkeeper) Authenticate(ctx context.Context, login broker.Login) (broker.Grant, error) {
-	if g, ok := k.gateways[login.Username]; ok {
-		if subtle.ConstantTimeCompare([]byte(g.password), []byte(login.Password)) != 1 {
+	if p, ok := k.parts[login.Username]; ok {
+		if subtle.ConstantTimeCompare([]byte(p.password), []byte(login.Password)) != 1 {
 			return broker.Grant{}, access.RefusedSecret
 		}
-		return broker.Grant{Identity: "gateway " + login.Username, Subscribe: g.subscribe, ClientIDs: []string{login.Username}, Internal: true}, nil
+		return broker.Grant{Identity: "part " + login.Username, Publish: p.publish, Subscribe: p.subscribe, ClientIDs: p.clientIDs, Internal: true}, nil
 	}
 	c := k.control.Load()
 	if c == nil {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/url"
 	"strconv"
 	"strings"
@@ -107,26 +106,6 @@ func (f storeFlags) checkQuery() error {
 		return fmt.Errorf("--query-url is %q: give the address before /query or /api/v1/query, such as http://127.0.0.1:8428", f.QueryURL)
 	}
 	return nil
-}
-
-// checkLoopback refuses an address beyond this machine: there is nobody to ask
-// for a password yet.
-func checkLoopback(flag, addr string) error {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return fmt.Errorf("%s is %q: give HOST:PORT of the loopback, such as 127.0.0.1:%s", flag, addr, usualPort(flag))
-	}
-	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
-		return nil
-	}
-	return fmt.Errorf("%s is %q, beyond this machine, and nothing there would ask for a password: give an address of the loopback, such as 127.0.0.1, and put a tunnel or an authenticating proxy before it", flag, addr)
-}
-
-func usualPort(flag string) string {
-	if flag == "--mqtt" {
-		return "1883"
-	}
-	return "8080"
 }
 
 // size is a number of bytes, written like 512MiB.

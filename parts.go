@@ -192,7 +192,7 @@ func clientID(gateway string) string { return "haidang-" + gateway }
 
 // newGateways makes the configured gateways; broker is where they connect if
 // the configuration names none of their own, with a pass if that asks for one.
-func newGateways(cfg Config, broker ingest.Broker, passes map[string]gatewayPass, j *journal.Journal, log *slog.Logger, metrics *ingest.Metrics) []*ingest.Gateway {
+func newGateways(cfg Config, broker ingest.Broker, passes map[string]partPass, j *journal.Journal, log *slog.Logger, metrics *ingest.Metrics) []*ingest.Gateway {
 	var out []*ingest.Gateway
 	for _, c := range cfg.Gateways {
 		b := broker

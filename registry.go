@@ -22,7 +22,7 @@ import (
 // registryFlags say where the registry is and whom it lets in.
 type registryFlags struct {
 	Registry   string `env:"HAIDANG_REGISTRY" help:"Registry of sites and devices: a file, or postgres://USER@HOST/DATABASE. Default: registry.db in --data." placeholder:"FILE|URL"`
-	Admission  string `enum:"open,registered" default:"open" help:"Whose readings are stored: open (an unknown device is registered provisionally) or registered (its readings wait in quarantine)." placeholder:"open"`
+	Admission  string `enum:",open,registered" default:"" help:"Whose readings are stored: open (an unknown device is registered provisionally; the default on the loopback) or registered (its readings wait in quarantine; the only one beyond it)." placeholder:"open"`
 	AdmitLimit int    `default:"10000" help:"With --admission open: how many devices are registered provisionally." placeholder:"10000"`
 }
 

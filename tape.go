@@ -14,19 +14,19 @@ import (
 	"github.com/haidang-iot/haidang/simulator/tape"
 )
 
-// mqttFlags say which broker a tool speaks to.
-type mqttFlags struct {
+// messageFlags say which broker a tool speaks to.
+type messageFlags struct {
 	Broker         string `env:"HAIDANG_BROKER" default:"tcp://127.0.0.1:1883" help:"MQTT broker, tcp://HOST:1883 or ssl://HOST:8883." placeholder:"tcp://127.0.0.1:1883"`
 	BrokerUser     string `env:"HAIDANG_BROKER_USER" help:"User at the broker." placeholder:"NAME"`
 	BrokerPassword string `env:"HAIDANG_BROKER_PASSWORD" help:"Its password; better given in the environment." placeholder:"SECRET"`
 }
 
-func (f mqttFlags) broker() tape.Broker {
+func (f messageFlags) broker() tape.Broker {
 	return tape.Broker{URL: f.Broker, Username: f.BrokerUser, Password: f.BrokerPassword}
 }
 
 type recordCommand struct {
-	mqttFlags
+	messageFlags
 	Out      string   `required:"" short:"o" help:"Tape to write; a file that exists is left alone." placeholder:"FILE"`
 	Topic    []string `default:"kh/#" sep:"none" help:"MQTT filter to record; may be given more than once." placeholder:"FILTER"`
 	QoS      byte     `name:"qos" default:"1" help:"Quality of service asked for, 0, 1 or 2." placeholder:"1"`
@@ -79,7 +79,7 @@ func (c *recordCommand) Run(ctx context.Context, out *output) (err error) {
 
 type replayCommand struct {
 	Tape string `arg:"" type:"existingfile" help:"Tape to play."`
-	mqttFlags
+	messageFlags
 	Speed      string   `default:"1x" help:"How many times faster than it was recorded, such as 1x or 10x, or max." placeholder:"1x"`
 	ShiftToNow bool     `xor:"times" help:"Move the event times so that the tape's last moment is the replay's."`
 	KeepTimes  bool     `xor:"times" help:"Leave the event times as they are (the default)."`
