@@ -88,6 +88,24 @@ const shots = [
   ['ledger-empty', '/ledger', { city: empty }],
   ['import', '/import', {}],
   ['import-errors', '/import', { act: (p) => p.locator('input[type=file]').setInputFiles({ name: 'thiet-bi.csv', mimeType: 'text/csv', buffer: Buffer.from(csv) }) }],
+  ['site-secret', '/sites/thap-tram-huong', { act: async (p) => { await p.getByRole('button', { name: 'Mật khẩu' }).first().click(); await p.getByRole('button', { name: 'Cấp mật khẩu' }).click() } }],
+  ['labels', '/labels', {}],
+  ['labels-secret', '/labels?q=aq', { act: async (p) => { await p.getByLabel('Số nhãn đã dùng').fill('4'); await p.getByLabel(/Cấp mật khẩu mới/).check() } }],
+  ['export', '/export', {}],
+  ['journal', '/journal', {}],
+  ['journal-access', '/journal?of=access', { user: 'admin' }],
+  ['journal-none', '/journal?who=nobody', {}],
+  ['people', '/people', { user: 'admin' }],
+  ['people-light', '/people', { user: 'admin', theme: 'light' }],
+  ['people-invite', '/people', { user: 'admin', act: async (p) => { await p.getByRole('button', { name: 'Mời người dùng' }).click(); await p.getByRole('radio', { name: /Hiện trường/ }).check() } }],
+  ['people-link', '/people', { user: 'admin', act: async (p) => { await p.getByRole('button', { name: 'Mời người dùng' }).click(); await p.getByRole('button', { name: 'Tạo liên kết' }).click() } }],
+  ['people-change', '/people', { user: 'admin', act: (p) => p.getByRole('button', { name: 'Sửa field' }).click() }],
+  ['tokens', '/tokens', { user: 'admin' }],
+  ['tokens-new', '/tokens', { act: (p) => p.getByRole('button', { name: 'Tạo mã API' }).click() }],
+  ['tokens-made', '/tokens', { act: async (p) => { await p.getByRole('button', { name: 'Tạo mã API' }).click(); await p.getByLabel('Dùng cho chương trình nào').fill('Báo cáo'); await p.getByRole('button', { name: 'Tạo mã', exact: true }).click() } }],
+  ['tokens-empty', '/tokens', { user: 'viewer' }],
+  ['account', '/account', {}],
+  ['menu', '/labels', { user: 'admin', act: async (p) => { const more = p.getByRole('button', { name: 'Thêm', exact: true }); if (await more.isVisible()) await more.click() } }],
   ['nowhere', '/nowhere', {}],
 ]
 
@@ -95,7 +113,7 @@ const browser = await launch()
 for (const [name, path, o] of shots) {
   if (only.length && !only.some((n) => name.startsWith(n))) continue
   for (const size of ['phone', 'desktop', 'wall']) {
-    if (size === 'wall' && !['overview', 'site', 'silence', 'ledger', 'quarantine', 'heard', 'import', 'register'].includes(name)) continue
+    if (size === 'wall' && !['overview', 'site', 'silence', 'ledger', 'quarantine', 'heard', 'import', 'register', 'labels', 'export', 'journal', 'people', 'tokens'].includes(name)) continue
     const server = await serve({ loggedIn: o.user ?? 'operator', city: o.city?.() })
     const { context, page, faults } = await open(browser, size, server.url, o)
     try {

@@ -66,6 +66,22 @@ export async function request<T>(path: string, options: Options = {}): Promise<T
   throw problem(response.status, text)
 }
 
+export interface Downloaded {
+  blob: Blob
+  name: string
+}
+
+/** Asks for a file: what it is, and what the server would call it. */
+export async function download(path: string, options: Options = {}): Promise<Downloaded> {
+  const response = await send(path, { ...options, headers: { ...options.headers, Accept: '*/*' } })
+  if (!response.ok) {
+    if (response.status === 401) unauthorized()
+    throw problem(response.status, await response.text())
+  }
+  const name = /filename="([^"]+)"/.exec(response.headers.get('Content-Disposition') ?? '')?.[1]
+  return { blob: await response.blob(), name: name ?? 'hai-dang' }
+}
+
 async function send(path: string, { timeout = 20_000, signal, ...init }: Options): Promise<Response> {
   const headers: Record<string, string> = { Accept: 'application/json', ...init.headers }
   if (csrf && init.method && init.method !== 'GET') headers['X-CSRF-Token'] = csrf
