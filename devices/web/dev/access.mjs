@@ -65,7 +65,8 @@ export class Access {
     const left = this.accounts.some((x) => x.role === 'admin' && !x.disabled && (x !== a || ((input.role ?? a.role) === 'admin' && !input.disabled)))
     if (!left) refuse(409, 'conflict', '', 'last_admin', 'Đây là quản trị viên cuối cùng; hãy chỉ định người khác trước.', 'This is the last administrator; appoint another first.')
     const { version: _seen, disabled, ...rest } = input
-    Object.assign(a, rest, { version: a.version + 1, disabled: disabled ? (a.disabled ?? iso(Date.now())) : undefined })
+    Object.assign(a, rest, { version: a.version + 1 })
+    if (disabled !== undefined) a.disabled = disabled ? iso(Date.now()) : undefined
     if (!a.localities?.length) delete a.localities
     this.note('account_changed', user, name)
     return a

@@ -90,13 +90,14 @@ it('changes a role, refuses to lose the last administrator, and disables', async
 it('tells when somebody else changed the account meanwhile, and saves the second time', async () => {
   const p = await visit('admin', 'desktop', '/people')
   await click(p, 'Sửa operator')
-  server.city.access.accounts.find((a: { name: string }) => a.name === 'operator').version = 7
+  const account = server.city.access.accounts.find((a: { name: string }) => a.name === 'operator')
+  Object.assign(account, { version: 7, role: 'viewer' })
   await p.getByLabel('Họ tên').fill('Trần Bảo')
   await click(p, 'Lưu')
   await p.getByText(/Có người vừa sửa tài khoản này/).waitFor()
-  await p.getByLabel('Họ tên').fill('Trần Bảo')
   await click(p, 'Lưu')
   await p.getByText('Đã lưu tài khoản operator.').waitFor()
+  expect(account).toMatchObject({ display: 'Trần Bảo', role: 'viewer' })
 })
 
 it('makes a link for a forgotten password', async () => {
@@ -216,7 +217,7 @@ it('shows the journal of changes to all, and that of access to administrators', 
   expect(new URL(p.url()).search).toBe('?entity=installation&id=3')
 
   await p.getByRole('link', { name: 'Truy cập' }).click()
-  await p.getByText('Từ chối thiết bị kết nối').first().waitFor()
+  await p.locator('main li').getByText('Từ chối thiết bị kết nối').first().waitFor()
   await p.getByLabel('Việc').selectOption('topic_refused')
   await p.getByText('không phải chủ đề của thiết bị').first().waitFor()
   await expect.poll(() => p.getByRole('listitem').filter({ hasText: 'Đăng nhập' }).count()).toBe(0)

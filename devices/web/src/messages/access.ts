@@ -25,7 +25,7 @@ export const access = {
   'people.disable': ['Khóa tài khoản: không đăng nhập được nữa, mọi phiên kết thúc', 'Disable: no log-in any more, all sessions end'],
   'people.save': ['Lưu', 'Save'],
   'people.saved': ['Đã lưu tài khoản {name}.', 'Account {name} was saved.'],
-  'people.stale': ['Có người vừa sửa tài khoản này. Danh sách đã tải lại; hãy xem rồi lưu lần nữa.', 'Somebody changed this account meanwhile. The list was read again; look, then save once more.'],
+  'people.stale': ['Có người vừa sửa tài khoản này. Hãy lưu lần nữa; chỉ những gì bạn sửa ở đây được ghi.', 'Somebody changed this account meanwhile. Save once more; only what you changed here is written.'],
   'people.reset': ['Đặt lại mật khẩu', 'Reset the password'],
   'people.reset.what': ['Tạo liên kết để người này tự đặt mật khẩu mới. Mật khẩu cũ vẫn dùng được cho đến lúc đó.', 'Makes a link with which the person sets a new password. The old one stays good until then.'],
   'people.end': ['Đăng xuất khỏi mọi nơi', 'Log out everywhere'],
