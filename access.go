@@ -1,22 +1,18 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/haidang-iot/haidang/devices"
 	"github.com/haidang-iot/haidang/devices/access"
 	"github.com/haidang-iot/haidang/devices/api"
-	"github.com/haidang-iot/haidang/ingest"
 	"github.com/haidang-iot/haidang/ingest/broker"
 	"github.com/haidang-iot/haidang/ingest/ledger"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
@@ -56,11 +52,7 @@ func (l *loading) serveRegistry(s *server, c *access.Control, log *slog.Logger) 
 		p := access.Actor(ctx)
 		return api.Asker{Name: p.String(), Role: api.Role(p.Role)}
 	}
-	if l.prometheus != nil {
-		p := api.NewPrometheus("http://store"+prometheusPath, l.registry.Catalogue)
-		p.Client = &http.Client{Transport: handlerTransport{l.prometheus}, Timeout: 20 * time.Second}
-		a.Readings = p
-	}
+	a.Readings = l.readings
 	l.registry.live = a.Live
 	a.Register(s.api)
 	c.Register(s.api)
@@ -75,25 +67,13 @@ type waiting struct{ *ledger.Ledger }
 
 // Waiting implements [api.Quarantine].
 func (w waiting) Waiting(ctx context.Context, d telemetry.Device) ([]api.Waiting, error) {
-	rows, err := w.Quarantine(ctx, ingest.QuarantineFilter{Device: d})
+	rows, err := w.Ledger.Waiting(ctx, d)
 	if err != nil {
 		return nil, err
 	}
-	var out []api.Waiting
-	at := map[telemetry.Reason]int{}
-	for i := len(rows) - 1; i >= 0; i-- { // the newest first
-		q := rows[i]
-		if len(q.Problems) == 0 {
-			continue
-		}
-		p := q.Problems[0]
-		n, ok := at[p.Reason]
-		if !ok {
-			n = len(out)
-			at[p.Reason] = n
-			out = append(out, api.Waiting{Reason: p.Reason, Detail: p.Detail, Received: q.Message.Received, Topic: q.Message.Topic, Payload: q.Message.Payload})
-		}
-		out[n].Count++
+	out := make([]api.Waiting, 0, len(rows))
+	for _, q := range rows {
+		out = append(out, api.Waiting{Reason: q.Problem.Reason, Detail: q.Problem.Detail, Count: q.Count, Received: q.Received, Topic: q.Topic, Payload: q.Payload})
 	}
 	return out, nil
 }
@@ -125,36 +105,6 @@ func (c credentials) Issue(ctx context.Context, _ devices.By, ids []telemetry.De
 	}
 	return out, nil
 }
-
-// handlerTransport answers requests by a handler of this process, without a
-// connection.
-type handlerTransport struct{ http.Handler }
-
-// RoundTrip implements http.RoundTripper.
-func (t handlerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Body == nil {
-		r.Body = http.NoBody
-	}
-	w := &answer{header: http.Header{}, status: http.StatusOK}
-	t.ServeHTTP(w, r)
-	return &http.Response{StatusCode: w.status, Status: http.StatusText(w.status), Header: w.header, Body: nopCloser{&w.body},
-		ContentLength: int64(w.body.Len()), Request: r, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}, nil
-}
-
-// answer is a response being written.
-type answer struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
-}
-
-func (a *answer) Header() http.Header         { return a.header }
-func (a *answer) WriteHeader(status int)      { a.status = status }
-func (a *answer) Write(p []byte) (int, error) { return a.body.Write(p) }
-
-type nopCloser struct{ *bytes.Buffer }
-
-func (nopCloser) Close() error { return nil }
 
 // doorkeeper lets gateways and devices in at the embedded broker. It refuses
 // everybody until access control is there.

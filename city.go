@@ -86,8 +86,10 @@ func (c *city) load(ctx context.Context, f loadFlags, j *journal.Journal, e acce
 // run adds what a loader consists of to the process.
 func (g *guarded) run(parts *actors, srv *server) {
 	parts.add("HTTP", srv.run)
+	parts.add("ledger's history", g.history.Run) // before the loader, to end after it
+	parts.add("presence", g.registry.keepPresence(g.ledger))
 	parts.add("loader", g.loader.Run)
-	g.registry.run(parts, g.loader, g.control, g.rest)
+	g.registry.run(parts, g.loading, g.control, g.rest)
 }
 
 // loadFlags are the flags of what a loader opens.

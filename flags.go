@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -63,6 +64,8 @@ type storeFlags struct {
 	InfluxOrg    string   `env:"INFLUX_ORG" help:"With --store influx: the organisation; empty for InfluxDB 1.8 and VictoriaMetrics." placeholder:"NAME"`
 	InfluxBucket string   `env:"INFLUX_BUCKET" help:"With --store influx: the bucket; database or database/policy for InfluxDB 1.8." placeholder:"NAME"`
 	InfluxToken  string   `env:"INFLUX_TOKEN" help:"With --store influx: the token, or user:password for InfluxDB 1.8; better given in the environment." placeholder:"SECRET"`
+	QueryURL     string   `env:"HAIDANG_QUERY_URL" help:"With --store influx: where readings are asked for, if not at --influx-url, such as http://vmselect:8481/select/0/prometheus." placeholder:"URL"`
+	Query        string   `enum:"auto,promql,influxql" default:"auto" help:"With --store influx: the language readings are asked for in: promql (VictoriaMetrics), influxql (InfluxDB), or auto, which asks the server." placeholder:"auto"`
 }
 
 func (f storeFlags) check() error {
@@ -72,8 +75,36 @@ func (f storeFlags) check() error {
 	if f.Store != "influx" && f.InfluxURL != "" {
 		return errors.New("--influx-url is given, but --store is " + f.Store + ": add --store influx")
 	}
+	if err := f.checkQuery(); err != nil {
+		return err
+	}
 	if time.Duration(f.Retention) < time.Hour {
 		return fmt.Errorf("--retention is %v: give at least 1h", time.Duration(f.Retention))
+	}
+	return nil
+}
+
+// checkQuery checks what concerns reading from an external store.
+func (f storeFlags) checkQuery() error {
+	if f.Store != "influx" {
+		switch {
+		case f.QueryURL != "":
+			return errors.New("--query-url is given, but --store is " + f.Store + ", which is asked within this process: leave it out, or add --store influx")
+		case f.Query != "" && f.Query != "auto":
+			return errors.New("--query is " + f.Query + ", but --store is " + f.Store + ", which is asked within this process: leave it out, or add --store influx")
+		}
+		return nil
+	}
+	if f.QueryURL == "" {
+		return nil
+	}
+	u, err := url.Parse(f.QueryURL)
+	if err != nil || u.User != nil {
+		// The text may hold a password.
+		return errors.New("--query-url should be like http://127.0.0.1:8428, without a user or password; what --influx-token says is shown there too")
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("--query-url is %q: give the address before /query or /api/v1/query, such as http://127.0.0.1:8428", f.QueryURL)
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/haidang-iot/haidang/devices"
+	devicesapi "github.com/haidang-iot/haidang/devices/api"
 	"github.com/haidang-iot/haidang/ingest"
 	"github.com/haidang-iot/haidang/ingest/api"
 	"github.com/haidang-iot/haidang/ingest/journal"
@@ -118,8 +119,11 @@ type loading struct {
 	registry *registry
 	ledger   *ledger.Ledger
 	audit    ingest.Audit
+	history  *ingest.Recorder
 	// prometheus is the store's query API; nil if the store is external.
 	prometheus http.Handler
+	// readings is what devices' REST reads of the store.
+	readings devicesapi.Readings
 }
 
 // openLoading opens store, ledger and registry and makes the loader that fills
@@ -144,21 +148,28 @@ func (c *city) openLoading(ctx context.Context, f storeFlags, rf registryFlags, 
 	if err != nil {
 		return nil, err
 	}
+	if err := r.restorePresence(ctx, led); err != nil {
+		return nil, err
+	}
 	l.Admission, l.Listener = r.admission, r
 	audit := ingest.Audit{Ledger: led, Journal: j}
 	c.reg.MustRegister(ingest.NewLedgerCollector(audit, time.Now), devices.NewPresenceCollector(r.presences))
-	return &loading{loader: l, registry: r, ledger: led, audit: audit, prometheus: handler}, nil
+	history := &ingest.Recorder{Audit: audit, History: led, Now: time.Now, Logger: c.log}
+	return &loading{loader: l, registry: r, ledger: led, audit: audit, history: history, prometheus: handler,
+		readings: c.openReadings(f, handler, r.Catalogue)}, nil
 }
 
 // serve adds the loader's operations and the store's query API to the server.
 func (l *loading) serve(s *server) {
-	api.Ingest{Audit: l.audit, Quarantine: l.ledger, Redriver: l.loader, Now: time.Now}.Register(s.api)
+	api.Ingest{Audit: l.audit, Quarantine: l.ledger, History: l.ledger, Redriver: l.loader, Now: time.Now}.Register(s.api)
 	if l.prometheus != nil {
 		s.handle(prometheusPath+"/", l.prometheus)
 		return
 	}
 	s.mux.HandleFunc(prometheusPath+"/", func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, "this city's store is external (--store influx): query it at its own address", http.StatusNotFound)
+		http.Error(w, "Kho dữ liệu của thành phố ở bên ngoài (--store influx): hãy truy vấn tại địa chỉ của nó, VictoriaMetrics bằng PromQL, InfluxDB bằng InfluxQL.\n"+
+			"This city's store is external (--store influx): query it at its own address, VictoriaMetrics with PromQL, InfluxDB with InfluxQL.\n"+
+			"The readings of a site are at /api/v1/sites/ID/latest and /api/v1/sites/ID/series, whatever the store.", http.StatusNotFound)
 	})
 }
 

@@ -191,7 +191,7 @@ func (c *upCommand) welcome(w io.Writer, s *server, source ingest.Broker, link a
 	if c.Store == "embedded" {
 		row("Query", s.url()+prometheusPath+"   (a Grafana data source of type Prometheus takes this URL)")
 	} else {
-		row("Store", redact(c.InfluxURL)+"   bucket "+c.InfluxBucket)
+		row("Store", redact(c.InfluxURL)+"   bucket "+c.InfluxBucket+"   (point Grafana there; the console's charts read from it)")
 	}
 	row("Ledger", s.url()+"/api/v1/ledger   or: haidang audit --url "+s.url())
 	row("Quarantine", s.url()+"/api/v1/quarantine   or: haidang quarantine list --url "+s.url())

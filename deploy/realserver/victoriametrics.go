@@ -24,6 +24,20 @@ type VictoriaServer struct {
 // URL/api/v2/write, its Prometheus API at URL/api/v1/….
 func VictoriaMetrics(t testing.TB) *VictoriaServer {
 	t.Helper()
+	// Its caches assume that nothing arrives late; tests send late data and ask at
+	// once.
+	return startVictoria(t, "-search.disableCache", "-search.latencyOffset=0s")
+}
+
+// VictoriaMetricsCaching starts VictoriaMetrics with caches and latency offset as
+// its operators run it, to prove what asks it.
+func VictoriaMetricsCaching(t testing.TB) *VictoriaServer {
+	t.Helper()
+	return startVictoria(t)
+}
+
+func startVictoria(t testing.TB, options ...string) *VictoriaServer {
+	t.Helper()
 	binary := find("victoria-metrics")
 	if binary == "" {
 		missing(t, "victoria-metrics", "apt-get install victoria-metrics")
@@ -33,18 +47,14 @@ func VictoriaMetrics(t testing.TB) *VictoriaServer {
 		scheme: "http",
 		ports:  1,
 		arguments: func(dir string, ports []int) ([]string, error) {
-			return []string{
+			return append([]string{
 				fmt.Sprintf("-httpListenAddr=127.0.0.1:%d", ports[0]),
 				"-storageDataPath=" + filepath.Join(dir, "data"),
 				"-retentionPeriod=100y",
 				"-dedup.minScrapeInterval=1ms",
-				// Its caches assume that nothing arrives late; tests send late
-				// data and ask at once.
-				"-search.disableCache",
-				"-search.latencyOffset=0s",
 				"-memory.allowedBytes=256MB",
 				"-loggerLevel=WARN",
-			}, nil
+			}, options...), nil
 		},
 		ready: func(ctx context.Context, address string) error {
 			return httpReady(ctx, "http://"+address+"/health", http.StatusOK)

@@ -38,11 +38,9 @@ func NewPrometheus(url string, cat *telemetry.Catalogue) *Prometheus {
 
 // promAnswer is what the store says.
 type promAnswer struct {
-	Status string `json:"status"`
-	Error  string `json:"error"`
-	Data   struct {
-		Result []promSeries `json:"result"`
-	} `json:"data"`
+	Status string          `json:"status"`
+	Error  string          `json:"error"`
+	Data   json.RawMessage `json:"data"`
 }
 
 // promSeries is a series with its samples.
@@ -52,10 +50,7 @@ type promSeries struct {
 }
 
 // promSample is [seconds, "value"].
-type promSample struct {
-	time  time.Time
-	value float64
-}
+type promSample struct{ sample }
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (s *promSample) UnmarshalJSON(b []byte) error {
@@ -72,33 +67,49 @@ func (s *promSample) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// ask asks the store.
+// ask has the store evaluate a query.
 func (p *Prometheus) ask(ctx context.Context, path string, form url.Values) ([]promSeries, error) {
+	// VictoriaMetrics would else move the times to whole steps, of UTC, and answer
+	// from what it has computed before later readings came. Prometheus knows no such
+	// word and minds none.
+	form.Set("nocache", "1")
+	var data struct {
+		Result []promSeries `json:"result"`
+	}
+	err := p.post(ctx, path, form, &data)
+	return data.Result, err
+}
+
+// post asks the store and reads the data of its answer.
+func (p *Prometheus) post(ctx context.Context, path string, form url.Values, data any) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.URL+"/api/v1/"+path, strings.NewReader(form.Encode()))
 	if err != nil {
-		return nil, fmt.Errorf("ask store: %w", err)
+		return fmt.Errorf("ask store: %w", err)
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	resp, err := p.Client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("ask store: %w", err)
+		return fmt.Errorf("ask store: %w", err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
-		return nil, fmt.Errorf("read store's answer: %w", err)
+		return fmt.Errorf("read store's answer: %w", err)
 	}
 	if len(body) > maxAnswer {
-		return nil, fmt.Errorf("read store's answer: it has more than %d bytes", maxAnswer)
+		return fmt.Errorf("read store's answer: it has more than %d bytes", maxAnswer)
 	}
 	var a promAnswer
 	if err := json.Unmarshal(body, &a); err != nil {
-		return nil, fmt.Errorf("read store's answer (status %d): %w", resp.StatusCode, err)
+		return fmt.Errorf("read store's answer (status %d): %w", resp.StatusCode, err)
 	}
 	if a.Status != "success" {
-		return nil, fmt.Errorf("ask store: %w", errors.New(clip(a.Error, 500)))
+		return fmt.Errorf("ask store: %w", errors.New(clip(a.Error, 500)))
 	}
-	return a.Data.Result, nil
+	if err := json.Unmarshal(a.Data, data); err != nil {
+		return fmt.Errorf("read store's answer: %w", err)
+	}
+	return nil
 }
 
 // samples gives all samples of a selector in a window that ends at a moment. A
@@ -117,27 +128,62 @@ func stampOf(t time.Time) string {
 func (p *Prometheus) Latest(ctx context.Context, site telemetry.Site) ([]Reading, error) {
 	now := p.Now()
 	groups := grouping{}
-	var seen []string
-	for _, window := range []time.Duration{10 * time.Minute, 2 * time.Hour, 25 * time.Hour} {
-		selector := fmt.Sprintf(`{site=%q,__name__=~%q`, site, p.names(nil))
-		if len(seen) > 0 {
-			selector += fmt.Sprintf(`,__name__!~%q`, strings.Join(seen, "|"))
-		}
-		found, err := p.samples(ctx, selector+"}", window, now)
+	all := fmt.Sprintf(`{site=%q,__name__=~%q}`, site, p.names(nil))
+	searched := 10 * time.Minute
+	if err := p.newest(ctx, groups, all, site, searched, now); err != nil {
+		return nil, err
+	}
+	for _, window := range []time.Duration{2 * time.Hour, latestWithin} {
+		missing, err := p.missing(ctx, groups, all, site, window, now, searched)
 		if err != nil {
 			return nil, err
 		}
-		for _, s := range found {
-			if kind, metric, ok := p.split(s.Metric["__name__"]); ok && len(s.Values) > 0 {
-				last := s.Values[len(s.Values)-1]
-				groups.add(site, telemetry.Device(s.Metric["device"]), kind, metric, last)
-				seen = append(seen, s.Metric["__name__"])
+		for device, names := range missing {
+			selector := fmt.Sprintf(`{site=%q,device=%q,__name__=~%q}`, site, device, strings.Join(names, "|"))
+			if err := p.newest(ctx, groups, selector, site, window, now); err != nil {
+				return nil, err
 			}
 		}
-		slices.Sort(seen)
-		seen = slices.Compact(seen)
+		searched = window
 	}
 	return groups.newest(), nil
+}
+
+// newest adds each series' newest sample in a window to the groups.
+func (p *Prometheus) newest(ctx context.Context, groups grouping, selector string, site telemetry.Site, window time.Duration, now time.Time) error {
+	found, err := p.samples(ctx, selector, window, now)
+	if err != nil {
+		return err
+	}
+	for _, s := range found {
+		if kind, metric, ok := p.split(s.Metric["__name__"]); ok && len(s.Values) > 0 {
+			groups.add(site, telemetry.Device(s.Metric["device"]), kind, metric, s.Values[len(s.Values)-1].sample)
+		}
+	}
+	return nil
+}
+
+// missing gives the names of the series that may have samples in a window and are
+// in no group yet, by device, but for those whose samples, older than what has been
+// searched, would be too old beside the group's. It asks the store's index only.
+func (p *Prometheus) missing(ctx context.Context, groups grouping, selector string, site telemetry.Site, window time.Duration, now time.Time, searched time.Duration) (map[telemetry.Device][]string, error) {
+	var found []map[string]string
+	if err := p.post(ctx, "series", url.Values{"match[]": {selector}, "start": {stampOf(now.Add(-window))}, "end": {stampOf(now)}}, &found); err != nil {
+		return nil, err
+	}
+	out := map[telemetry.Device][]string{}
+	for _, labels := range found {
+		name, device := labels["__name__"], telemetry.Device(labels["device"])
+		kind, metric, ok := p.split(name)
+		if !ok {
+			continue
+		}
+		group := groups[groupKey{site, device, kind}]
+		if _, have := group[metric]; !have && !now.Add(-searched).Before(newestOf(group).Add(-together)) {
+			out[device] = append(out[device], name)
+		}
+	}
+	return out, nil
 }
 
 // names is a regular expression of series' names: those of kinds, or of all.
@@ -167,7 +213,7 @@ func (p *Prometheus) split(name string) (telemetry.Kind, telemetry.Metric, bool)
 // in it, at the first day.
 func (p *Prometheus) First(ctx context.Context, device telemetry.Device, site telemetry.Site, from time.Time) (Reading, bool, error) {
 	now := p.Now()
-	for _, window := range []time.Duration{time.Hour, 25 * time.Hour} {
+	for _, window := range []time.Duration{time.Hour, firstWithin} {
 		end := from.Add(window)
 		if end.After(now) {
 			end = now
@@ -183,7 +229,7 @@ func (p *Prometheus) First(ctx context.Context, device telemetry.Device, site te
 		groups := grouping{}
 		for _, s := range found {
 			if kind, metric, ok := p.split(s.Metric["__name__"]); ok && kind != telemetry.Status && len(s.Values) > 0 {
-				groups.add(site, device, kind, metric, s.Values[0])
+				groups.add(site, device, kind, metric, s.Values[0].sample)
 			}
 		}
 		if r, ok := groups.first(); ok {
@@ -193,64 +239,11 @@ func (p *Prometheus) First(ctx context.Context, device telemetry.Device, site te
 	return Reading{}, false, nil
 }
 
-// grouping brings samples together to readings.
-type grouping map[groupKey]map[telemetry.Metric]promSample
-
-type groupKey struct {
-	site   telemetry.Site
-	device telemetry.Device
-	kind   telemetry.Kind
-}
-
-func (g grouping) add(site telemetry.Site, device telemetry.Device, kind telemetry.Kind, metric telemetry.Metric, s promSample) {
-	k := groupKey{site, device, kind}
-	if g[k] == nil {
-		g[k] = map[telemetry.Metric]promSample{}
-	}
-	g[k][metric] = s
-}
-
-// newest is each group's newest values, those of about the same time.
-func (g grouping) newest() (out []Reading) {
-	for k, values := range g {
-		r := Reading{Site: k.site, Device: k.device, Kind: k.kind, Values: map[telemetry.Metric]float64{}}
-		for _, s := range values {
-			if s.time.After(r.Time) {
-				r.Time = s.time
-			}
-		}
-		for m, s := range values {
-			if r.Time.Sub(s.time) <= together {
-				r.Values[m] = s.value
-			}
-		}
-		out = append(out, r)
-	}
-	return newer(out, nil)
-}
-
-// first is the first reading of all, with the values of exactly that moment.
-func (g grouping) first() (r Reading, ok bool) {
-	for k, values := range g {
-		for _, s := range values {
-			if !ok || s.time.Before(r.Time) {
-				r, ok = Reading{Site: k.site, Device: k.device, Kind: k.kind, Time: s.time}, true
-			}
-		}
-	}
-	r.Values = map[telemetry.Metric]float64{}
-	for m, s := range g[groupKey{r.Site, r.Device, r.Kind}] {
-		if s.time.Equal(r.Time) {
-			r.Values[m] = s.value
-		}
-	}
-	return r, ok
-}
-
 // Series implements [Readings].
 func (p *Prometheus) Series(ctx context.Context, q SeriesQuery) ([]DeviceSeries, error) {
 	type stamped map[time.Time]*SeriesPoint
 	byDevice := map[telemetry.Device]stamped{}
+	offset := p.offset(q)
 	for _, f := range []struct {
 		name string
 		set  func(*SeriesPoint, float64)
@@ -260,8 +253,8 @@ func (p *Prometheus) Series(ctx context.Context, q SeriesQuery) ([]DeviceSeries,
 		{"max_over_time", func(s *SeriesPoint, v float64) { s.Max = v }},
 	} {
 		found, err := p.ask(ctx, "query_range", url.Values{
-			"query": {fmt.Sprintf("%s(%s_%s{site=%q}[%dms])", f.name, q.Kind, q.Metric, q.Site, q.Step.Milliseconds())},
-			"start": {stampOf(q.From.Add(q.Step))}, "end": {stampOf(q.To)}, "step": {strconv.FormatFloat(q.Step.Seconds(), 'f', -1, 64)}})
+			"query": {fmt.Sprintf("%s(%s_%s{site=%q}[%dms]%s)", f.name, q.Kind, q.Metric, q.Site, q.Step.Milliseconds(), offsetText(offset))},
+			"start": {stampOf(q.From.Add(q.Step - offset))}, "end": {stampOf(q.To.Add(-offset))}, "step": {strconv.FormatFloat(q.Step.Seconds(), 'f', -1, 64)}})
 		if err != nil {
 			return nil, err
 		}
@@ -271,10 +264,11 @@ func (p *Prometheus) Series(ctx context.Context, q SeriesQuery) ([]DeviceSeries,
 				byDevice[d] = stamped{}
 			}
 			for _, v := range s.Values {
-				if byDevice[d][v.time] == nil {
-					byDevice[d][v.time] = &SeriesPoint{Time: v.time, Min: v.value, Mean: v.value, Max: v.value}
+				at := v.time.Add(offset)
+				if byDevice[d][at] == nil {
+					byDevice[d][at] = &SeriesPoint{Time: at, Min: v.value, Mean: v.value, Max: v.value}
 				}
-				f.set(byDevice[d][v.time], v.value)
+				f.set(byDevice[d][at], v.value)
 			}
 		}
 	}
@@ -289,4 +283,22 @@ func (p *Prometheus) Series(ctx context.Context, q SeriesQuery) ([]DeviceSeries,
 	}
 	slices.SortFunc(out, func(a, b DeviceSeries) int { return strings.Compare(string(a.Device), string(b.Device)) })
 	return out, nil
+}
+
+// settled is how old a moment must be for VictoriaMetrics to answer for it as it
+// is: for younger ones (-search.latencyOffset, 30 s by default) it repeats the step
+// before, and hides a gap.
+const settled = 5 * time.Minute
+
+// offset is how much earlier than meant a query is evaluated, so that all its
+// moments are settled; the query looks ahead by as much.
+func (p *Prometheus) offset(q SeriesQuery) time.Duration {
+	return max(0, q.To.Sub(p.Now().Add(-settled)).Truncate(time.Second))
+}
+
+func offsetText(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" offset -%dms", d.Milliseconds())
 }

@@ -26,6 +26,7 @@ type Ingest struct {
 		Quarantine(context.Context, ingest.QuarantineFilter) ([]ingest.Quarantined, error)
 		Reasons(context.Context) ([]ingest.ReasonCount, error)
 	}
+	History  ingest.History
 	Redriver interface {
 		Redrive(context.Context, ingest.QuarantineFilter) (ingest.RedriveResult, error)
 	}
@@ -88,6 +89,9 @@ func role(least string) map[string]any { return map[string]any{"role": least} }
 func (g Ingest) Register(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "get-ledger", Method: http.MethodGet, Path: "/api/v1/ledger",
 		Summary: "What became of every message, by gateway", Tags: []string{"ingest"}, Metadata: role("viewer")}, g.ledger)
+	huma.Register(api, huma.Operation{OperationID: "get-ledger-history", Method: http.MethodGet, Path: "/api/v1/ledger/history",
+		Summary:     "What became of the messages in time, by gateway",
+		Description: "Minutes are kept for two days, hours for 400.", Tags: []string{"ingest"}, Metadata: role("viewer")}, g.history)
 	huma.Register(api, huma.Operation{OperationID: "list-quarantine", Method: http.MethodGet, Path: "/api/v1/quarantine",
 		Summary: "Messages that could not be stored, wholly or in part", Tags: []string{"ingest"}, Metadata: role("viewer")}, g.list)
 	huma.Register(api, huma.Operation{OperationID: "get-quarantined", Method: http.MethodGet, Path: "/api/v1/quarantine/{id}",
