@@ -9,10 +9,12 @@ import (
 	"log/slog"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/haidang-iot/haidang/devices"
 	"github.com/haidang-iot/haidang/devices/access"
 	"github.com/haidang-iot/haidang/devices/api"
+	"github.com/haidang-iot/haidang/ingest"
 	"github.com/haidang-iot/haidang/ingest/broker"
 	"github.com/haidang-iot/haidang/ingest/ledger"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
@@ -131,9 +133,16 @@ func (c credentials) Issue(ctx context.Context, _ devices.By, ids []telemetry.De
 
 // doorkeeper lets the parts of this process and devices in at the embedded
 // broker. It refuses devices until access control is there.
+//
+// A device is kept waiting until the gateways have subscribed: a message that
+// nobody has subscribed to yet is acknowledged by the broker and gone. After the
+// very first start their subscriptions are there before they are.
 type doorkeeper struct {
-	parts   map[string]partPass
-	control atomic.Pointer[access.Control]
+	parts map[string]partPass
+	// open lets in whoever comes, without asking.
+	open       bool
+	control    atomic.Pointer[access.Control]
+	subscribed chan struct{} // closed once the gateways have
 }
 
 // partPass is what a gateway or the simulator of this process may do; its
@@ -142,6 +151,8 @@ type partPass struct {
 	password           string
 	publish, subscribe []string
 	clientIDs          []string
+	// first says that others wait for it.
+	first bool
 }
 
 const (
@@ -152,10 +163,10 @@ const (
 	simulatedPrefix = "sim"
 )
 
-func newDoorkeeper(cfg Config) *doorkeeper {
-	k := &doorkeeper{parts: map[string]partPass{}}
+func newDoorkeeper(cfg Config, open bool) *doorkeeper {
+	k := &doorkeeper{parts: map[string]partPass{}, open: open, subscribed: make(chan struct{})}
 	for _, g := range cfg.Gateways {
-		p := partPass{password: rand.Text(), clientIDs: []string{clientID(g.Name)}}
+		p := partPass{password: rand.Text(), clientIDs: []string{clientID(g.Name)}, first: true}
 		for _, s := range g.Subscriptions {
 			p.subscribe = append(p.subscribe, s.Filter)
 		}
@@ -175,7 +186,19 @@ func (k *doorkeeper) Authenticate(ctx context.Context, login broker.Login) (brok
 		if subtle.ConstantTimeCompare([]byte(p.password), []byte(login.Password)) != 1 {
 			return broker.Grant{}, access.RefusedSecret
 		}
+		if !p.first {
+			if err := k.wait(ctx); err != nil {
+				return broker.Grant{}, err
+			}
+		}
 		return broker.Grant{Identity: "part " + login.Username, Publish: p.publish, Subscribe: p.subscribe, ClientIDs: p.clientIDs, Internal: true}, nil
+	}
+	if err := k.wait(ctx); err != nil {
+		return broker.Grant{}, err
+	}
+	if k.open {
+		all := []string{"#"}
+		return broker.Grant{Identity: "anybody", Publish: all, Subscribe: all, ClientIDs: []string{"*"}}, nil
 	}
 	c := k.control.Load()
 	if c == nil {
@@ -187,6 +210,53 @@ func (k *doorkeeper) Authenticate(ctx context.Context, login broker.Login) (brok
 	}
 	return broker.Grant{Identity: g.Identity, Publish: g.Publish, Subscribe: g.Subscribe, ClientIDs: g.ClientIDs}, nil
 }
+
+// wait waits for the gateways' subscriptions.
+func (k *doorkeeper) wait(ctx context.Context) error {
+	select {
+	case <-k.subscribed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// admitAfter lets devices in once all gateways have subscribed. One that cannot,
+// for what is wrong in its configuration, does not keep out the devices of all
+// others for ever.
+func (k *doorkeeper) admitAfter(gateways []*ingest.Gateway, log *slog.Logger) func(context.Context) error {
+	return func(ctx context.Context) error {
+		look, enough := time.NewTicker(10*time.Millisecond), time.NewTimer(subscribeWait)
+		defer look.Stop()
+		defer enough.Stop()
+		for {
+			missing := ""
+			for _, g := range gateways {
+				if s := g.State(); !s.Connected {
+					missing = s.Gateway + ": " + s.Detail
+				}
+			}
+			if missing == "" {
+				break
+			}
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-enough.C:
+				log.Warn("devices are let in although a gateway has not subscribed: what they send to it may be lost", "gateway", missing)
+			case <-look.C:
+				continue
+			}
+			break
+		}
+		close(k.subscribed)
+		<-ctx.Done()
+		return nil
+	}
+}
+
+// subscribeWait is how long devices are kept waiting for a gateway.
+const subscribeWait = 30 * time.Second
 
 // refused has access control write down what the broker refused.
 func (k *doorkeeper) refused(r broker.Refusal) {

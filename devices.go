@@ -22,7 +22,9 @@ type devicesCommand struct {
 	Swap      devicesSwap      `cmd:"" help:"Replace a device at its site; the site's history goes on."`
 	Maintain  devicesMaintain  `cmd:"" help:"Begin maintenance: readings are stored, silence is no fault."`
 	Resume    devicesResume    `cmd:"" help:"End maintenance, or take a retired device into use again."`
+	Remove    devicesRemove    `cmd:"" help:"Take devices from their sites; they can stand elsewhere."`
 	Retire    devicesRetire    `cmd:"" help:"Take devices out of use for good."`
+	Secret    devicesSecret    `cmd:"" help:"Devices' MQTT secrets: issue, list, revoke."`
 	Heard     devicesHeard     `cmd:"" help:"List devices that spoke and are not registered."`
 	Check     devicesCheck     `cmd:"" help:"Is a device received, and if not, why? Exit 1 if not."`
 	Changes   devicesChanges   `cmd:"" help:"The journal: who changed what, when and why."`

@@ -82,7 +82,7 @@ func (c *upCommand) Run(ctx context.Context, out *output) (err error) {
 	if err != nil {
 		return err
 	}
-	keeper := newDoorkeeper(here.config)
+	keeper := newDoorkeeper(here.config, !c.MQTTCredentials)
 	b, j, err := c.openBroker(ctx, keeper, here)
 	if err != nil {
 		return err
@@ -107,6 +107,7 @@ func (c *upCommand) Run(ctx context.Context, out *output) (err error) {
 	var parts actors
 	l.run(&parts, here.srv)
 	parts.add("gateways", runAll(gateways))
+	parts.add("doorkeeper", keeper.admitAfter(gateways, here.log))
 	if c.Simulate > 0 {
 		if pass, ok := passes[simulatorUser]; ok {
 			source.Username, source.Password = simulatorUser, pass.password
@@ -130,8 +131,11 @@ func (c *upCommand) Run(ctx context.Context, out *output) (err error) {
 // watchDevices has the broker ask access control, if it is to, and returns what
 // the parts of this process then show it.
 func (c *upCommand) watchDevices(keeper *doorkeeper, l *guarded, b *broker.Broker) map[string]partPass {
-	if !c.MQTTCredentials {
+	switch {
+	case c.BrokerURL != "":
 		return nil
+	case !c.MQTTCredentials:
+		return keeper.parts
 	}
 	keeper.control.Store(l.control)
 	// What a device may do is decided when it connects: a changed one must again.
@@ -160,8 +164,9 @@ func (c *upCommand) openBroker(ctx context.Context, keeper *doorkeeper, here *ci
 			return nil, nil, err
 		}
 	}
+	o.Authenticator = keeper
 	if c.MQTTCredentials {
-		o.Authenticator, o.OnRefused = keeper, keeper.refused
+		o.OnRefused = keeper.refused
 	}
 	b, err := broker.Start(ctx, o)
 	if err != nil {

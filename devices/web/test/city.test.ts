@@ -160,7 +160,7 @@ describe('the field team', () => {
     await p.getByRole('button', { name: 'Kiểm tra dữ liệu' }).click()
     await p.getByText('Chưa nghe thấy thiết bị').waitFor()
     await expect(city.publish(air('aq-0042'), { pm25: 12.4 }, { ...login, secret: 'wrong' })).rejects.toThrow()
-    await p.getByText('Sai mật mã thiết bị').waitFor()
+    await p.getByText('Sai mật khẩu thiết bị').waitFor()
     await city.publish(air('aq-0042'), '{"pm25":99999}', login)
     await p.getByText('Lý do: Ngoài khoảng đo.').waitFor()
     expect(await p.locator('code').textContent()).toBe('{"pm25":99999}')

@@ -126,6 +126,11 @@ const shots = [
   ['ledger', '/ledger', { act: (p) => p.locator('svg rect').nth(3).waitFor({ state: 'attached' }) }],
   ['import', '/import', { sizes: ['phone'] }],
   ['import-errors', '/import', { sizes: ['desktop'], act: async (p) => { await p.locator('input[type=file]').setInputFiles({ name: 'thiet-bi.csv', mimeType: 'text/csv', buffer: Buffer.from(csv) }); await p.getByText('2 trong 3 dòng có lỗi').waitFor() } }],
+  ['labels', '/labels', { act: (p) => p.locator('main input[type=checkbox]').nth(1).waitFor() }],
+  ['export', '/export', { sizes: ['phone', 'desktop'] }],
+  ['journal', '/journal', { sizes: ['phone', 'desktop'] }],
+  ['tokens', '/tokens', { sizes: ['phone', 'desktop'] }],
+  ['account', '/account', { sizes: ['phone'] }],
 ]
 
 const TALLEST = 1400 // CSS pixels of a page that are shown
