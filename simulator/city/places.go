@@ -102,6 +102,9 @@ func Places() []Place {
 	places := make([]Place, 0, 64)
 	for _, p := range table() {
 		p.Kinds = slices.Clone(p.Setting.Kinds())
+		if p.Site == "trung-tam-ninh-hoa" { // the town's centre has the river's gauge
+			p.Kinds = append([]telemetry.Kind{telemetry.WaterLevel}, p.Kinds...)
+		}
 		places = append(places, p)
 	}
 	return places
