@@ -33,7 +33,9 @@ func floodLevels(s floodStation) []knot {
 			{6*day + 7, 8.31},  // listed
 			{8*day + 12, 5.43}, // listed: 23 November; the hour is assumed
 			{11 * day, 4.75}, {15 * day, 4.3}, {18*day + 22, 4.35}, {19*day + 2, 4.75},
+			{19*day + 2.25, 5.18}, {19*day + 2.5, 5.63}, {19*day + 2.75, 6.08},
 			{19*day + 3, 6.52}, // listed: 4 December, the fastest rise, 1.77 m/h
+			{19*day + 3.5, 7.34},
 			{19*day + 4, 8.15}, // listed
 			{19*day + 8, 8.9}, {20*day + 12, 6.3}, {22 * day, 4.7}, {24 * day, 4.0}, {27 * day, 3.46},
 		}

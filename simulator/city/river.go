@@ -33,7 +33,7 @@ type gauge struct {
 // constants and all others are assumptions [M].
 func gaugeOf(site telemetry.Site, setting Setting) gauge {
 	cai := gauge{gain: 0.80, lag: 2, fast: 3, slow: 24, catchment: caiCatchment, floodScale: 1}
-	dinh := gauge{gain: 0.30, lag: 4, fast: 8, slow: 48, catchment: dinhCatchment, floodScale: 1}
+	dinh := gauge{gain: 0.36, lag: 4, fast: 8, slow: 48, catchment: dinhCatchment, floodScale: 1}
 	switch site {
 	case "dong-trang":
 		cai.dry, cai.wet, cai.flood, cai.rating, cai.baseFlow = 2.7, 3.46, dongTrang, 60, 12

@@ -69,7 +69,7 @@ func (s *station) demand(m moment, d *mood) float64 {
 		return (1-e.tourism)*d.travel*c.travelling.at(m.hour) + e.tourism*d.leisure*c.goingOut.at(m.hour)
 	}
 	local := 1 - e.tourism - e.market*0.7
-	free := 0.6 * min(1.3, d.leisure)
+	free := 0.5 * min(1.3, d.leisure)
 	return local*(d.work*c.commuting.at(m.hour)+max(0, 1-d.work)*free*c.goingOut.at(m.hour)) +
 		e.tourism*d.leisure*c.goingOut.at(m.hour) + e.market*0.7*d.trade*c.trading.at(m.hour)
 }
