@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -85,6 +86,12 @@ const (
 	textStyle, number = `font-size="12"`, `font-size="10" fill="#666"`
 )
 
+// short writes a number with three or four digits.
+func short(v float64) string {
+	digits := max(0, 3-int(math.Ceil(math.Log10(math.Max(math.Abs(v), 0.01)))))
+	return strconv.FormatFloat(v, 'f', digits, 64)
+}
+
 // plot draws a figure: a row for each metric, a column for each week.
 func plot(c *city.City, f figure, weeks []time.Time) ([]byte, city.Place) {
 	var place city.Place
@@ -102,7 +109,7 @@ func plot(c *city.City, f figure, weeks []time.Time) ([]byte, city.Place) {
 	for w, from := range weeks {
 		for d := range 7 {
 			x := float64(left+w*(wide+gap)) + float64(d)*dayWidth
-			fmt.Fprintf(&b, `<text x="%.0f" y="20" %s>%s</text>`+"\n", x+4, number, from.AddDate(0, 0, d).Format("Mon 2 Jan"))
+			fmt.Fprintf(&b, `<text x="%.0f" y="20" %s>%s</text>`+"\n", x+4, number, from.AddDate(0, 0, d).Format("Mon 2"))
 		}
 	}
 	for i, ch := range channels {
@@ -136,7 +143,7 @@ func plot(c *city.City, f figure, weeks []time.Time) ([]byte, city.Place) {
 			unit += " since"
 		}
 		fmt.Fprintf(&b, `<text x="8" y="%.0f" %s>%s</text><text x="8" y="%.0f" %s>%s</text>`+"\n", y+26, textStyle, ch.Metric, y+40, number, unit)
-		fmt.Fprintf(&b, `<text x="%d" y="%.0f" text-anchor="end" %s>%.4g</text><text x="%d" y="%.0f" text-anchor="end" %s>%.4g</text>`+"\n", left-4, y+9, number, most, left-4, y+high, number, low)
+		fmt.Fprintf(&b, `<text x="%d" y="%.0f" text-anchor="end" %s>%s</text><text x="%d" y="%.0f" text-anchor="end" %s>%s</text>`+"\n", left-4, y+9, number, short(most), left-4, y+high, number, short(low))
 		for w := range weeks {
 			x := float64(left + w*(wide+gap))
 			fmt.Fprintf(&b, `<rect x="%.0f" y="%.0f" width="%d" height="%d" fill="none" stroke="#ccc"/>`, x, y, wide, high)
@@ -146,7 +153,7 @@ func plot(c *city.City, f figure, weeks []time.Time) ([]byte, city.Place) {
 			b.WriteString(`<path fill="none" stroke="#0b5cad" stroke-width="1.2" d="`)
 			for h, v := range values[w] {
 				mark := "L"
-				if h == 0 {
+				if h == 0 || m.Unit == "°" && math.Abs(v-values[w][h-1]) > 180 { // through north
 					mark = "M"
 				}
 				fmt.Fprintf(&b, "%s%.1f %.1f", mark, x+float64(h)*wide/hours, y+high-(v-low)/(most-low)*high)
