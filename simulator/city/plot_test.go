@@ -35,8 +35,8 @@ func figures() []figure {
 	}
 }
 
-// TestSignalsPage holds the plotted page to the model: go test -run SignalsPage
-// -update ./simulator/city writes it.
+// TestSignalsPage holds the plotted page to the model: go test ./simulator/city -run SignalsPage
+// -update writes it.
 func TestSignalsPage(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("another architecture may round a cosine differently")
@@ -47,7 +47,7 @@ func TestSignalsPage(t *testing.T) {
 	weeks := []time.Time{time.Date(2025, 3, 10, 0, 0, 0, 0, zone), time.Date(2025, 11, 16, 0, 0, 0, 0, zone)}
 	folder := filepath.Join("..", "..", "docs")
 	var page strings.Builder
-	page.WriteString("# The city's signals\n\nWhat `simulator/city` says of one week, seed 1: on the left an ordinary one in the dry season, from Monday\n10 March 2025, on the right that of the flood, from Sunday 16 November 2025. Each line is a metric, hour by hour, as it\nis at the place, without an instrument's noise. Both weeks have the same scale. Written by\n`go test -run SignalsPage -update ./simulator/city`; a test holds the page to the model.\n")
+	page.WriteString("# The city's signals\n\nWhat `simulator/city` says of one week, seed 1: on the left an ordinary one in the dry season, from Monday\n10 March 2025, on the right that of the flood, from Sunday 16 November 2025. Each line is a metric, hour by hour, as it\nis at the place, without an instrument's noise. Both weeks have the same scale. Written by\n`go test ./simulator/city -run SignalsPage -update`; a test holds the page to the model.\n")
 	for _, f := range figures() {
 		name := fmt.Sprintf("%s-%s.svg", f.kind, f.site)
 		svg, place := plot(c, f, weeks)
@@ -74,7 +74,7 @@ func check(t *testing.T, file string, want []byte) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(have, want) {
-		t.Errorf("%s is not what the model says; look at it again after go test -run SignalsPage -update ./simulator/city", file)
+		t.Errorf("%s is not what the model says; look at it again after go test ./simulator/city -run SignalsPage -update", file)
 	}
 }
 
@@ -88,6 +88,9 @@ const (
 
 // short writes a number with three or four digits.
 func short(v float64) string {
+	if math.Abs(v) < 0.005 {
+		return "0"
+	}
 	digits := max(0, 3-int(math.Ceil(math.Log10(math.Max(math.Abs(v), 0.01)))))
 	return strconv.FormatFloat(v, 'f', digits, 64)
 }

@@ -56,8 +56,6 @@ type roadState struct {
 // units are how much road a motorcycle, car, bus, truck and bicycle take, in cars.
 func units() [5]float64 { return [5]float64{0.3, 1, 2.2, 2.2, 0.25} }
 
-func (s *station) road(t time.Time) *roadState { return s.roads.at(t.UnixMilli(), s.roadAt) }
-
 func (s *station) moodAt(date int64) *mood {
 	return s.moods[date&7].at(date, func(date int64) mood { return s.mood(date, s.Locality) })
 }
