@@ -9,12 +9,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/haidang-iot/haidang/devices/seed"
 	"github.com/haidang-iot/haidang/ingest"
 	"github.com/haidang-iot/haidang/ingest/codec"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 	"github.com/haidang-iot/haidang/simulator"
-	"github.com/haidang-iot/haidang/simulator/city"
 	"github.com/haidang-iot/haidang/simulator/scenario"
 )
 
@@ -205,25 +203,5 @@ func compareFate(t *testing.T, d *simulator.Device, e simulator.Emission, got ou
 		if v, ok := got.points[k]; !ok || v != pt.Value {
 			say("%s is %v (%v), should be %v", k, v, ok, pt.Value)
 		}
-	}
-}
-
-// Places of the city that the registry knows too have its names, wards and
-// positions.
-func TestCityPlacesAreTheRegistrys(t *testing.T) {
-	known := 0
-	for _, s := range seed.Sites() {
-		for _, p := range city.Places() {
-			if p.Site != s.ID {
-				continue
-			}
-			known++
-			if p.Name != s.Name || p.Locality != s.Locality || p.Ward != s.Ward || p.Lat != s.Position.Lat || p.Lon != s.Position.Lon {
-				t.Errorf("the city has %+v, the registry %+v", p, s)
-			}
-		}
-	}
-	if known < 40 {
-		t.Errorf("only %d places are the registry's", known)
 	}
 }

@@ -142,6 +142,9 @@ func floodRain(s *storm) (rain [regions]course) {
 		for i := range level {
 			// The event ends when it is told to; what it did to rivers goes on.
 			level[i] = from[i] * factor * (1 - ease((s.from+float64(i)-s.to)/6))
+			if r < caiCatchment { // a catchment's mean is even, a town's rain is not
+				level[i] *= 0.1 + 0.9*unit(mix(s.salt, uint64(i/5))) + 0.9*unit(mix(s.salt+uint64(r), uint64(i)))
+			}
 		}
 		rain[r] = newCourse(s.from, level)
 	}

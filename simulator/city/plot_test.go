@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -34,8 +35,8 @@ func figures() []figure {
 	}
 }
 
-// TestSignalsPage holds the plotted page to the model: go test -run SignalsPage
-// -update ./simulator/city writes it.
+// TestSignalsPage holds the plotted page to the model: go test ./simulator/city -run SignalsPage
+// -update writes it.
 func TestSignalsPage(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("another architecture may round a cosine differently")
@@ -46,7 +47,7 @@ func TestSignalsPage(t *testing.T) {
 	weeks := []time.Time{time.Date(2025, 3, 10, 0, 0, 0, 0, zone), time.Date(2025, 11, 16, 0, 0, 0, 0, zone)}
 	folder := filepath.Join("..", "..", "docs")
 	var page strings.Builder
-	page.WriteString("# The city's signals\n\nWhat `simulator/city` says of one week, seed 1: on the left an ordinary one in the dry season, from Monday\n10 March 2025, on the right that of the flood, from Sunday 16 November 2025. Each line is a metric, hour by hour, as it\nis at the place, without an instrument's noise. Both weeks have the same scale. Written by\n`go test -run SignalsPage -update ./simulator/city`; a test holds the page to the model.\n")
+	page.WriteString("# The city's signals\n\nWhat `simulator/city` says of one week, seed 1: on the left an ordinary one in the dry season, from Monday\n10 March 2025, on the right that of the flood, from Sunday 16 November 2025. Each line is a metric, hour by hour, as it\nis at the place, without an instrument's noise. Both weeks have the same scale. Written by\n`go test ./simulator/city -run SignalsPage -update`; a test holds the page to the model.\n")
 	for _, f := range figures() {
 		name := fmt.Sprintf("%s-%s.svg", f.kind, f.site)
 		svg, place := plot(c, f, weeks)
@@ -73,7 +74,7 @@ func check(t *testing.T, file string, want []byte) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(have, want) {
-		t.Errorf("%s is not what the model says; look at it again after go test -run SignalsPage -update ./simulator/city", file)
+		t.Errorf("%s is not what the model says; look at it again after go test ./simulator/city -run SignalsPage -update", file)
 	}
 }
 
@@ -84,6 +85,15 @@ const (
 	hours, dayWidth   = 168, wide / 7.0
 	textStyle, number = `font-size="12"`, `font-size="10" fill="#666"`
 )
+
+// short writes a number with three or four digits.
+func short(v float64) string {
+	if math.Abs(v) < 0.005 {
+		return "0"
+	}
+	digits := max(0, 3-int(math.Ceil(math.Log10(math.Max(math.Abs(v), 0.01)))))
+	return strconv.FormatFloat(v, 'f', digits, 64)
+}
 
 // plot draws a figure: a row for each metric, a column for each week.
 func plot(c *city.City, f figure, weeks []time.Time) ([]byte, city.Place) {
@@ -102,7 +112,7 @@ func plot(c *city.City, f figure, weeks []time.Time) ([]byte, city.Place) {
 	for w, from := range weeks {
 		for d := range 7 {
 			x := float64(left+w*(wide+gap)) + float64(d)*dayWidth
-			fmt.Fprintf(&b, `<text x="%.0f" y="20" %s>%s</text>`+"\n", x+4, number, from.AddDate(0, 0, d).Format("Mon 2 Jan"))
+			fmt.Fprintf(&b, `<text x="%.0f" y="20" %s>%s</text>`+"\n", x+4, number, from.AddDate(0, 0, d).Format("Mon 2"))
 		}
 	}
 	for i, ch := range channels {
@@ -136,7 +146,7 @@ func plot(c *city.City, f figure, weeks []time.Time) ([]byte, city.Place) {
 			unit += " since"
 		}
 		fmt.Fprintf(&b, `<text x="8" y="%.0f" %s>%s</text><text x="8" y="%.0f" %s>%s</text>`+"\n", y+26, textStyle, ch.Metric, y+40, number, unit)
-		fmt.Fprintf(&b, `<text x="%d" y="%.0f" text-anchor="end" %s>%.4g</text><text x="%d" y="%.0f" text-anchor="end" %s>%.4g</text>`+"\n", left-4, y+9, number, most, left-4, y+high, number, low)
+		fmt.Fprintf(&b, `<text x="%d" y="%.0f" text-anchor="end" %s>%s</text><text x="%d" y="%.0f" text-anchor="end" %s>%s</text>`+"\n", left-4, y+9, number, short(most), left-4, y+high, number, short(low))
 		for w := range weeks {
 			x := float64(left + w*(wide+gap))
 			fmt.Fprintf(&b, `<rect x="%.0f" y="%.0f" width="%d" height="%d" fill="none" stroke="#ccc"/>`, x, y, wide, high)
@@ -146,7 +156,7 @@ func plot(c *city.City, f figure, weeks []time.Time) ([]byte, city.Place) {
 			b.WriteString(`<path fill="none" stroke="#0b5cad" stroke-width="1.2" d="`)
 			for h, v := range values[w] {
 				mark := "L"
-				if h == 0 {
+				if h == 0 || m.Unit == "°" && math.Abs(v-values[w][h-1]) > 180 { // through north
 					mark = "M"
 				}
 				fmt.Fprintf(&b, "%s%.1f %.1f", mark, x+float64(h)*wide/hours, y+high-(v-low)/(most-low)*high)

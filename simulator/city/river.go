@@ -112,6 +112,7 @@ type water struct {
 	heads  []course // of events other than floods
 	knots  []knot
 	hourly memo[[2]float64]
+	days   [32]memo[spell]
 	// filling is a reservoir's yearly course, others' that of their base.
 	filling monthly
 }
@@ -172,7 +173,7 @@ func (w *water) head(n int64) (head float64) {
 	}
 	h := float64(n)
 	for date, first := floorDiv(n, 24), floorDiv(n-int64(5*g.slow+g.lag), 24)-1; date >= first; date-- {
-		s := w.city.spell(date, &w.rain)
+		s := w.days[date&31].at(date, func(date int64) spell { return w.city.spell(date, &w.rain) })
 		soak := 0.0
 		for i := range s.n {
 			if i == 0 {
