@@ -94,5 +94,11 @@ export const field = {
   'check.cadence': ['Thiết bị loại này thường gửi mỗi {time}.', 'Such a device usually reports every {time}.'],
   'check.offline': ['Chưa có mạng nên chưa kiểm tra được.', 'Without a network this cannot be checked.'],
   'check.no_right': ['Cần quyền hiện trường để kiểm tra.', 'Only the field team can check.'],
+  'check.flagged': ['Thiết bị tự báo lỗi đo', 'The instrument reports an error'],
+  'check.flagged.do': ['Đã nhận dữ liệu, nhưng thiết bị đánh dấu số liệu là lỗi. Kiểm tra đầu đo trước khi rời đi.', 'Data comes in, but the instrument flags it as faulty. Check the sensor before you leave.'],
+  'check.calibrating': ['Thiết bị đang hiệu chuẩn; số liệu chưa dùng được.', 'The instrument is calibrating; its values are not good yet.'],
+  'check.before': ['{n} bản tin gửi trước khi đăng ký còn trong cách ly.', '{n} messages sent before the registration are still in quarantine.'],
+  'reg.heard': ['Thiết bị đã gửi {n} bản tin, từ {time}.', 'The device has sent {n} messages, since {time}.'],
+  'reg.heard.take': ['Tính là lắp từ lúc đó, để số liệu đang chờ được lưu cho điểm này', 'Count it as installed since then, so that what waits is stored for this site'],
   'check.open': ['Mở trang điểm đo', 'Open the site'],
 } as const satisfies Record<string, readonly [vi: string, en: string]>
