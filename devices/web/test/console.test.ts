@@ -85,7 +85,7 @@ describe('the field app', () => {
     await p.context().setOffline(false)
     await p.locator('[data-state=sent]').waitFor({ timeout: 30_000 })
     await p.getByRole('button', { name: 'Kiểm tra dữ liệu' }).click()
-    await p.getByText('Chưa nghe thấy thiết bị').waitFor()
+    await p.getByText('Chưa nhận được tín hiệu').waitFor()
     await p.getByText('Đã nhận dữ liệu').waitFor({ timeout: 20_000 })
 
     expect(server.city.requests.size).toBe(1)

@@ -15,11 +15,12 @@ const rank = ['installation', 'device', 'site']
 const deviceOf = (c: Change) => c.device ?? (c.entity === 'device' ? c.id : undefined)
 const siteOf = (c: Change) => c.site ?? (c.entity === 'site' ? c.id : undefined)
 
-/** Folds the changes of each act, in their order. */
-export function acts(changes: Change[]): Act[] {
-  const out: Act[] = []
-  for (const some of bundles(changes)) out.push(...fold(some))
-  return out
+/** Folds the changes of each act, in their order. Where more are to come, the last
+ *  act may have been cut: it waits for the rest. */
+export function acts(changes: Change[], more = false): Act[] {
+  const all = bundles(changes)
+  if (more && all.length > 1) all.pop()
+  return all.flatMap(fold)
 }
 
 function bundles(changes: Change[]): Change[][] {

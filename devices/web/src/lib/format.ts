@@ -30,7 +30,7 @@ function decimals(value: number): number {
  *  "12.24, 109.19" become "12,24; 109,19". What stands in quotation marks was
  *  typed by somebody and stays. */
 export function decimalCommas(text: string): string {
-  return text.replace(/"(?:[^"\\]|\\.)*"|(?<![\w.])([-−]?\d+)\.(\d+)(, (?=[-−]?\d+\.\d))?(?![\w]|\.\d)/g, (whole, a?: string, b?: string, pair?: string) =>
+  return text.replace(/"(?:[^"\\]|\\.)*"|(?<![\w.])([-−]?\d+)\.(\d+)(?!\w|\.\d)(, (?=[-−]?\d+\.\d))?/g, (whole, a?: string, b?: string, pair?: string) =>
     a === undefined ? whole : `${a},${b}${pair ? '; ' : ''}`,
   )
 }

@@ -83,7 +83,7 @@ function addOurs(map: MapLibre, ground: Ground) {
   })
   map.addLayer({
     id: 'locality-names', type: 'symbol', source: 'wards', filter: ['==', ['get', 'of'], 'locality'], maxzoom: NEAR,
-    layout: { ...text, 'text-field': ['get', 'name'], 'text-size': 15 * scale, 'text-letter-spacing': 0.04, 'text-variable-anchor': ['center', 'top', 'bottom', 'left', 'right'], 'text-radial-offset': 1.2 },
+    layout: { ...text, 'text-field': ['get', 'name'], 'text-size': 15 * scale, 'text-letter-spacing': 0.04, 'text-variable-anchor-offset': ['center', [0, 0], 'left', [1.5, 0], 'right', [-1.5, 0], 'left', [4, 0], 'right', [-4, 0], 'top', [0, 1.5], 'bottom', [0, -1.5]] },
     paint: { ...halo, 'text-color': c.text },
   })
   map.addLayer({

@@ -15,7 +15,7 @@ export function explained(p: MessageProblem, m: Quarantined, metric: Metric | un
   if (word('problem', known) === known) return p.detail
   const unit = metric?.unit ? ` ${metric.unit}` : ''
   const text = t(`problem.${known}` as Key, {
-    locality, kind, device, size: bytes(m.size), min: metric ? num(metric.min) + unit : '', max: metric ? num(metric.max) + unit : '',
+    locality, kind, device, size: bytes(m.size), min: metric ? num(metric.min) : '', max: metric ? num(metric.max) + unit : '',
   })
   const value = received(p, m)
   return value ? `${text} ${t('problem.got', { value })}` : text

@@ -83,7 +83,7 @@ export const field = {
   'check.title': ['Kiểm tra dữ liệu', 'Live check'],
   'check.waiting': ['Đang chờ dữ liệu đầu tiên…', 'Waiting for the first reading…'],
   'check.receiving': ['Đã nhận dữ liệu', 'Data received'],
-  'check.never_heard': ['Chưa nghe thấy thiết bị', 'Never heard'],
+  'check.never_heard': ['Chưa nhận được tín hiệu', 'Never heard'],
   'check.never_heard.do': ['Kiểm tra nguồn, ăng-ten và địa chỉ máy chủ trong thiết bị.', 'Check its power, its antenna and the server address in the device.'],
   'check.wrong_secret': ['Sai mật khẩu thiết bị', 'Wrong secret'],
   'check.wrong_secret.do': ['Thiết bị có kết nối nhưng bị từ chối. Cấp mật khẩu mới và nạp vào thiết bị.', 'It connects and is refused. Issue a new secret and put it into the device.'],
