@@ -25,6 +25,7 @@ vi.setConfig({ testTimeout: 4 * PATIENCE, hookTimeout: 4 * PATIENCE })
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const photo = readFileSync(new URL('../public/icon-192.png', import.meta.url))
+const another = readFileSync(new URL('../public/apple-touch-icon.png', import.meta.url))
 const HERE = { lat: 12.2588, lon: 109.1985, accuracy: 6 } // what the phone says, see browser.mjs
 
 let city: any
@@ -175,7 +176,7 @@ describe('the field team', () => {
     const pictures = there.getByRole('button', { name: /^Ảnh aq-0042/ })
     await expect.poll(() => pictures.count(), { timeout: PATIENCE }).toBe(1)
     await expect.poll(() => pictures.locator('img').first().evaluate((i: HTMLImageElement) => i.naturalWidth), { timeout: PATIENCE }).toBeGreaterThan(0)
-    await there.locator('section[aria-labelledby=installations] input[type=file]').setInputFiles({ name: 'b.png', mimeType: 'image/png', buffer: photo })
+    await there.locator('section[aria-labelledby=installations] input[type=file]').setInputFiles({ name: 'b.png', mimeType: 'image/png', buffer: another })
     await expect.poll(() => pictures.count(), { timeout: PATIENCE }).toBe(2)
     expect((await city.call('GET', `/installations/${installation.id}/photos`)).photos).toHaveLength(2)
     await pictures.last().click()

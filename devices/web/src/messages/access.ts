@@ -133,6 +133,8 @@ export const access = {
   'journal.at': ['tại', 'at'],
   'journal.times': ['{n} lần, từ {since}', '{n} times since {since}'],
   'journal.made': ['kèm tạo mới: {what}', 'with it made: {what}'],
+  'journal.made_by': ['do {who} tạo', 'made by {who}'],
+  'who.start': ['lần khởi động đầu', 'the first start'],
   'who.token': ['{account}, qua mã API {token}', '{account}, by API token {token}'],
   'who.seed': ['danh mục ban đầu', 'initial lists'],
   'who.admission': ['hệ thống', 'the system'],
