@@ -242,7 +242,6 @@ func (l *link) pump(ctx context.Context, w *wire) error {
 // window; it then returns how many messages it wrote and did not flush, for if
 // they are lost nobody will say so.
 func (l *link) sendDue(ctx context.Context, w *wire) (unflushed uint64, err error) {
-	var payload []byte
 	for n := 0; n < burst && !l.stopped && len(l.flight) < l.sim.o.InFlight; n++ {
 		next, ok := l.plan.Peek()
 		now := l.sim.o.Now()
@@ -265,8 +264,8 @@ func (l *link) sendDue(ctx context.Context, w *wire) (unflushed uint64, err erro
 		if now.Sub(next.Due) > lateAfterSeconds*time.Second {
 			l.sim.counters.late.Add(1)
 		}
-		payload = l.sim.fleet.appendPayload(payload[:0], next)
-		if err := w.publish(l.sim.fleet.devices[next.Device].topic, payload, id, false); err != nil {
+		e := l.plan.Write(next)
+		if err := w.publish(e.Topic, e.Payload, id, e.Retain); err != nil {
 			return unflushed, err
 		}
 		l.takeAcks(w)

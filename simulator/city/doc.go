@@ -1,0 +1,2 @@
+// Package city knows what is true in a simulated Khánh Hòa at any time.
+package city
