@@ -1,0 +1,105 @@
+package limits_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+	"github.com/haidang-iot/haidang/ingest/telemetry/limits"
+)
+
+// A row that no reading can ever be compared with is a mistake.
+func TestTableFitsTheCatalogue(t *testing.T) {
+	catalogue := telemetry.NewCatalogue()
+	for _, l := range limits.All() {
+		kind := catalogue.Kind(l.Kind)
+		if kind == nil {
+			t.Errorf("%s: no kind %s", l.ID, l.Kind)
+			continue
+		}
+		metric := kind.Metric([]byte(l.Metric))
+		switch {
+		case metric == nil:
+			t.Errorf("%s: %s has no metric %s", l.ID, l.Kind, l.Metric)
+			continue
+		case (l.Statistic == limits.Sum) != (metric.Form == telemetry.Amount):
+			t.Errorf("%s: only amounts are added up", l.ID)
+		}
+		if l.Statistic != limits.Sum && l.Statistic != limits.Rise {
+			if _, ok := metric.Check(l.Value); !ok {
+				t.Errorf("%s: %v %s is outside the catalogue's range", l.ID, l.Value, metric.Unit)
+			}
+		}
+		if l.Window <= 0 || l.Severity < limits.Watch || l.Severity > limits.Extreme || l.Basis < limits.Law || l.Basis > limits.Operational {
+			t.Errorf("%s: window %v, severity %d, basis %d", l.ID, l.Window, l.Severity, l.Basis)
+		}
+		if l.NameVI == "" || l.NameEN == "" || l.Reference == "" {
+			t.Errorf("%s: a name or its reference is missing", l.ID)
+		}
+	}
+}
+
+// At no time are there two rows of one id: which would count?
+func TestIDsAreUniqueInForce(t *testing.T) {
+	for at := time.Date(2020, 1, 1, 12, 0, 0, 0, time.UTC); at.Year() < 2032; at = at.AddDate(0, 0, 1) {
+		seen := map[string]bool{}
+		for _, l := range limits.At(at) {
+			if seen[l.ID] {
+				t.Fatalf("%s is in force twice on %v", l.ID, at)
+			}
+			seen[l.ID] = true
+		}
+	}
+}
+
+func TestFinerParticlesSince2026(t *testing.T) {
+	for date, want := range map[string]float64{"2023-09-11": 0, "2023-09-12": 50, "2025-12-31": 50, "2026-01-01": 45} {
+		at, err := time.ParseInLocation(time.DateOnly, date, time.FixedZone("", 7*3600))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got float64
+		for _, l := range limits.At(at) {
+			if l.ID == "air-pm25-24h" {
+				got = l.Value
+			}
+		}
+		if got != want {
+			t.Errorf("on %s PM2.5 may be %v, want %v", date, got, want)
+		}
+	}
+}
+
+func TestHolds(t *testing.T) {
+	night := find(t, "noise-ordinary-night")
+	for hour, want := range map[int]bool{20: false, 21: true, 23: true, 0: true, 5: true, 6: false, 12: false} {
+		at := time.Date(2026, 3, 1, hour, 30, 0, 0, time.FixedZone("", 7*3600)).UTC()
+		if got := night.Holds(at); got != want {
+			t.Errorf("at %d:30 in Vietnam the limit of the night holds: %v", hour, got)
+		}
+	}
+	if !find(t, "flood-rise").Holds(time.Now()) {
+		t.Error("a limit without hours does not hold now")
+	}
+}
+
+func TestCrossed(t *testing.T) {
+	flood, oxygen := find(t, "flood-bd3-dong-trang"), find(t, "farm-do-5")
+	if flood.Crossed(10.99) || !flood.Crossed(11) || oxygen.Crossed(5) || !oxygen.Crossed(4.99) {
+		t.Error("the limit is crossed on the wrong side")
+	}
+	if !flood.For("dong-trang", "") || flood.For("dien-phu", "") || oxygen.For("x", limits.AreaRiver) || !oxygen.For("x", limits.AreaAquaculture) {
+		t.Error("the limit is about the wrong sites")
+	}
+}
+
+func find(t *testing.T, id string) limits.Limit {
+	t.Helper()
+	for _, l := range limits.All() {
+		if l.ID == id {
+			return l
+		}
+	}
+	t.Fatalf("no limit %s", id)
+	return limits.Limit{}
+}

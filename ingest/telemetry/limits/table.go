@@ -1,0 +1,180 @@
+package limits
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+)
+
+const (
+	hour = time.Hour
+	day  = 24 * time.Hour
+)
+
+// All is the whole table, rows no longer in force included.
+func All() []Limit {
+	var out []Limit
+	for _, part := range [][]Limit{air(), flood(), rain(), weather(), noise(), water()} {
+		out = append(out, part...)
+	}
+	return out
+}
+
+const (
+	qcvn05 = "QCVN 05:2023/BTNMT"
+	qcvn26 = "QCVN 26:2010/BTNMT; thay bằng QCVN 26:2025/BNNMT, chưa đối chiếu"
+	qcvn08 = "QCVN 08:2023/BTNMT, mức B"
+	qcvn10 = "QCVN 10-MT:2015/BTNMT; thay bằng QCVN 10:2023, chưa đối chiếu"
+)
+
+// air is QCVN 05:2023/BTNMT, in force since 12 September 2023.
+func air() []Limit {
+	row := func(m telemetry.Metric, name string, window time.Duration, windowVI, windowEN string, value float64, basis Basis) Limit {
+		return Limit{
+			ID: fmt.Sprintf("air-%s-%s", m, windowEN), Kind: telemetry.AirQuality, Metric: m, Statistic: Mean, Window: window, Value: value,
+			Severity: Watch, Since: since(2023, 9, 12), Basis: basis, Reference: qcvn05,
+			NameVI: fmt.Sprintf("%s trung bình %s", name, windowVI), NameEN: fmt.Sprintf("%s, mean of %s", name, windowEN),
+		}
+	}
+	const h1, h8, h24 = "1 giờ", "8 giờ", "24 giờ"
+	pm25 := row(telemetry.PM25, "PM2,5", day, h24, "24h", 50, Law)
+	pm25.Until = since(2026, 1, 1)
+	pm25From2026 := row(telemetry.PM25, "PM2,5", day, h24, "24h", 45, Operational)
+	pm25From2026.Since, pm25From2026.Reference = since(2026, 1, 1), qcvn05+" (mức áp dụng từ 01/01/2026, ngày chưa đối chiếu)"
+	return []Limit{
+		row(telemetry.SO2, "SO₂", hour, h1, "1h", 350, Law), row(telemetry.SO2, "SO₂", day, h24, "24h", 125, Law),
+		row(telemetry.CO, "CO", hour, h1, "1h", 30_000, Law), row(telemetry.CO, "CO", 8*hour, h8, "8h", 10_000, Law),
+		row(telemetry.NO2, "NO₂", hour, h1, "1h", 200, Law), row(telemetry.NO2, "NO₂", day, h24, "24h", 100, Law),
+		row(telemetry.O3, "O₃", hour, h1, "1h", 200, Law), row(telemetry.O3, "O₃", 8*hour, h8, "8h", 120, Law),
+		row(telemetry.TSP, "Tổng bụi lơ lửng", hour, h1, "1h", 300, Operational), row(telemetry.TSP, "Tổng bụi lơ lửng", day, h24, "24h", 200, Operational),
+		row(telemetry.PM10, "PM10", day, h24, "24h", 100, Operational),
+		pm25, pm25From2026,
+	}
+}
+
+// Station is a river gauge with its alarm levels in metres above its own datum:
+// never compare two stations' levels.
+type Station struct {
+	Site           telemetry.Site
+	NameVI, NameEN string
+	// Alarm are báo động I, II and III; Record is the highest on record, 0 if
+	// unknown, in RecordYear.
+	Alarm      [3]float64
+	Record     float64
+	RecordYear int
+	// Basis of each alarm level.
+	Basis [3]Basis
+}
+
+// Stations are the river gauges of the area. The first two are as the national
+// flood service (VNDMS) publishes them; the others are derived from bulletins of
+// November 2025, and what stands between two of those is operational.
+func Stations() []Station {
+	return []Station{
+		{"dong-trang", "Đồng Trăng (sông Cái Nha Trang)", "Dong Trang (Cai Nha Trang River)", [3]float64{8.0, 9.5, 11.0}, 13.42, 2009, [3]Basis{Law, Law, Law}},
+		{"trung-tam-ninh-hoa", "Ninh Hòa (sông Dinh)", "Ninh Hoa (Dinh River)", [3]float64{4.2, 5.0, 5.7}, 6.58, 1986, [3]Basis{Law, Law, Law}},
+		{"dien-phu", "Diên Phú (sông Cái Nha Trang)", "Dien Phu (Cai Nha Trang River)", [3]float64{4.5, 5.0, 5.5}, 0, 0, [3]Basis{Secondary, Operational, Secondary}},
+		{"duc-my", "Dục Mỹ (sông Dinh)", "Duc My (Dinh River)", [3]float64{15.5, 16.5, 17.5}, 0, 0, [3]Basis{Secondary, Secondary, Operational}},
+	}
+}
+
+// flood is each station's alarm levels, its record, and a fast rise anywhere.
+func flood() []Limit {
+	const reference = "Quyết định 05/2020/QĐ-TTg theo VNDMS; phụ lục chưa đối chiếu"
+	var out []Limit
+	for _, s := range Stations() {
+		row := func(id, nameVI, nameEN string, value float64, severity Severity, basis Basis) Limit {
+			return Limit{
+				ID: fmt.Sprintf("flood-%s-%s", id, s.Site), Kind: telemetry.WaterLevel, Metric: telemetry.Level, Sites: []telemetry.Site{s.Site},
+				Statistic: Last, Window: hour, Value: value, Severity: severity, Basis: basis, Reference: reference,
+				NameVI: nameVI + " tại " + s.NameVI, NameEN: nameEN + " at " + s.NameEN,
+			}
+		}
+		roman := [3]string{"I", "II", "III"}
+		for i, v := range s.Alarm {
+			out = append(out, row(fmt.Sprintf("bd%d", i+1), "Báo động "+roman[i], "Flood alarm "+roman[i], v, Severity(i+1), s.Basis[i]))
+		}
+		if s.Record > 0 {
+			out = append(out, row("record", fmt.Sprintf("Vượt lũ lịch sử %d", s.RecordYear), fmt.Sprintf("Above the record of %d", s.RecordYear), s.Record, Extreme, Law))
+		}
+	}
+	return append(out, Limit{
+		ID: "flood-rise", Kind: telemetry.WaterLevel, Metric: telemetry.Level, Statistic: Rise, Window: hour, Value: 0.5, Severity: Warning,
+		Basis: Operational, Reference: "Ngưỡng vận hành; tháng 11–12/2025 Đồng Trăng lên đến 1,77 m/h",
+		NameVI: "Nước lên nhanh", NameEN: "Fast rise of water",
+	})
+}
+
+// rain is the bulletins' scale; the numbers of the scale are unconfirmed.
+func rain() []Limit {
+	row := func(id string, window time.Duration, value float64, s Severity, basis Basis, reference, vi, en string) Limit {
+		return Limit{ID: id, Kind: telemetry.Weather, Metric: telemetry.Rain, Statistic: Sum, Window: window, Value: value, Severity: s,
+			Basis: basis, Reference: reference, NameVI: vi, NameEN: en}
+	}
+	const scale, press = "Cấp mưa trong bản tin khí tượng, chưa đối chiếu văn bản", "Bản tin cảnh báo của đài khí tượng, theo báo chí"
+	return []Limit{
+		row("rain-heavy-24h", day, 51, Watch, Operational, scale, "Mưa to trong 24 giờ", "Heavy rain in 24 h"),
+		row("rain-very-heavy-24h", day, 100, Warning, Operational, scale, "Mưa rất to trong 24 giờ", "Very heavy rain in 24 h"),
+		row("rain-very-heavy-12h", 12*hour, 50, Warning, Operational, scale, "Mưa rất to trong 12 giờ", "Very heavy rain in 12 h"),
+		row("rain-80mm-3h", 3*hour, 80, Danger, Secondary, press, "Mưa trên 80 mm trong 3 giờ", "Over 80 mm of rain in 3 h"),
+		row("rain-100mm-3h", 3*hour, 100, Extreme, Secondary, press, "Mưa trên 100 mm trong 3 giờ", "Over 100 mm of rain in 3 h"),
+	}
+}
+
+// weather is heat, wind and ultraviolet.
+func weather() []Limit {
+	row := func(id string, m telemetry.Metric, stat Statistic, window time.Duration, value float64, s Severity, basis Basis, reference, vi, en string) Limit {
+		return Limit{ID: id, Kind: telemetry.Weather, Metric: m, Statistic: stat, Window: window, Value: value, Severity: s,
+			Basis: basis, Reference: reference, NameVI: vi, NameEN: en}
+	}
+	const heat, beaufort, who = "Ngưỡng nắng nóng trong bản tin, chưa đối chiếu văn bản", "Quyết định 18/2021/QĐ-TTg (cấp gió Beaufort)", "Chỉ số UV của WHO, chưa đối chiếu"
+	return []Limit{
+		row("heat-35", telemetry.Temperature, Mean, hour, 35, Watch, Operational, heat, "Nắng nóng", "Heat"),
+		row("heat-37", telemetry.Temperature, Mean, hour, 37, Warning, Operational, heat, "Nắng nóng gay gắt", "Severe heat"),
+		row("heat-39", telemetry.Temperature, Mean, hour, 39, Danger, Operational, heat, "Nắng nóng đặc biệt gay gắt", "Extreme heat"),
+		row("wind-6", telemetry.WindSpeed, Mean, 10*time.Minute, 10.8, Watch, Law, beaufort, "Gió mạnh cấp 6", "Wind of Beaufort 6"),
+		row("wind-8", telemetry.WindSpeed, Mean, 10*time.Minute, 17.2, Warning, Law, beaufort, "Gió bão cấp 8", "Gale, Beaufort 8"),
+		row("wind-10", telemetry.WindSpeed, Mean, 10*time.Minute, 24.5, Danger, Law, beaufort, "Gió bão mạnh cấp 10", "Storm, Beaufort 10"),
+		row("wind-12", telemetry.WindSpeed, Mean, 10*time.Minute, 32.7, Extreme, Law, beaufort, "Gió bão rất mạnh cấp 12", "Hurricane force, Beaufort 12"),
+		row("uv-8", telemetry.UVIndex, Mean, hour, 8, Watch, Operational, who, "Chỉ số UV rất cao", "Very high UV index"),
+		row("uv-11", telemetry.UVIndex, Mean, hour, 11, Warning, Operational, who, "Chỉ số UV cực cao", "Extreme UV index"),
+	}
+}
+
+// noise is QCVN 26:2010, whose successor's table nobody has read yet: so it is
+// operational, whatever it once was.
+func noise() []Limit {
+	row := func(id string, area Area, value float64, from, to int, vi, en string) Limit {
+		return Limit{ID: id, Kind: telemetry.Noise, Metric: telemetry.LAeq, Area: area, Statistic: Mean, Window: hour, Value: value, From: from, To: to,
+			Severity: Watch, Basis: Operational, Reference: qcvn26, NameVI: vi, NameEN: en}
+	}
+	return []Limit{
+		row("noise-special-day", AreaSpecial, 55, 6, 21, "Ồn ban ngày, khu vực đặc biệt", "Noise by day, special area"),
+		row("noise-special-night", AreaSpecial, 45, 21, 6, "Ồn ban đêm, khu vực đặc biệt", "Noise at night, special area"),
+		row("noise-ordinary-day", AreaOrdinary, 70, 6, 21, "Ồn ban ngày, khu vực thông thường", "Noise by day, ordinary area"),
+		row("noise-ordinary-night", AreaOrdinary, 55, 21, 6, "Ồn ban đêm, khu vực thông thường", "Noise at night, ordinary area"),
+	}
+}
+
+// water is oxygen and acidity of rivers, beaches and farms.
+func water() []Limit {
+	row := func(id string, area Area, m telemetry.Metric, below bool, value float64, s Severity, basis Basis, reference, vi, en string) Limit {
+		return Limit{ID: id, Kind: telemetry.WaterQuality, Metric: m, Area: area, Statistic: Mean, Window: hour, Below: below, Value: value,
+			Severity: s, Basis: basis, Reference: reference, NameVI: vi, NameEN: en}
+	}
+	const farm = "Ngưỡng vận hành vùng nuôi, chưa đối chiếu"
+	return []Limit{
+		row("river-do", AreaRiver, telemetry.DissolvedOxygen, true, 5, Watch, Secondary, qcvn08, "Oxy hòa tan thấp, nước mặt", "Low dissolved oxygen, surface water"),
+		row("river-ph-low", AreaRiver, telemetry.PH, true, 6.0, Watch, Secondary, qcvn08, "pH thấp, nước mặt", "Low pH, surface water"),
+		row("river-ph-high", AreaRiver, telemetry.PH, false, 8.5, Watch, Secondary, qcvn08, "pH cao, nước mặt", "High pH, surface water"),
+		row("river-tss", AreaRiver, telemetry.SuspendedSolids, false, 100, Watch, Operational, qcvn08, "Chất rắn lơ lửng cao, nước mặt", "High suspended solids, surface water"),
+		row("bathing-do", AreaBathing, telemetry.DissolvedOxygen, true, 4, Watch, Secondary, qcvn10, "Oxy hòa tan thấp, bãi tắm", "Low dissolved oxygen, bathing water"),
+		row("bathing-ph-low", AreaBathing, telemetry.PH, true, 6.5, Watch, Secondary, qcvn10, "pH thấp, bãi tắm", "Low pH, bathing water"),
+		row("bathing-ph-high", AreaBathing, telemetry.PH, false, 8.5, Watch, Secondary, qcvn10, "pH cao, bãi tắm", "High pH, bathing water"),
+		row("farm-do-5", AreaAquaculture, telemetry.DissolvedOxygen, true, 5, Watch, Secondary, qcvn10, "Oxy hòa tan thấp, vùng nuôi", "Low dissolved oxygen, aquaculture"),
+		row("farm-do-35", AreaAquaculture, telemetry.DissolvedOxygen, true, 3.5, Danger, Operational, farm, "Oxy hòa tan nguy hiểm, vùng nuôi", "Dangerous oxygen, aquaculture"),
+		row("farm-temperature", AreaAquaculture, telemetry.Temperature, false, 32, Watch, Operational, farm, "Nước nóng, vùng nuôi", "Warm water, aquaculture"),
+		row("farm-salinity-low", AreaAquaculture, telemetry.Salinity, true, 15, Warning, Operational, farm, "Độ mặn thấp, vùng nuôi", "Low salinity, aquaculture"),
+	}
+}
