@@ -69,7 +69,7 @@ func newBuilder(f *Fleet, events []city.Event) *builder {
 
 // sky is the weather that batteries at a place feel.
 func (b *builder) sky(p *city.Place) *sky {
-	var s sky
+	s := new(sky)
 	for _, c := range b.city.Channels(city.Station{Place: *p, Size: 1, Every: time.Hour}, telemetry.Weather) {
 		switch c.Metric {
 		case telemetry.SolarRadiation:
@@ -78,7 +78,7 @@ func (b *builder) sky(p *city.Place) *sky {
 			s.temperature = c.Signal
 		}
 	}
-	return &s
+	return s
 }
 
 // station is what a device of a kind finds at its spot of a place. The first of

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"math"
+	"sync/atomic"
 	"time"
 
 	"github.com/haidang-iot/haidang/ingest/telemetry"
@@ -226,12 +227,8 @@ func (f *Fleet) voltage(d *Device, at time.Time, until time.Duration) (volts flo
 // charge is how full a solar device's battery is, from 0 to 1, after the noons of
 // the two days before.
 func (f *Fleet) charge(d *Device, at time.Time) float64 {
-	const local = 7 * time.Hour
-	noon := at.Add(local).Truncate(day).Add(-local - day + 12*time.Hour)
-	sun := f.sky(d).radiation
-	mean := (sun.At(noon) + sun.At(noon.Add(-day))) / 2
 	shade := 0.7 + 0.3*unit(mix(d.salt, 53))
-	return min(max((mean*shade-60)/450, 0), 1)
+	return min(max((f.sky(d).noons(at)*shade-60)/450, 0), 1)
 }
 
 // hourOfDay is the local hour with its fraction.
@@ -239,9 +236,30 @@ func hourOfDay(at time.Time) float64 {
 	return float64((at.UnixMilli()+7*3600_000)%86400_000) / 3600_000
 }
 
-// sky is the weather over a device that its battery feels.
+// sky is the weather over a place that batteries feel.
 type sky struct {
 	radiation, temperature city.Signal
+	// last is the answer of the last day asked for: nearly every message asks for
+	// the same. Whoever finds another day computes anew, so it changes no answer.
+	last atomic.Pointer[noons]
+}
+
+type noons struct {
+	date int64 // of the local day, since 1970
+	mean float64
+}
+
+// noons is the mean radiation of the noons of yesterday and the day before.
+func (s *sky) noons(at time.Time) float64 {
+	const zone, date = 7 * 3600, 86400
+	today := (at.Unix() + zone) / date
+	if n := s.last.Load(); n != nil && n.date == today {
+		return n.mean
+	}
+	noon := time.Unix(today*date-zone-date/2, 0)
+	n := &noons{date: today, mean: (s.radiation.At(noon) + s.radiation.At(noon.Add(-day))) / 2}
+	s.last.Store(n)
+	return n.mean
 }
 
 func (f *Fleet) sky(d *Device) *sky { return f.skies[d.place.Site] }
