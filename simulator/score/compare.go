@@ -122,7 +122,7 @@ func (c *comparison) run() {
 			r, g := &c.readings[i], &c.groups[j]
 			seq, ok := g.seq()
 			want, told := r.value(telemetry.Sequence)
-			if ok && told && seq != want && 2*g.agrees(r) < len(r.values) {
+			if ok && told && seq != want {
 				missing, stray = append(missing, r), append(stray, g)
 				paired[g] = r
 			} else {

@@ -255,15 +255,16 @@ func (s *Scorer) whose(devices []int) (vi, en string) {
 		}
 		return n == len(devices)
 	}
+	kindVI := strings.ToLower(first.Kind.NameVI)
 	switch {
 	case same(func(*simulator.Device) bool { return true }):
 		return fmt.Sprintf("toàn bộ %d thiết bị", len(devices)), fmt.Sprintf("all %d devices", len(devices))
 	case same(func(d *simulator.Device) bool { return d.Locality == first.Locality }):
 		return fmt.Sprintf("toàn bộ %d thiết bị ở %s", len(devices), first.Locality), fmt.Sprintf("all %d devices of %s", len(devices), first.Locality)
 	case same(func(d *simulator.Device) bool { return d.Kind.Kind == first.Kind.Kind }):
-		return fmt.Sprintf("toàn bộ %d thiết bị %s", len(devices), first.Kind.Kind), fmt.Sprintf("all %d devices of %s", len(devices), first.Kind.Kind)
+		return fmt.Sprintf("toàn bộ %d thiết bị %s", len(devices), kindVI), fmt.Sprintf("all %d devices of %s", len(devices), first.Kind.Kind)
 	case same(func(d *simulator.Device) bool { return d.Locality == first.Locality && d.Kind.Kind == first.Kind.Kind }):
-		return fmt.Sprintf("toàn bộ %d thiết bị %s ở %s", len(devices), first.Kind.Kind, first.Locality), fmt.Sprintf("all %d devices of %s in %s", len(devices), first.Kind.Kind, first.Locality)
+		return fmt.Sprintf("toàn bộ %d thiết bị %s ở %s", len(devices), kindVI, first.Locality), fmt.Sprintf("all %d devices of %s in %s", len(devices), first.Kind.Kind, first.Locality)
 	}
 	var names []string
 	for _, i := range devices[:min(len(devices), 3)] {
@@ -322,7 +323,7 @@ func (s *Scorer) losses(all []*result) (Defect, bool) {
 	}
 	var vi, en []string
 	if name := in(kinds, func(k rowKey) string { return string(k.kind) }); name != "" {
-		vi, en = append(vi, "chỉ ở loại "+name), append(en, "only of "+name)
+		vi, en = append(vi, "chỉ ở loại "+strings.ToLower(telemetry.NewCatalogue().Kind(telemetry.Kind(name)).NameVI)), append(en, "only of "+name)
 	}
 	if name := in(places, func(k rowKey) string { return string(k.locality) }); name != "" {
 		vi, en = append(vi, "chỉ ở "+name), append(en, "only in "+name)

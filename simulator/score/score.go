@@ -59,7 +59,6 @@ type Scorer struct {
 	readings  int64
 	buckets   [bucketCount]bucket
 	elsewhere map[telemetry.Device]int64
-	stored    atomic.Int64 // samples seen
 }
 
 type rowKey struct {
@@ -153,7 +152,7 @@ func (s *Scorer) Run(ctx context.Context) (*Report, error) {
 	}
 	r := s.report()
 	r.Delay = delay
-	if r.Total.Expected-r.Total.Undecided > 0 && s.stored.Load() == 0 {
+	if t := r.Total; t.Lost > 0 && t.Lost == t.Expected-t.Undecided && t.Unexpected == 0 {
 		return nil, fmt.Errorf("verify %s from %s to %s: %w (%s): was it sent there, and at this time? `haidang simulate --scenario` sends it; --at says to when its time line was moved",
 			s.o.Scenario.Name, shown(s.o.From), shown(s.o.To), ErrNothing, s.o.Store)
 	}
@@ -407,7 +406,6 @@ func (s *Scorer) readInto(ctx context.Context, have map[telemetry.Device][]sampl
 	if err != nil {
 		return fmt.Errorf("read %s: %w", s.o.Store, err)
 	}
-	s.stored.Add(int64(len(got)))
 	for _, g := range got {
 		have[g.series.Device] = append(have[g.series.Device], g)
 	}

@@ -164,14 +164,14 @@ type fact struct {
 func (r *Report) facts(l Language) []fact {
 	m := r.Messages
 	out := []fact{{Name: l.pick("Bản tin", "Messages"), Text: fmt.Sprintf(
-		l.pick("%s theo kịch bản; %s không được gửi (khoảng trống có lý do), %s lưu, %s lưu một phần, %s vào khu chờ, %s lặp, %s không ai nghe",
+		l.pick("%s theo kịch bản; %s không được gửi (khoảng trống có lý do), %s lưu, %s lưu một phần, %s bị cách ly, %s lặp, %s không ai nghe",
 			"%s planned; %s were never sent (gaps that are explained), %s stored, %s stored in part, %s quarantined, %s duplicates, %s that nobody subscribes to"),
 		grouped(m.Planned), grouped(m.Unsent), grouped(m.Stored), grouped(m.Partial), grouped(m.Quarantined), grouped(m.Repeated), grouped(m.Unsubscribed))}}
 	if m.Undecided > 0 {
 		out = append(out, fact{Name: l.pick("Chưa rõ", "Undecided"), Text: fmt.Sprintf(
 			l.pick("%s bản tin tùy vào lúc nhận được; --sent cho biết lúc đó", "%s messages hang on when they were received; --sent says when that was"), grouped(m.Undecided))})
 	}
-	q := fact{Name: l.pick("Khu chờ", "Quarantine"), Text: l.pick("không kiểm tra (cần --url của thành phố)", "not checked (give --url of the city)")}
+	q := fact{Name: l.pick("Cách ly", "Quarantine"), Text: l.pick("không kiểm tra (cần --url của thành phố)", "not checked (give --url of the city)")}
 	if r.Quarantine != nil {
 		var want, have int64
 		for _, row := range r.Quarantine.Rows {
