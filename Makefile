@@ -51,10 +51,19 @@ test: tools console-test ## the console's tests, vet, staticcheck and all tests 
 	echo "==> go test $$race"; \
 	go test $$race -vet=off -timeout 20m ./...
 
-console-test: ## types and unit tests of the console
+# It also builds the console, which `go test` then has in the program: the tests
+# of deploy/e2e drive a browser against that.
+console-test: ## types, unit and browser tests of the console
 	@if command -v npm >/dev/null; then \
 		echo "==> console"; \
-		cd $(CONSOLE) && npm ci --no-audit --no-fund && npm run check && npm run test:unit; \
+		cd $(CONSOLE); npm ci --no-audit --no-fund; npm run check; npm run test:unit; \
+		if [ -x "$${CHROMIUM:-/usr/bin/chromium}" ]; then \
+			npm run test:browser; \
+		elif [ "$${CI:-}" = true ]; then \
+			echo "Chromium is not installed, and CI=true allows no skip: apt-get install chromium"; exit 1; \
+		else \
+			npm run build; echo "==> console: not tested in a browser, Chromium is not installed"; \
+		fi; \
 	elif [ "$${CI:-}" = true ]; then \
 		echo "Node.js is not installed, and CI=true allows no skip: apt-get install nodejs npm"; exit 1; \
 	else \

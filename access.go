@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/haidang-iot/haidang/devices"
 	"github.com/haidang-iot/haidang/devices/access"
@@ -21,17 +22,32 @@ import (
 
 // accessFlags say who is asked to prove who they are.
 type accessFlags struct {
-	Login bool `help:"Ask people to log in. The first start prints a link that makes the first administrator. Without it, and while nobody has an account, who is on this machine is administrator."`
+	Login bool `help:"Ask people to log in, as is done beyond the loopback anyway. The first start prints a link that makes the first administrator. Without it, and while nobody has an account, who is on this machine is administrator."`
+	oidcFlags
+	EMQXSecret string `name:"emqx-secret" env:"HAIDANG_EMQX_SECRET" help:"Secret by which EMQX may ask who a device is and what it may do; better given in the environment." placeholder:"SECRET"`
 }
 
-// control opens access control over the registry's store.
-func (r *registry) control(ctx context.Context, f accessFlags, e access.Exposure, log *slog.Logger, ended func(telemetry.Device)) (*access.Control, access.NewLink, error) {
+// minShared is the least length of a secret that two programs share.
+const minShared = 20
+
+func (f accessFlags) check() error {
+	if n := len(f.EMQXSecret); n > 0 && n < minShared {
+		return fmt.Errorf("HAIDANG_EMQX_SECRET has %d characters and could be guessed: give at least %d, such as: openssl rand -base64 24", n, minShared)
+	}
+	return f.oidcFlags.check()
+}
+
+// control opens access control over the registry's store. Beyond this machine,
+// where no issuer vouches for people, it invites the first administrator without
+// being asked to.
+func (r *registry) control(ctx context.Context, f accessFlags, e access.Exposure, o access.Options) (*access.Control, access.NewLink, error) {
 	var link access.NewLink
-	c, err := access.New(access.Options{Store: r.store.Access(), Logger: log, OnEnded: ended})
+	o.Store = r.store.Access()
+	c, err := access.New(o)
 	if err != nil {
 		return nil, link, err
 	}
-	if f.Login {
+	if f.Login || e.Beyond() && o.OIDC == nil {
 		if link, e.Invited, err = c.FirstLink(ctx); err != nil {
 			return nil, link, err
 		}
@@ -44,9 +60,12 @@ func (r *registry) control(ctx context.Context, f accessFlags, e access.Exposure
 
 // serveRegistry adds the registry's and access control's operations.
 // An operation that does not say who may ask is a mistake of ours, and refused.
-func (l *loading) serveRegistry(s *server, c *access.Control, log *slog.Logger) (*api.API, error) {
+func (l *loading) serveRegistry(s *server, c *access.Control, f accessFlags, log *slog.Logger) (*api.API, error) {
 	a := api.New(l.registry.Registry)
 	a.Logger = log
+	if s.public != nil {
+		a.PublicURL = s.url()
+	}
 	a.Quarantine, a.Refusals, a.Credentials = waiting{l.ledger}, refusals{c}, credentials{c}
 	a.Presences = l.registry.presences
 	a.Asker = func(ctx context.Context) api.Asker {
@@ -57,6 +76,11 @@ func (l *loading) serveRegistry(s *server, c *access.Control, log *slog.Logger) 
 	l.registry.live = a.Live
 	a.Register(s.api)
 	c.Register(s.api)
+	s.mux.Handle("/auth/oidc/", c.OIDCHandler())
+	if f.EMQXSecret != "" {
+		s.mux.Handle("/api/v1/access/emqx/authentication", c.EMQXAuthentication(access.Secret(f.EMQXSecret)))
+		s.mux.Handle("/api/v1/access/emqx/authorization", c.EMQXAuthorization(access.Secret(f.EMQXSecret)))
+	}
 	if ids := access.Unguarded(s.api); len(ids) > 0 {
 		return nil, fmt.Errorf("operations without a least role: %s", strings.Join(ids, ", "))
 	}
@@ -68,25 +92,13 @@ type waiting struct{ *ledger.Ledger }
 
 // Waiting implements [api.Quarantine].
 func (w waiting) Waiting(ctx context.Context, d telemetry.Device) ([]api.Waiting, error) {
-	rows, err := w.Quarantine(ctx, ingest.QuarantineFilter{Device: d})
+	rows, err := w.Ledger.Waiting(ctx, d)
 	if err != nil {
 		return nil, err
 	}
-	var out []api.Waiting
-	at := map[telemetry.Reason]int{}
-	for i := len(rows) - 1; i >= 0; i-- { // the newest first
-		q := rows[i]
-		if len(q.Problems) == 0 {
-			continue
-		}
-		p := q.Problems[0]
-		n, ok := at[p.Reason]
-		if !ok {
-			n = len(out)
-			at[p.Reason] = n
-			out = append(out, api.Waiting{Reason: p.Reason, Detail: p.Detail, Received: q.Message.Received, Topic: q.Message.Topic, Payload: q.Message.Payload})
-		}
-		out[n].Count++
+	out := make([]api.Waiting, 0, len(rows))
+	for _, q := range rows {
+		out = append(out, api.Waiting{Reason: q.Problem.Reason, Detail: q.Problem.Detail, Count: q.Count, Received: q.Received, Topic: q.Topic, Payload: q.Payload})
 	}
 	return out, nil
 }
@@ -119,39 +131,74 @@ func (c credentials) Issue(ctx context.Context, _ devices.By, ids []telemetry.De
 	return out, nil
 }
 
-// doorkeeper lets gateways and devices in at the embedded broker. It refuses
-// everybody until access control is there.
+// doorkeeper lets the parts of this process and devices in at the embedded
+// broker. It refuses devices until access control is there.
+//
+// A device is kept waiting until the gateways have subscribed: a message that
+// nobody has subscribed to yet is acknowledged by the broker and gone. After the
+// very first start their subscriptions are there before they are.
 type doorkeeper struct {
-	gateways map[string]gatewayPass
-	control  atomic.Pointer[access.Control]
+	parts map[string]partPass
+	// open lets in whoever comes, without asking.
+	open       bool
+	control    atomic.Pointer[access.Control]
+	subscribed chan struct{} // closed once the gateways have
 }
 
-// gatewayPass is what one gateway of this process may do; its password is of
-// this process too.
-type gatewayPass struct {
-	password  string
-	subscribe []string
+// partPass is what a gateway or the simulator of this process may do; its
+// password is of this process too.
+type partPass struct {
+	password           string
+	publish, subscribe []string
+	clientIDs          []string
+	// first says that others wait for it.
+	first bool
 }
 
-func newDoorkeeper(cfg Config) *doorkeeper {
-	k := &doorkeeper{gateways: map[string]gatewayPass{}}
+const (
+	// simulatorUser is the one user of all simulated devices; no gateway or device
+	// can have a ~ in its name.
+	simulatorUser = "~simulator"
+	// simulatedPrefix begins their ids.
+	simulatedPrefix = "sim"
+)
+
+func newDoorkeeper(cfg Config, open bool) *doorkeeper {
+	k := &doorkeeper{parts: map[string]partPass{}, open: open, subscribed: make(chan struct{})}
 	for _, g := range cfg.Gateways {
-		p := gatewayPass{password: rand.Text()}
+		p := partPass{password: rand.Text(), clientIDs: []string{clientID(g.Name)}, first: true}
 		for _, s := range g.Subscriptions {
 			p.subscribe = append(p.subscribe, s.Filter)
 		}
-		k.gateways[clientID(g.Name)] = p
+		k.parts[clientID(g.Name)] = p
 	}
+	sim := partPass{password: rand.Text(), clientIDs: []string{simulatedPrefix + "*"}}
+	for _, l := range cfg.localities() {
+		sim.publish = append(sim.publish, "kh/"+string(l)+"/+/+")
+	}
+	k.parts[simulatorUser] = sim
 	return k
 }
 
 // Authenticate implements [broker.Authenticator].
 func (k *doorkeeper) Authenticate(ctx context.Context, login broker.Login) (broker.Grant, error) {
-	if g, ok := k.gateways[login.Username]; ok {
-		if subtle.ConstantTimeCompare([]byte(g.password), []byte(login.Password)) != 1 {
+	if p, ok := k.parts[login.Username]; ok {
+		if subtle.ConstantTimeCompare([]byte(p.password), []byte(login.Password)) != 1 {
 			return broker.Grant{}, access.RefusedSecret
 		}
-		return broker.Grant{Identity: "gateway " + login.Username, Subscribe: g.subscribe, ClientIDs: []string{login.Username}, Internal: true}, nil
+		if !p.first {
+			if err := k.wait(ctx); err != nil {
+				return broker.Grant{}, err
+			}
+		}
+		return broker.Grant{Identity: "part " + login.Username, Publish: p.publish, Subscribe: p.subscribe, ClientIDs: p.clientIDs, Internal: true}, nil
+	}
+	if err := k.wait(ctx); err != nil {
+		return broker.Grant{}, err
+	}
+	if k.open {
+		all := []string{"#"}
+		return broker.Grant{Identity: "anybody", Publish: all, Subscribe: all, ClientIDs: []string{"*"}}, nil
 	}
 	c := k.control.Load()
 	if c == nil {
@@ -163,6 +210,53 @@ func (k *doorkeeper) Authenticate(ctx context.Context, login broker.Login) (brok
 	}
 	return broker.Grant{Identity: g.Identity, Publish: g.Publish, Subscribe: g.Subscribe, ClientIDs: g.ClientIDs}, nil
 }
+
+// wait waits for the gateways' subscriptions.
+func (k *doorkeeper) wait(ctx context.Context) error {
+	select {
+	case <-k.subscribed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// admitAfter lets devices in once all gateways have subscribed. One that cannot,
+// for what is wrong in its configuration, does not keep out the devices of all
+// others for ever.
+func (k *doorkeeper) admitAfter(gateways []*ingest.Gateway, log *slog.Logger) func(context.Context) error {
+	return func(ctx context.Context) error {
+		look, enough := time.NewTicker(10*time.Millisecond), time.NewTimer(subscribeWait)
+		defer look.Stop()
+		defer enough.Stop()
+		for {
+			missing := ""
+			for _, g := range gateways {
+				if s := g.State(); !s.Connected {
+					missing = s.Gateway + ": " + s.Detail
+				}
+			}
+			if missing == "" {
+				break
+			}
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-enough.C:
+				log.Warn("devices are let in although a gateway has not subscribed: what they send to it may be lost", "gateway", missing)
+			case <-look.C:
+				continue
+			}
+			break
+		}
+		close(k.subscribed)
+		<-ctx.Done()
+		return nil
+	}
+}
+
+// subscribeWait is how long devices are kept waiting for a gateway.
+const subscribeWait = 30 * time.Second
 
 // refused has access control write down what the broker refused.
 func (k *doorkeeper) refused(r broker.Refusal) {

@@ -2,16 +2,25 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"text/tabwriter"
+	"time"
 
 	"github.com/haidang-iot/haidang/ingest"
+	"github.com/haidang-iot/haidang/ingest/api"
 )
 
-type auditCommand struct{ clientFlags }
+type auditCommand struct {
+	clientFlags
+	History duration `help:"Print what became of the messages within this time instead, in steps." placeholder:"24h"`
+	Step    string   `help:"With --history: the step, 1m, 5m, 15m, 1h, 6h or 1d; a fitting one if not given." placeholder:"1h"`
+	Gateway string   `help:"With --history: only this gateway." placeholder:"NAME"`
+}
 
 // Help is kong's detailed help.
 func (auditCommand) Help() string {
@@ -24,11 +33,19 @@ agree, messages are missing, and the exit code is 1.
 
 Examples:
   haidang audit
-  haidang audit --url http://127.0.0.1:9090 --json`
+  haidang audit --url http://127.0.0.1:9090 --json
+  haidang audit --history 24h                        what happened when, in steps of 5 minutes
+  haidang audit --history 30d --step 1d --gateway nha-trang`
 }
 
 // Run prints the ledger.
 func (c *auditCommand) Run(ctx context.Context, out *output) error {
+	if c.History > 0 {
+		return c.history(ctx, out)
+	}
+	if c.Step != "" || c.Gateway != "" {
+		return errors.New("--step and --gateway are for --history: add, say, --history 24h")
+	}
 	var r ingest.Report
 	if err := c.call(ctx, http.MethodGet, "/api/v1/ledger", nil, &r); err != nil {
 		return err
@@ -44,6 +61,50 @@ func (c *auditCommand) Run(ctx context.Context, out *output) error {
 		return exitCode(1)
 	}
 	return nil
+}
+
+// history prints the ledger's history.
+func (c *auditCommand) history(ctx context.Context, out *output) error {
+	to := time.Now().UTC()
+	q := url.Values{"from": {to.Add(-time.Duration(c.History)).Format(time.RFC3339)}, "to": {to.Format(time.RFC3339Nano)}}
+	if c.Step != "" {
+		q.Set("step", c.Step)
+	}
+	if c.Gateway != "" {
+		q.Set("gateway", c.Gateway)
+	}
+	var h api.History
+	if err := c.call(ctx, http.MethodGet, "/api/v1/ledger/history?"+q.Encode(), nil, &h); err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(out.stdout, h)
+	}
+	printHistory(out.stdout, h)
+	return nil
+}
+
+// printHistory leaves out steps in which nothing happened and nothing waited.
+func printHistory(w io.Writer, h api.History) {
+	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "until\tgateway\treceived\tstored\t(partial)\tduplicate\tquarantined\tqueued\tmissing\t")
+	rows := 0
+	for _, g := range h.Gateways {
+		for _, p := range g.Points {
+			if p.Received == 0 && p.Stored == 0 && p.Partial == 0 && p.Duplicate == 0 && p.Quarantined == 0 && p.Queued == 0 && p.Missing == 0 {
+				continue
+			}
+			rows++
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", p.Time.Local().Format("2006-01-02 15:04"), g.Gateway, grouped(p.Received), grouped(p.Stored),
+				grouped(p.Partial), grouped(p.Duplicate), grouped(p.Quarantined), grouped(int64(p.Queued)), grouped(p.Missing))
+		}
+	}
+	t.Flush()
+	if rows == 0 {
+		fmt.Fprintln(w, "\nNothing was received in this time.")
+		return
+	}
+	fmt.Fprintf(w, "\nIn steps of %v. Queued and missing are as at the step's end; below 0 is what a re-drive took out.\n", time.Duration(h.StepSeconds)*time.Second)
 }
 
 func printLedger(w io.Writer, r ingest.Report) {

@@ -26,20 +26,22 @@ type city struct {
 	library *slog.Logger
 	reg     *prometheus.Registry
 	metrics *ingest.Metrics
+	listen  listenFlags
 	srv     *server
 	open    openLog
 }
 
 // cityOptions are the flags that a city is made of.
 type cityOptions struct {
-	config, data, http, durability string
+	config, data, durability string
+	listen                   listenFlags
 	logFlags
 }
 
 // openCity reads the configuration, locks the data folder and takes the HTTP
 // address. The caller closes what is open, also after an error.
 func openCity(o cityOptions, out *output) (*city, error) {
-	c := &city{data: o.data, sync: o.durability == "power", log: o.logger(out.stderr), library: o.libraryLogger(out.stderr), reg: newRegistry()}
+	c := &city{data: o.data, listen: o.listen, sync: o.durability == "power", log: o.logger(out.stderr), library: o.libraryLogger(out.stderr), reg: newRegistry()}
 	c.metrics = ingest.NewMetrics(c.reg)
 	var err error
 	if c.config, err = loadConfig(o.config); err != nil {
@@ -50,8 +52,11 @@ func openCity(o cityOptions, out *output) (*city, error) {
 		return c, err
 	}
 	c.open.opened("data folder", unlock)
-	c.srv, err = listen(o.http)
-	return c, err
+	if c.srv, err = o.listen.open(c.log); err != nil {
+		return c, err
+	}
+	watchCertificate(c.reg, "http", c.srv.cert)
+	return c, nil
 }
 
 // close closes all that was opened.
@@ -74,20 +79,29 @@ func (c *city) load(ctx context.Context, f loadFlags, j *journal.Journal, e acce
 		return nil, err
 	}
 	g := &guarded{loading: l}
-	if g.control, g.link, err = l.registry.control(ctx, f.accessFlags, e, c.log, ended); err != nil {
+	o := access.Options{Logger: c.log, OnEnded: ended}
+	if o.Proxies, err = c.listen.proxies(); err != nil {
+		return nil, err
+	}
+	if o.OIDC, err = f.oidc(c.srv.url()); err != nil {
+		return nil, err
+	}
+	if g.control, g.link, err = l.registry.control(ctx, f.accessFlags, e, o); err != nil {
 		return nil, err
 	}
 	c.srv.guard(g.control)
 	l.serve(c.srv)
-	g.rest, err = l.serveRegistry(c.srv, g.control, c.log)
+	g.rest, err = l.serveRegistry(c.srv, g.control, f.accessFlags, c.log)
 	return g, err
 }
 
 // run adds what a loader consists of to the process.
 func (g *guarded) run(parts *actors, srv *server) {
 	parts.add("HTTP", srv.run)
+	parts.add("ledger's history", g.history.Run) // before the loader, to end after it
+	parts.add("presence", g.registry.keepPresence(g.ledger))
 	parts.add("loader", g.loader.Run)
-	g.registry.run(parts, g.loader, g.control, g.rest)
+	g.registry.run(parts, g.loading, g.control, g.rest)
 }
 
 // loadFlags are the flags of what a loader opens.
@@ -98,5 +112,5 @@ type loadFlags struct {
 }
 
 func (f loadFlags) check() error {
-	return errors.Join(f.storeFlags.check(), f.registryFlags.check())
+	return errors.Join(f.storeFlags.check(), f.registryFlags.check(), f.accessFlags.check())
 }

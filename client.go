@@ -3,12 +3,15 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 )
@@ -18,6 +21,7 @@ type clientFlags struct {
 	URL   string `name:"url" env:"HAIDANG_URL" default:"http://127.0.0.1:8080" help:"Where the city's HTTP listener is." placeholder:"http://127.0.0.1:8080"`
 	JSON  bool   `name:"json" help:"Print JSON instead of a table."`
 	Token string `env:"HAIDANG_TOKEN" help:"API token; better given in the environment." placeholder:"SECRET"`
+	CA    string `name:"ca" env:"HAIDANG_CA" type:"path" help:"Certificate (PEM) of the authority that vouches for --url, where this machine does not know it." placeholder:"FILE"`
 }
 
 // maxAnswer bounds what is read of an answer.
@@ -44,9 +48,13 @@ func (f clientFlags) call(ctx context.Context, method, path string, in, out any)
 	if err := f.authorize(req); err != nil {
 		return err
 	}
-	res, err := http.DefaultClient.Do(req)
+	client, err := f.client()
 	if err != nil {
-		return fmt.Errorf("ask --url %s: %w: is `haidang up` running there?", redact(f.URL), err)
+		return err
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return fmt.Errorf("ask --url %s: %w: %s", redact(f.URL), err, whyUnreached(err))
 	}
 	defer res.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
@@ -75,6 +83,38 @@ func (f clientFlags) authorize(req *http.Request) error {
 	}
 	req.Header.Set("Authorization", "Bearer "+f.Token)
 	return nil
+}
+
+// client asks servers whose certificate this machine's authorities, or that of
+// --ca, vouch for.
+func (f clientFlags) client() (*http.Client, error) {
+	if f.CA == "" {
+		return http.DefaultClient, nil
+	}
+	text, err := os.ReadFile(f.CA)
+	if err != nil {
+		return nil, fmt.Errorf("read --ca: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("--ca %s has no certificate in PEM: give the authority's, the file that begins with -----BEGIN CERTIFICATE-----", f.CA)
+	}
+	return &http.Client{Transport: &http.Transport{
+		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12},
+	}}, nil
+}
+
+// whyUnreached is what to do where nobody answered.
+func whyUnreached(err error) string {
+	var unknown x509.UnknownAuthorityError
+	var plain tls.RecordHeaderError
+	switch {
+	case errors.As(err, &unknown):
+		return "if this is your own authority, give its certificate with --ca FILE"
+	case errors.As(err, &plain):
+		return "nothing is encrypted there: does the address begin with http://?"
+	}
+	return "is `haidang up` running there?"
 }
 
 // thisMachine reports whether a host is this machine.

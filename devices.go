@@ -12,22 +12,25 @@ import (
 // devicesCommand is the registry for the terminal. All but backup and restore ask
 // a running city through its REST interface; those two work on the database.
 type devicesCommand struct {
-	List     devicesList     `cmd:"" help:"List devices and where they stand."`
-	Show     devicesShow     `cmd:"" help:"Show one device: what it is, where it stands and stood."`
-	Add      devicesAdd      `cmd:"" help:"Register a device, at a site if one is named."`
-	Import   devicesImport   `cmd:"" help:"Import devices and sites from CSV or XLSX; exit 1 if a row fails."`
-	Export   devicesExport   `cmd:"" help:"Export devices or sites as CSV, XLSX or GeoJSON."`
-	Labels   devicesLabels   `cmd:"" help:"Make a sheet of QR labels as PDF."`
-	Install  devicesInstall  `cmd:"" help:"Put a registered device at a site."`
-	Swap     devicesSwap     `cmd:"" help:"Replace a device at its site; the site's history goes on."`
-	Maintain devicesMaintain `cmd:"" help:"Begin maintenance: readings are stored, silence is no fault."`
-	Resume   devicesResume   `cmd:"" help:"End maintenance, or take a retired device into use again."`
-	Retire   devicesRetire   `cmd:"" help:"Take devices out of use for good."`
-	Heard    devicesHeard    `cmd:"" help:"List devices that spoke and are not registered."`
-	Check    devicesCheck    `cmd:"" help:"Is a device received, and if not, why? Exit 1 if not."`
-	Changes  devicesChanges  `cmd:"" help:"The journal: who changed what, when and why."`
-	Backup   devicesBackup   `cmd:"" help:"Write all that the registry holds into a file."`
-	Restore  devicesRestore  `cmd:"" help:"Read a backup into an empty registry."`
+	List      devicesList      `cmd:"" help:"List devices and where they stand."`
+	Show      devicesShow      `cmd:"" help:"Show one device: what it is, where it stands and stood."`
+	Add       devicesAdd       `cmd:"" help:"Register a device, at a site if one is named."`
+	Import    devicesImport    `cmd:"" help:"Import devices and sites from CSV or XLSX; exit 1 if a row fails."`
+	Export    devicesExport    `cmd:"" help:"Export devices or sites as CSV, XLSX or GeoJSON."`
+	Labels    devicesLabels    `cmd:"" help:"Make a sheet of QR labels as PDF."`
+	Install   devicesInstall   `cmd:"" help:"Put a registered device at a site."`
+	Swap      devicesSwap      `cmd:"" help:"Replace a device at its site; the site's history goes on."`
+	Maintain  devicesMaintain  `cmd:"" help:"Begin maintenance: readings are stored, silence is no fault."`
+	Resume    devicesResume    `cmd:"" help:"End maintenance, or take a retired device into use again."`
+	Remove    devicesRemove    `cmd:"" help:"Take devices from their sites; they can stand elsewhere."`
+	Retire    devicesRetire    `cmd:"" help:"Take devices out of use for good."`
+	Secret    devicesSecret    `cmd:"" help:"Devices' MQTT secrets: issue, list, revoke."`
+	Heard     devicesHeard     `cmd:"" help:"List devices that spoke and are not registered."`
+	Check     devicesCheck     `cmd:"" help:"Is a device received, and if not, why? Exit 1 if not."`
+	Changes   devicesChanges   `cmd:"" help:"The journal: who changed what, when and why."`
+	Mosquitto devicesMosquitto `cmd:"" help:"Write the files by which an external Mosquitto knows the devices."`
+	Backup    devicesBackup    `cmd:"" help:"Write all that the registry holds into a file."`
+	Restore   devicesRestore   `cmd:"" help:"Read a backup into an empty registry."`
 }
 
 // Help is kong's detailed help.

@@ -160,6 +160,29 @@ func (c *devicesRetire) Run(ctx context.Context, out *output) error {
 	return c.each(ctx, out, c.Devices, c.seenFlag, "retire", api.Act{Why: c.Why, At: c.At.optional()})
 }
 
+// devicesRemove takes devices from their sites.
+type devicesRemove struct {
+	deviceFlags
+	seenFlag
+	whyFlag
+	At      dated    `help:"When it was; absent is now." placeholder:"TIME"`
+	Devices []string `arg:"" help:"The devices' ids."`
+}
+
+// Help gives examples.
+func (devicesRemove) Help() string {
+	return `The device is planned then, free to stand at another site; the site's history stays.
+
+Examples:
+  haidang devices remove aq-0042 --why "post is painted"
+  haidang devices remove aq-0042 && haidang devices install aq-0042 --site thap-ba`
+}
+
+// Run removes them.
+func (c *devicesRemove) Run(ctx context.Context, out *output) error {
+	return c.each(ctx, out, c.Devices, c.seenFlag, "remove", api.Act{Why: c.Why, At: c.At.optional()})
+}
+
 // each does the same to several devices. What fails is told, and the others are
 // done all the same.
 func (f deviceFlags) each(ctx context.Context, out *output, ids []string, seen seenFlag, act string, body any) error {

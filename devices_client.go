@@ -82,7 +82,11 @@ func (f deviceFlags) fetch(ctx context.Context, q question, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	res, err := http.DefaultClient.Do(req)
+	client, err := f.client()
+	if err != nil {
+		return err
+	}
+	res, err := client.Do(req)
 	if err != nil {
 		return f.unreached(err)
 	}
@@ -110,7 +114,7 @@ func (f deviceFlags) unreached(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("--url %s has not answered in time: look at its log, or try again", redact(f.URL))
 	}
-	return fmt.Errorf("ask --url %s: %w: is `haidang up` running there?", redact(f.URL), err)
+	return fmt.Errorf("ask --url %s: %w: %s", redact(f.URL), err, whyUnreached(err))
 }
 
 // request makes the HTTP request of a question.

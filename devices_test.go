@@ -179,8 +179,8 @@ func TestEveryDevicesCommandHasHelpWithExamples(t *testing.T) {
 			t.Errorf("devices %s --help: stderr %q", name, o.stderr)
 		}
 	}
-	if kind.NumField() != 16 {
-		t.Errorf("%d commands, want 16", kind.NumField())
+	if kind.NumField() != 19 {
+		t.Errorf("%d commands, want 19", kind.NumField())
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/url"
 	"strconv"
 	"strings"
@@ -109,26 +108,6 @@ func (f storeFlags) checkQuery() error {
 	return nil
 }
 
-// checkLoopback refuses an address beyond this machine: there is nobody to ask
-// for a password yet.
-func checkLoopback(flag, addr string) error {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return fmt.Errorf("%s is %q: give HOST:PORT of the loopback, such as 127.0.0.1:%s", flag, addr, usualPort(flag))
-	}
-	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
-		return nil
-	}
-	return fmt.Errorf("%s is %q, beyond this machine, and nothing there would ask for a password: give an address of the loopback, such as 127.0.0.1, and put a tunnel or an authenticating proxy before it", flag, addr)
-}
-
-func usualPort(flag string) string {
-	if flag == "--mqtt" {
-		return "1883"
-	}
-	return "8080"
-}
-
 // size is a number of bytes, written like 512MiB.
 type size uint64
 
@@ -178,4 +157,30 @@ func (d *duration) Decode(ctx *kong.DecodeContext) error {
 	}
 	*d = duration(v)
 	return nil
+}
+
+// instant is a moment as people type it; without a zone it is Vietnam's.
+type instant time.Time
+
+// Decode implements kong.MapperValue.
+func (i *instant) Decode(ctx *kong.DecodeContext) error {
+	var text string
+	if err := ctx.Scan.PopValueInto("time", &text); err != nil {
+		return err
+	}
+	if text == "now" {
+		*i = instant(time.Now())
+		return nil
+	}
+	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
+		*i = instant(t)
+		return nil
+	}
+	for _, layout := range []string{"2006-01-02T15:04:05", "2006-01-02T15:04", time.DateOnly} {
+		if t, err := time.ParseInLocation(layout, text, vietnam()); err == nil {
+			*i = instant(t)
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is not a time: write it like 2026-11-21, 2026-11-21T18:30 (in Vietnam), 2026-11-21T11:30:00Z or now", text)
 }

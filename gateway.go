@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/haidang-iot/haidang/devices/access"
 	"github.com/haidang-iot/haidang/ingest"
 	"github.com/haidang-iot/haidang/ingest/journal"
 )
@@ -44,10 +45,15 @@ func (c *gatewayCommand) Run(ctx context.Context, out *output) (err error) {
 	log := c.logger(out.stderr)
 	var open openLog
 	defer func() { err = errors.Join(err, open.close()) }()
+	// Nobody is asked who they are here, so nobody beyond this machine may ask.
+	if !access.Loopback(c.HTTP) {
+		return fmt.Errorf("--http is %q: a gateway tells health and metrics to anybody who asks, so give HOST:PORT of the loopback, such as 127.0.0.1:8081, and have a program on this machine fetch them", c.HTTP)
+	}
 	srv, err := listen(c.HTTP)
 	if err != nil {
 		return err
 	}
+	srv.log = log
 	j, err := openExternalJournal(ctx, c.Journal, c.JournalBudget, c.Replicas, log, &open)
 	if err != nil {
 		return err

@@ -5,15 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/haidang-iot/haidang/devices/access"
 )
 
 type loaderCommand struct {
-	Config        string `type:"existingfile" help:"YAML file that lists localities, gateways and their subscriptions; the same as the gateways have." placeholder:"FILE"`
-	Journal       string `required:"" env:"HAIDANG_JOURNAL" help:"NATS server with JetStream that holds the journal." placeholder:"nats://HOST:4222"`
-	Data          string `default:"haidang-data" help:"Folder that holds the ledger, and the store if it is embedded." placeholder:"DIR"`
-	HTTP          string `name:"http" default:"127.0.0.1:8080" help:"Address of the HTTP listener; of the loopback only." placeholder:"127.0.0.1:8080"`
+	Config  string `type:"existingfile" help:"YAML file that lists localities, gateways and their subscriptions; the same as the gateways have." placeholder:"FILE"`
+	Journal string `required:"" env:"HAIDANG_JOURNAL" help:"NATS server with JetStream that holds the journal." placeholder:"nats://HOST:4222"`
+	Data    string `default:"haidang-data" help:"Folder that holds the ledger, and the store if it is embedded." placeholder:"DIR"`
+	listenFlags
 	Replicas      int    `help:"Servers of the JetStream cluster that hold each record: 1, 3 or 5." placeholder:"1"`
 	JournalBudget size   `help:"Disk that the journal may take; 10GiB for a new one." placeholder:"10GiB"`
 	Durability    string `enum:"process,power" default:"process" help:"What stored readings survive: the death of the process, or the loss of power. The journal's own durability is the NATS server's (sync_interval)." placeholder:"process"`
@@ -26,6 +24,7 @@ func (loaderCommand) Help() string {
 	return `Examples:
   haidang loader --journal nats://127.0.0.1:4222 --data /srv/city
   INFLUX_TOKEN=… haidang loader --journal nats://127.0.0.1:4222 --store influx --influx-url http://127.0.0.1:8086 --influx-org city --influx-bucket city
+  haidang loader --journal nats://127.0.0.1:4222 --http 0.0.0.0:443 --tls-cert cert.pem --tls-key key.pem
 
 There is one loader to a journal: it keeps the ledger.`
 }
@@ -33,10 +32,11 @@ There is one loader to a journal: it keeps the ledger.`
 // Run runs a loader:  external journal ─► loader ─► store, ledger ─► HTTP
 func (c *loaderCommand) Run(ctx context.Context, out *output) (err error) {
 	began := time.Now()
-	if err := c.loadFlags.check(); err != nil {
+	e := c.exposure()
+	if err := errors.Join(c.loadFlags.check(), c.listenFlags.check(), e.Check(), c.admit(e)); err != nil {
 		return err
 	}
-	here, err := openCity(cityOptions{c.Config, c.Data, c.HTTP, c.Durability, c.logFlags}, out)
+	here, err := openCity(cityOptions{c.Config, c.Data, c.Durability, c.listenFlags, c.logFlags}, out)
 	defer func() { err = errors.Join(err, here.close()) }()
 	if err != nil {
 		return err
@@ -45,7 +45,7 @@ func (c *loaderCommand) Run(ctx context.Context, out *output) (err error) {
 	if err != nil {
 		return err
 	}
-	l, err := here.load(ctx, c.loadFlags, j, access.Exposure{HTTP: c.HTTP}, nil)
+	l, err := here.load(ctx, c.loadFlags, j, e, nil)
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ func try(args ...string) (code int, stdout, stderr string) {
 }
 
 func TestEveryCommandHasHelpWithExamples(t *testing.T) {
-	commands := [][]string{{}, {"up"}, {"gateway"}, {"loader"}, {"simulate"}, {"audit"}, {"devices"}, {"devices", "list"}, {"quarantine", "list"}, {"quarantine", "redrive"}}
+	commands := [][]string{{}, {"up"}, {"gateway"}, {"loader"}, {"simulate"}, {"audit"}, {"devices"}, {"devices", "list"}, {"devices", "mosquitto"}, {"quarantine", "list"}, {"quarantine", "redrive"}}
 	for _, c := range commands {
 		code, stdout, stderr := try(append(c, "--help")...)
 		if code != 0 || stderr != "" || !strings.Contains(stdout, "Examples:") {
@@ -86,7 +86,7 @@ func TestOperationsNameWhoMayAsk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, _, err := r.control(t.Context(), accessFlags{}, access.Exposure{HTTP: "127.0.0.1:1"}, slog.New(slog.DiscardHandler), nil)
+	c, _, err := r.control(t.Context(), accessFlags{}, access.Exposure{HTTP: "127.0.0.1:1"}, access.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func TestOperationsNameWhoMayAsk(t *testing.T) {
 	s.guard(c)
 	l := &loading{registry: r}
 	l.serve(s)
-	if _, err := l.serveRegistry(s, c, slog.New(slog.DiscardHandler)); err != nil {
+	if _, err := l.serveRegistry(s, c, accessFlags{EMQXSecret: "between EMQX and us"}, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -118,7 +118,9 @@ type loading struct {
 	loader   *ingest.Loader
 	registry *registry
 	ledger   *ledger.Ledger
+	journal  *journal.Journal
 	audit    ingest.Audit
+	history  *ingest.Recorder
 	// prometheus is the store's query API; nil if the store is external.
 	prometheus http.Handler
 	// readings is what devices' REST reads of the store.
@@ -147,16 +149,20 @@ func (c *city) openLoading(ctx context.Context, f storeFlags, rf registryFlags, 
 	if err != nil {
 		return nil, err
 	}
+	if err := r.restorePresence(ctx, led); err != nil {
+		return nil, err
+	}
 	l.Admission, l.Listener = r.admission, r
 	audit := ingest.Audit{Ledger: led, Journal: j}
 	c.reg.MustRegister(ingest.NewLedgerCollector(audit, time.Now), devices.NewPresenceCollector(r.presences))
-	return &loading{loader: l, registry: r, ledger: led, audit: audit, prometheus: handler,
+	history := &ingest.Recorder{Audit: audit, History: led, Now: time.Now, Logger: c.log}
+	return &loading{loader: l, registry: r, ledger: led, journal: j, audit: audit, history: history, prometheus: handler,
 		readings: c.openReadings(f, handler, r.Catalogue)}, nil
 }
 
 // serve adds the loader's operations and the store's query API to the server.
 func (l *loading) serve(s *server) {
-	api.Ingest{Audit: l.audit, Quarantine: l.ledger, Redriver: l.loader, Now: time.Now}.Register(s.api)
+	api.Ingest{Audit: l.audit, Quarantine: l.ledger, History: l.ledger, Redriver: l.loader, Journal: l.journal, Now: time.Now}.Register(s.api)
 	if l.prometheus != nil {
 		s.handle(prometheusPath+"/", l.prometheus)
 		return
@@ -186,7 +192,7 @@ func clientID(gateway string) string { return "haidang-" + gateway }
 
 // newGateways makes the configured gateways; broker is where they connect if
 // the configuration names none of their own, with a pass if that asks for one.
-func newGateways(cfg Config, broker ingest.Broker, passes map[string]gatewayPass, j *journal.Journal, log *slog.Logger, metrics *ingest.Metrics) []*ingest.Gateway {
+func newGateways(cfg Config, broker ingest.Broker, passes map[string]partPass, j *journal.Journal, log *slog.Logger, metrics *ingest.Metrics) []*ingest.Gateway {
 	var out []*ingest.Gateway
 	for _, c := range cfg.Gateways {
 		b := broker

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,7 +22,7 @@ import (
 // registryFlags say where the registry is and whom it lets in.
 type registryFlags struct {
 	Registry   string `env:"HAIDANG_REGISTRY" help:"Registry of sites and devices: a file, or postgres://USER@HOST/DATABASE. Default: registry.db in --data." placeholder:"FILE|URL"`
-	Admission  string `enum:"open,registered" default:"open" help:"Whose readings are stored: open (an unknown device is registered provisionally) or registered (its readings wait in quarantine)." placeholder:"open"`
+	Admission  string `enum:",open,registered" default:"" help:"Whose readings are stored: open (an unknown device is registered provisionally; the default on the loopback) or registered (its readings wait in quarantine; the only one beyond it)." placeholder:"open"`
 	AdmitLimit int    `default:"10000" help:"With --admission open: how many devices are registered provisionally." placeholder:"10000"`
 }
 
@@ -49,6 +50,22 @@ type registry struct {
 	mu      sync.Mutex
 	changed map[telemetry.Device]bool // whose waiting messages may be admitted now
 	wake    chan struct{}
+}
+
+// waitsForRegistry are the reasons that a change of the registry may mend.
+func waitsForRegistry() []telemetry.Reason {
+	return []telemetry.Reason{telemetry.Unregistered, telemetry.UnknownLocality}
+}
+
+// redriveRetry is after how long what could not be driven through is tried again.
+const redriveRetry = 5 * time.Second
+
+// waitingAtOnce is how many waiting devices are looked at together.
+const waitingAtOnce = 1000
+
+// waitingLister says whose messages wait.
+type waitingLister interface {
+	WaitingDevices(ctx context.Context, reason telemetry.Reason, after telemetry.Device, limit int) ([]telemetry.Device, error)
 }
 
 // openRegistry opens the registry, gives a new one its wards and places, and adds
@@ -116,48 +133,118 @@ func (r *registry) note(e devices.Event) {
 	if len(e.Devices) == 0 {
 		return
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, d := range e.Devices {
-		r.changed[d] = true
-	}
+	r.remember(e.Devices)
 	select {
 	case r.wake <- struct{}{}:
 	default:
 	}
 }
 
-// redrive drives, until ctx ends, what waits as unregistered through again once
-// its device is registered.
-func (r *registry) redrive(l *ingest.Loader) func(context.Context) error {
+func (r *registry) remember(all []telemetry.Device) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, d := range all {
+		r.changed[d] = true
+	}
+}
+
+// take takes over whom note and remember have remembered.
+func (r *registry) take() map[telemetry.Device]bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	changed := r.changed
+	r.changed = map[telemetry.Device]bool{}
+	return changed
+}
+
+// redrive drives, until ctx ends, what waits for the registry through again once
+// that admits it. It begins with whose device is registered already: a process that
+// was killed may have registered it and not come to its messages.
+func (r *registry) redrive(l *ingest.Loader, led waitingLister) func(context.Context) error {
 	return func(ctx context.Context) error {
+		begun, failed := false, false
 		for {
+			var err error
+			if !begun {
+				err = r.rememberWaiting(ctx, led)
+				begun = err == nil
+			}
+			err = errors.Join(err, r.redriveDevices(ctx, l, r.take()))
+			if err != nil && !failed && ctx.Err() == nil {
+				r.log.Error("cannot re-drive what waited for a device; trying again", "error", err)
+			}
+			failed = err != nil
+			var again <-chan time.Time
+			if failed {
+				again = time.After(redriveRetry)
+			}
 			select {
 			case <-ctx.Done():
 				return nil
+			case <-again:
 			case <-r.wake:
-			}
-			r.mu.Lock()
-			changed := r.changed
-			r.changed = map[telemetry.Device]bool{}
-			r.mu.Unlock()
-			for d := range changed {
-				if err := redriveAll(ctx, l, ingest.QuarantineFilter{Device: d, Reason: telemetry.Unregistered}); err != nil && ctx.Err() == nil {
-					r.log.Error("cannot re-drive what waited for a device; do it with: haidang quarantine redrive", "device", d, "error", err)
-				}
 			}
 		}
 	}
 }
 
-func redriveAll(ctx context.Context, l *ingest.Loader, f ingest.QuarantineFilter) error {
-	for {
-		result, err := l.Redrive(ctx, f)
-		if err != nil || result.Next == 0 {
-			return err
+// rememberWaiting remembers all devices that the registry knows and whose messages wait
+// for it. Of others nothing is tried: it would be in vain, or let them in by
+// another rule than when they came.
+func (r *registry) rememberWaiting(ctx context.Context, led waitingLister) error {
+	s := r.Snapshot()
+	for _, reason := range waitsForRegistry() {
+		for after := telemetry.Device(""); ; {
+			found, err := led.WaitingDevices(ctx, reason, after, waitingAtOnce)
+			if err != nil {
+				return err
+			}
+			if len(found) == 0 {
+				break
+			}
+			after = found[len(found)-1]
+			r.remember(slices.DeleteFunc(found, func(d telemetry.Device) bool { return !s.Has(d) }))
 		}
-		f.After = result.Next
 	}
+	return nil
+}
+
+// redriveDevices drives through what waits of devices and is admitted now. Those
+// that it does not come to are remembered.
+func (r *registry) redriveDevices(ctx context.Context, l *ingest.Loader, changed map[telemetry.Device]bool) (err error) {
+	for d := range changed {
+		if err == nil {
+			err = r.redriveDevice(ctx, l, d)
+		}
+		if err != nil {
+			r.remember([]telemetry.Device{d})
+		}
+	}
+	return err
+}
+
+func (r *registry) redriveDevice(ctx context.Context, l *ingest.Loader, d telemetry.Device) error {
+	for _, reason := range waitsForRegistry() {
+		f := ingest.QuarantineFilter{Device: d, Reason: reason}
+		for {
+			result, err := l.RedriveAdmitted(ctx, f, r.admits)
+			if err != nil {
+				return err
+			}
+			if result.Next == 0 {
+				break
+			}
+			f.After = result.Next
+		}
+	}
+	return nil
+}
+
+// admits reports whether a reading has a site now. Unlike admission it changes
+// nothing.
+func (r *registry) admits(reading telemetry.Reading) bool {
+	_, refusal := r.Snapshot().Lookup(reading.Locality, reading.Kind.Kind, reading.Device, reading.Time)
+	return refusal == ""
 }
 
 // presences is how all devices stand now.
@@ -166,7 +253,7 @@ func (r *registry) presences() devices.Silences {
 }
 
 // run adds the registry's own work to the process.
-func (r *registry) run(parts *actors, l *ingest.Loader, c *access.Control, a *api.API) {
+func (r *registry) run(parts *actors, l *loading, c *access.Control, a *api.API) {
 	parts.add("access control", c.Run)
 	parts.add("REST interface", a.Run)
 	parts.add("registry", func(ctx context.Context) error {
@@ -174,5 +261,5 @@ func (r *registry) run(parts *actors, l *ingest.Loader, c *access.Control, a *ap
 		go func() { done <- r.Follow(ctx, followEvery) }()
 		return errors.Join(r.admission.Run(ctx), <-done)
 	})
-	parts.add("re-driver", r.redrive(l))
+	parts.add("re-driver", r.redrive(l.loader, l.ledger))
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/haidang-iot/haidang/devices"
@@ -22,13 +23,12 @@ import (
 type upCommand struct {
 	sourceFlags
 	Data string `default:"haidang-data" help:"Folder that holds journal, ledger and store." placeholder:"DIR"`
-	HTTP string `name:"http" default:"127.0.0.1:8080" help:"Address of the HTTP listener; of the loopback only." placeholder:"127.0.0.1:8080"`
-	MQTT string `name:"mqtt" default:"127.0.0.1:1883" help:"Address of the embedded MQTT broker; of the loopback only." placeholder:"127.0.0.1:1883"`
+	listenFlags
+	mqttFlags
 	journalFlags
 	loadFlags
-	MQTTCredentials bool   `name:"mqtt-credentials" help:"Have the embedded broker ask every device for its credential; each may then publish only on its own topics."`
-	Simulate        int    `help:"Let this many simulated devices publish to the broker." placeholder:"N"`
-	Seed            uint64 `default:"1" help:"With --simulate: the same seed gives the same devices and values." placeholder:"1"`
+	Simulate int    `help:"Let this many simulated devices publish to the broker." placeholder:"N"`
+	Seed     uint64 `default:"1" help:"With --simulate: the same seed gives the same devices and values." placeholder:"1"`
 	logFlags
 }
 
@@ -39,22 +39,29 @@ func (upCommand) Help() string {
   haidang up --simulate 40                         the same, with forty simulated devices
   haidang up --broker tcp://127.0.0.1:1884         take messages from another MQTT broker
   haidang up --durability power --data /srv/city   nothing acknowledged is lost even with the power
-  INFLUX_TOKEN=… haidang up --store influx --influx-url http://127.0.0.1:8086 --influx-org city --influx-bucket city`
+  INFLUX_TOKEN=… haidang up --store influx --influx-url http://127.0.0.1:8086 --influx-org city --influx-bucket city
+  haidang up --http 0.0.0.0:443 --mqtt 0.0.0.0:8883 --mqtt-credentials --public-url https://haidang.example.vn --tls-cert fullchain.pem --tls-key privkey.pem
+
+Beyond the loopback people log in and only registered devices are stored; the first start prints a link that makes the
+first administrator.`
 }
 
-func (c *upCommand) check() error {
-	if err := c.loadFlags.check(); err != nil {
-		return err
+// check finds what is wrong before anything is opened, and settles where the
+// city is reached from.
+func (c *upCommand) check() (access.Exposure, error) {
+	e := c.exposure()
+	if err := errors.Join(c.loadFlags.check(), c.listenFlags.check(), c.mqttFlags.check()); err != nil {
+		return e, err
 	}
 	switch {
 	case c.MQTTCredentials && c.BrokerURL != "":
-		return errors.New("--mqtt-credentials is for the embedded broker, and --broker names another: leave one of them out")
-	case c.MQTTCredentials && c.Simulate > 0:
-		return errors.New("--simulate does not go with --mqtt-credentials: the simulated devices have none")
+		return e, errors.New("--mqtt-credentials is for the embedded broker, and --broker names another: leave one of them out")
+	case c.MQTTTLSCert+c.MQTTTLSKey != "" && c.BrokerURL != "":
+		return e, errors.New("--mqtt-tls-cert is for the embedded broker, and --broker names another: leave one of them out")
 	case c.BrokerURL == "":
-		return checkLoopback("--mqtt", c.MQTT)
+		c.expose(&e)
 	}
-	return nil
+	return e, errors.Join(e.Check(), c.admit(e))
 }
 
 // Run runs the city:
@@ -66,21 +73,21 @@ func (c *upCommand) check() error {
 // before who consumes.
 func (c *upCommand) Run(ctx context.Context, out *output) (err error) {
 	began := time.Now()
-	if err := c.check(); err != nil {
+	e, err := c.check()
+	if err != nil {
 		return err
 	}
-	here, err := openCity(cityOptions{c.Config, c.Data, c.HTTP, c.Durability, c.logFlags}, out)
+	here, err := openCity(cityOptions{c.Config, c.Data, c.Durability, c.listenFlags, c.logFlags}, out)
 	defer func() { err = errors.Join(err, here.close()) }()
 	if err != nil {
 		return err
 	}
-	keeper := newDoorkeeper(here.config)
-	b, j, err := c.openBroker(ctx, keeper, here.log, &here.open)
+	keeper := newDoorkeeper(here.config, !c.MQTTCredentials)
+	b, j, err := c.openBroker(ctx, keeper, here)
 	if err != nil {
 		return err
 	}
-	l, err := here.load(ctx, c.loadFlags, j, access.Exposure{HTTP: c.HTTP, MQTT: c.MQTT, Authenticated: c.MQTTCredentials},
-		func(d telemetry.Device) { b.Disconnect(string(d)) })
+	l, err := here.load(ctx, c.loadFlags, j, e, func(d telemetry.Device) { b.Disconnect(string(d)) })
 	if err != nil {
 		return err
 	}
@@ -100,7 +107,11 @@ func (c *upCommand) Run(ctx context.Context, out *output) (err error) {
 	var parts actors
 	l.run(&parts, here.srv)
 	parts.add("gateways", runAll(gateways))
+	parts.add("doorkeeper", keeper.admitAfter(gateways, here.log))
 	if c.Simulate > 0 {
+		if pass, ok := passes[simulatorUser]; ok {
+			source.Username, source.Password = simulatorUser, pass.password
+		}
 		sim, err := c.simulator(here.config, source, here.log)
 		if err != nil {
 			return err
@@ -109,7 +120,7 @@ func (c *upCommand) Run(ctx context.Context, out *output) (err error) {
 	}
 	parts.add("welcome", func(ctx context.Context) error {
 		if awaitReady(ctx, checks) {
-			c.welcome(out.stdout, here.srv, source, l.link, time.Since(began))
+			c.welcome(out.stdout, here.srv, source, b, l.link, time.Since(began))
 		}
 		<-ctx.Done()
 		return nil
@@ -118,10 +129,13 @@ func (c *upCommand) Run(ctx context.Context, out *output) (err error) {
 }
 
 // watchDevices has the broker ask access control, if it is to, and returns what
-// the gateways then show it.
-func (c *upCommand) watchDevices(keeper *doorkeeper, l *guarded, b *broker.Broker) map[string]gatewayPass {
-	if !c.MQTTCredentials {
+// the parts of this process then show it.
+func (c *upCommand) watchDevices(keeper *doorkeeper, l *guarded, b *broker.Broker) map[string]partPass {
+	switch {
+	case c.BrokerURL != "":
 		return nil
+	case !c.MQTTCredentials:
+		return keeper.parts
 	}
 	keeper.control.Store(l.control)
 	// What a device may do is decided when it connects: a changed one must again.
@@ -130,7 +144,7 @@ func (c *upCommand) watchDevices(keeper *doorkeeper, l *guarded, b *broker.Broke
 			b.Disconnect(string(d))
 		}
 	})
-	return keeper.gateways
+	return keeper.parts
 }
 
 // ackWait is how long the embedded broker waits for a gateway's acknowledgement
@@ -139,16 +153,20 @@ func (c *upCommand) watchDevices(keeper *doorkeeper, l *guarded, b *broker.Broke
 const ackWait = 10 * time.Second
 
 // openBroker starts the embedded broker and opens the journal in it.
-func (c *upCommand) openBroker(ctx context.Context, keeper *doorkeeper, log *slog.Logger, open *openLog) (*broker.Broker, *journal.Journal, error) {
+func (c *upCommand) openBroker(ctx context.Context, keeper *doorkeeper, here *city) (*broker.Broker, *journal.Journal, error) {
+	log, open := here.log, &here.open
 	o := broker.Options{
-		Dir: filepath.Join(c.Data, "broker"), MQTTAddr: c.MQTT, SyncAlways: c.Durability == "power",
+		Dir: filepath.Join(c.Data, "broker"), SyncAlways: c.Durability == "power",
 		Reserve: uint64(c.DiskReserve), AckWait: ackWait, Logger: log,
 	}
-	if c.BrokerURL != "" {
-		o.MQTTAddr = ""
+	if c.BrokerURL == "" {
+		if err := c.listenMQTT(&o, here); err != nil {
+			return nil, nil, err
+		}
 	}
+	o.Authenticator = keeper
 	if c.MQTTCredentials {
-		o.Authenticator, o.OnRefused = keeper, keeper.refused
+		o.OnRefused = keeper.refused
 	}
 	b, err := broker.Start(ctx, o)
 	if err != nil {
@@ -175,19 +193,42 @@ func (c *upCommand) openBroker(ctx context.Context, keeper *doorkeeper, log *slo
 	return b, j, nil
 }
 
+// listenMQTT sets how the broker listens.
+func (c *upCommand) listenMQTT(o *broker.Options, here *city) error {
+	cert, err := c.mqttFlags.certificate(here.srv.cert, here.log)
+	if err != nil {
+		return err
+	}
+	o.MQTTAddr, o.MaxConnections, o.PlainBeyond = c.MQTT, c.MQTTMaxConnections, c.MQTTPlain
+	if cert != nil {
+		o.TLS = cert.TLS()
+		watchCertificate(here.reg, "mqtt", cert)
+	}
+	if c.MQTTPlain && !access.Loopback(c.MQTT) {
+		here.log.Warn("devices beyond this machine may come unencrypted: their secrets and readings cross the network for all to read (--mqtt-plain)", "mqtt", c.MQTT)
+	}
+	return nil
+}
+
 func (c *upCommand) simulator(cfg Config, source ingest.Broker, log *slog.Logger) (*simulator.Simulator, error) {
 	return simulator.New(simulator.Options{
 		Broker: source.URL, Username: source.Username, Password: source.Password,
-		Localities: cfg.localities(), Devices: c.Simulate, Seed: c.Seed, QoS: 1, Every: 10 * time.Second, Logger: log,
+		Localities: cfg.localities(), Devices: c.Simulate, Seed: c.Seed, Prefix: simulatedPrefix, QoS: 1, Every: 10 * time.Second, Logger: log,
 	})
 }
 
 // welcome tells who has just started the city where to look.
-func (c *upCommand) welcome(w io.Writer, s *server, source ingest.Broker, link access.NewLink, took time.Duration) {
+func (c *upCommand) welcome(w io.Writer, s *server, source ingest.Broker, b *broker.Broker, link access.NewLink, took time.Duration) {
 	fmt.Fprintf(w, "\nHải Đăng %s is running (ready after %.1f s). Ctrl-C stops it in order.\n\n", version, took.Seconds())
 	row := func(name, value string) { fmt.Fprintf(w, "  %-11s %s\n", name, value) }
 	row("Console", s.url())
-	row("MQTT", redact(source.URL)+"   topic kh/<locality>/<kind>/<device>")
+	mqtt := redact(source.URL)
+	if address, ok := strings.CutPrefix(b.TLSURL(), "ssl://"); ok {
+		mqtt = "ssl://" + shownAddress(address, s.cert) + "   on this machine also " + mqtt
+	} else if c.BrokerURL == "" && !access.Loopback(c.MQTT) {
+		mqtt = "tcp://" + shownAddress(c.MQTT, nil) + ", not encrypted"
+	}
+	row("MQTT", mqtt+"   topic kh/<locality>/<kind>/<device>")
 	if c.Store == "embedded" {
 		row("Query", s.url()+prometheusPath+"   (a Grafana data source of type Prometheus takes this URL)")
 	} else {
@@ -207,7 +248,11 @@ func (c *upCommand) welcome(w io.Writer, s *server, source ingest.Broker, link a
 		row("", link.URL(s.url()))
 	}
 	if c.Simulate > 0 {
-		row("Simulated", fmt.Sprintf("%d devices, seed %d", c.Simulate, c.Seed))
+		wait := ""
+		if c.Admission == "registered" {
+			wait = "; until they are registered their readings wait in quarantine"
+		}
+		row("Simulated", fmt.Sprintf("%d devices, seed %d%s", c.Simulate, c.Seed, wait))
 	}
 	fmt.Fprintln(w)
 }

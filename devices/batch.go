@@ -32,6 +32,11 @@ type Batch struct {
 // Reader reads within the batch: it sees what the batch has done.
 func (b *Batch) Reader() Reader { return b.tx }
 
+// Expect reads in bulk what the operations to come will ask for.
+func (b *Batch) Expect(ctx context.Context, e Expected) error {
+	return wrapped("read ahead", b.tx.Expect(ctx, e))
+}
+
 // do runs an operation as a whole.
 func (b *Batch) do(ctx context.Context, f func() error) error {
 	changes, touched := len(b.changes), len(b.touched)
@@ -50,6 +55,7 @@ func (b *Batch) record(ctx context.Context, c Change, before, after any) error {
 	if err != nil {
 		return err
 	}
+	c.Before, c.After = nil, nil // whoever is told needs no documents; an import has many
 	b.changes = append(b.changes, c)
 	return nil
 }

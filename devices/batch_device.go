@@ -90,13 +90,13 @@ func (b *Batch) checkDevice(ctx context.Context, d *Device) error {
 	if len(errs) > 0 || d.Serial == "" {
 		return errs.err()
 	}
-	same, _, err := b.tx.Devices(ctx, DeviceFilter{Serial: d.Serial})
+	same, err := b.tx.DevicesBySerial(ctx, d.Serial)
 	if err != nil {
 		return err
 	}
 	for _, o := range same {
-		if o.Device.ID != d.ID && o.Device.Model == d.Model {
-			return conflict("serial", ReasonDuplicateSerial, o.Device, d.Serial, string(o.Device.ID))
+		if o.ID != d.ID && o.Model == d.Model {
+			return conflict("serial", ReasonDuplicateSerial, o, d.Serial, string(o.ID))
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package devices
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/haidang-iot/haidang/ingest/telemetry"
@@ -24,6 +25,23 @@ func (b *Batch) CreateSite(ctx context.Context, s Site) (Site, error) {
 		return b.putSite(ctx, Created, nil, s)
 	})
 	return s, err
+}
+
+// FreeSiteID is an id that was made of a name, with a number behind it if another
+// site has it: cho-dam, cho-dam-2, cho-dam-3.
+func (b *Batch) FreeSiteID(ctx context.Context, id telemetry.Site) (telemetry.Site, error) {
+	for n := 1; ; n++ {
+		free := id
+		if n > 1 {
+			free = telemetry.Site(fmt.Sprintf("%s-%d", id, n))
+		}
+		switch _, err := b.tx.Site(ctx, free); {
+		case CodeOf(err) == NotFound:
+			return free, nil
+		case err != nil:
+			return id, wrapped("look for a free id", err)
+		}
+	}
 }
 
 // UpdateSite replaces a site by what is given, which carries the version that was

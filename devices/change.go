@@ -57,6 +57,7 @@ const (
 	Resumed    Action = "resumed"
 	RetiredNow Action = "retired"
 	Admitted   Action = "admitted" // provisionally, by open admission
+	Deleted    Action = "deleted"  // a photo; nothing else is ever deleted
 )
 
 // By is who does something and why. Both are in the journal.

@@ -2,7 +2,6 @@ package devices
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/haidang-iot/haidang/ingest/telemetry"
@@ -97,34 +96,6 @@ type Field struct {
 	Metric telemetry.Metric `json:"metric"`
 	Scale  float64          `json:"scale,omitempty"` // 0 is 1
 	Offset float64          `json:"offset,omitempty"`
-}
-
-// Photo is a picture of an installation, as evidence and to find it again.
-type Photo struct {
-	ID           int64     `json:"id"`
-	Installation int64     `json:"installation"`
-	Type         string    `json:"type"` // MIME
-	Data         []byte    `json:"-"`
-	At           time.Time `json:"at"`
-}
-
-// MaxPhoto bounds a photo's bytes: phones scale down before they send.
-const MaxPhoto = 2 << 20
-
-// photoType tells a photo by its first bytes; a name or header is not believed.
-func photoType(b []byte) (string, *Error) {
-	switch {
-	case len(b) > MaxPhoto:
-		return "", invalid("photo", ReasonPhotoTooLarge, len(b), MaxPhoto)
-	case strings.HasPrefix(string(b[:min(3, len(b))]), "\xff\xd8\xff"):
-		return "image/jpeg", nil
-	case strings.HasPrefix(string(b[:min(8, len(b))]), "\x89PNG\r\n\x1a\n"):
-		return "image/png", nil
-	case len(b) >= 12 && string(b[:4]) == "RIFF" && string(b[8:12]) == "WEBP":
-		return "image/webp", nil
-	default:
-		return "", invalid("photo", ReasonBadPhoto)
-	}
 }
 
 // normalize is as a site's.

@@ -37,6 +37,8 @@ const (
 	ReasonNoCommonKind     Reason = "no_common_kind"
 	ReasonBadPhoto         Reason = "bad_photo"
 	ReasonPhotoTooLarge    Reason = "photo_too_large"
+	ReasonPhotoPixels      Reason = "photo_too_many_pixels"
+	ReasonTooManyPhotos    Reason = "too_many_photos"
 	ReasonUseOperation     Reason = "use_operation"
 	ReasonLocalityMismatch Reason = "locality_in_use"
 	ReasonInternal         Reason = "internal"
@@ -50,6 +52,7 @@ func Reasons() []Reason {
 		ReasonUnknownMetric, ReasonUnknownProfile, ReasonBadPeriod, ReasonFuture, ReasonDuplicateID, ReasonDuplicateSerial,
 		ReasonStale, ReasonVersionRequired, ReasonStandsElsewhere, ReasonKindTaken, ReasonAlreadyThere, ReasonRequestReused,
 		ReasonNotFound, ReasonNotInstalled, ReasonRetired, ReasonNoCommonKind, ReasonBadPhoto, ReasonPhotoTooLarge,
+		ReasonPhotoPixels, ReasonTooManyPhotos,
 		ReasonUseOperation, ReasonLocalityMismatch, ReasonInternal,
 	}
 }
@@ -132,6 +135,10 @@ func conflictSentences(r Reason) (vi, en string) {
 		return "Ảnh phải là JPEG, PNG hoặc WebP.", "The photo must be JPEG, PNG or WebP."
 	case ReasonPhotoTooLarge:
 		return "Ảnh có %[1]d byte; tối đa %[2]d.", "The photo has %[1]d bytes; %[2]d is the limit."
+	case ReasonPhotoPixels:
+		return "Ảnh có %[1]d × %[2]d điểm ảnh; tối đa %[3]d triệu.", "The photo has %[1]d × %[2]d pixels; %[3]d million is the limit."
+	case ReasonTooManyPhotos:
+		return "Lần lắp đặt này đã có %[1]d ảnh; hãy xóa bớt.", "This installation already has %[1]d photos; delete some."
 	case ReasonUseOperation:
 		return "Trạng thái đổi bằng thao tác riêng: lắp đặt, bảo trì, ngừng sử dụng.",
 			"The state changes by its own operations: install, maintain, resume, retire."

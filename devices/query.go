@@ -190,16 +190,6 @@ func (r *Registry) Heard(ctx context.Context, f HeardFilter) (page []Heard, tota
 	return page, total, err
 }
 
-// Photo reads a photo with its data.
-func (r *Registry) Photo(ctx context.Context, id int64) (Photo, error) {
-	return read(ctx, r, "read photo", func(rd Reader) (Photo, error) { return rd.Photo(ctx, id) })
-}
-
-// Photos lists the photos of an installation, without their data.
-func (r *Registry) Photos(ctx context.Context, installation int64) ([]Photo, error) {
-	return read(ctx, r, "list photos", func(rd Reader) ([]Photo, error) { return rd.Photos(ctx, installation) })
-}
-
 // Nearby is a site and how far it is, in metres.
 type Nearby struct {
 	Site     Site    `json:"site"`

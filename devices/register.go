@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -19,6 +20,9 @@ type Registration struct {
 	// Site is where it stands: a new one (NewSite) or the ID of one that exists.
 	Site    Site `json:"site"`
 	NewSite bool `json:"newSite,omitempty"`
+	// FreeSite says that the new site's ID was made of its name: where another
+	// site has it, a number is put behind.
+	FreeSite bool `json:"-"`
 	// From is since when the device stands there. Zero is as in [Batch.Install]:
 	// what waits in quarantine finds its site.
 	From      time.Time     `json:"from,omitzero"`
@@ -27,8 +31,8 @@ type Registration struct {
 	// SentAt is the phone's clock at the moment of sending. It shows how wrong
 	// the clock is, and From is put right by it. Zero is a clock that is right.
 	SentAt time.Time `json:"sentAt,omitzero"`
-	// Photo is a JPEG, PNG or WebP of at most [MaxPhoto] bytes; or none.
-	Photo []byte `json:"photo,omitempty"`
+	// Photo is what [ReadPicture] made; or nil.
+	Photo *Picture `json:"photo,omitempty"`
 }
 
 // Registered is what came of a registration.
@@ -108,11 +112,13 @@ func (b *Batch) register(ctx context.Context, reg Registration) (out Registered,
 			reg.From = reg.From.Add(-skew)
 		}
 	}
-	photo := ""
-	if len(reg.Photo) > 0 {
-		var bad *Error
-		if photo, bad = photoType(reg.Photo); bad != nil {
-			return out, bad
+	if reg.FreeSite {
+		old, err := b.tx.Site(ctx, reg.Site.ID)
+		if err == nil && !old.Provisional { // a provisional one of that name is made real
+			reg.Site.ID, err = b.FreeSiteID(ctx, reg.Site.ID)
+		}
+		if err != nil && CodeOf(err) != NotFound {
+			return out, err
 		}
 	}
 	if err := b.registerParts(ctx, reg); err != nil {
@@ -123,11 +129,12 @@ func (b *Batch) register(ctx context.Context, reg Registration) (out Registered,
 	if err != nil {
 		return out, err
 	}
-	if photo != "" {
-		p := Photo{Installation: out.Installation.ID, Type: photo, Data: reg.Photo, At: b.now}
-		if out.PhotoID, err = b.tx.AddPhoto(ctx, p); err != nil {
+	if reg.Photo != nil {
+		p, err := b.addPhoto(ctx, out.Installation, *reg.Photo)
+		if err != nil {
 			return out, err
 		}
+		out.PhotoID = p.ID
 	}
 	if out.Device, err = b.tx.Device(ctx, reg.Device.ID); err != nil {
 		return out, err
@@ -188,7 +195,9 @@ func gather(wrong *Errors, prefix string, err error) error {
 	details := Details(err)
 	for _, d := range details {
 		c := *d
-		c.Field = prefix + c.Field
+		if c.Field = prefix + c.Field; d.Field == "" { // the whole of it
+			c.Field = strings.TrimSuffix(prefix, ".")
+		}
 		if c.Code != Invalid {
 			return &c
 		}

@@ -89,7 +89,8 @@ func (r *Registry) Snapshot() *Snapshot { return r.snapshot.Load() }
 
 // Event tells what a committed change was.
 type Event struct {
-	// Changes are the journal's entries, in order.
+	// Changes are the journal's entries, in order, without the entities before and
+	// after.
 	Changes []Change
 	// Devices are those whose readings may be admitted differently now: what
 	// waits of theirs in quarantine is to be driven through again.

@@ -33,9 +33,13 @@ type Silence struct {
 	// IncidentShare of all that are expected, is one incident: 3 and 0.5.
 	IncidentDevices int
 	IncidentShare   float64
-	// Started is since when this process listens: what was heard before is not
-	// known, so nothing is missing before.
+	// Started is since when this process listens.
 	Started time.Time
+
+	// before are the times, in order, in which earlier processes listened. A device
+	// misses its cadences only while somebody listens: else all would seem silent
+	// after we were away.
+	before []Period
 
 	mu   sync.RWMutex
 	seen map[telemetry.Device]*lastSeen
@@ -45,12 +49,92 @@ type Silence struct {
 type lastSeen struct {
 	received, event atomic.Int64
 	gateway         atomic.Pointer[string]
+	saved           atomic.Int64 // the received that is written down
+}
+
+// Period is from a moment to another.
+type Period struct{ From, To time.Time }
+
+// LastHeard is when a device was last heard: as [Silence.Observe] is told.
+type LastHeard struct {
+	Device          telemetry.Device
+	Event, Received time.Time
+	Gateway         string
 }
 
 // NewSilence judges with the usual bounds, listening since a moment.
 func NewSilence(started time.Time) *Silence {
 	return &Silence{LateAfter: 3, SilentAfter: 10, IncidentDevices: 3, IncidentShare: 0.5, Started: stamp(started),
 		seen: map[telemetry.Device]*lastSeen{}}
+}
+
+// Restore tells, before anything else, what earlier processes wrote down: when
+// they listened, in order, and when devices were last heard. Without it, nothing
+// is missing before Started.
+func (s *Silence) Restore(before []Period, heard []LastHeard) {
+	s.before = before
+	for _, h := range heard {
+		s.Observe(h.Device, h.Event, h.Received, h.Gateway)
+	}
+	s.Saved(heard)
+}
+
+// Unsaved is what was heard and is not written down yet. [Silence.Saved] is to be
+// told of what then is.
+func (s *Silence) Unsaved() (out []LastHeard) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for d, l := range s.seen {
+		received := l.received.Load()
+		if received == l.saved.Load() {
+			continue
+		}
+		h := LastHeard{Device: d, Event: time.UnixMilli(l.event.Load()).UTC(), Received: time.UnixMilli(received).UTC()}
+		if g := l.gateway.Load(); g != nil {
+			h.Gateway = *g
+		}
+		out = append(out, h)
+	}
+	return out
+}
+
+// Saved tells that this is written down.
+func (s *Silence) Saved(heard []LastHeard) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, h := range heard {
+		if l := s.seen[h.Device]; l != nil {
+			l.saved.Store(h.Received.UnixMilli())
+		}
+	}
+}
+
+// listening is the first moment of which is known that somebody listened.
+func (s *Silence) listening() time.Time {
+	if len(s.before) > 0 && s.before[0].From.Before(s.Started) {
+		return s.before[0].From
+	}
+	return s.Started
+}
+
+// listened is for how long, from a moment until now, somebody listened.
+func (s *Silence) listened(from, now time.Time) time.Duration {
+	d := max(now.Sub(later(from, s.Started)), 0)
+	for i := len(s.before) - 1; i >= 0 && s.before[i].To.After(from); i-- {
+		to := s.before[i].To
+		if to.After(s.Started) { // the clock was put back between
+			to = s.Started
+		}
+		d += max(to.Sub(later(from, s.before[i].From)), 0)
+	}
+	return d
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // Observe tells of a reading of an admitted device: its event time, when it was
@@ -99,11 +183,12 @@ type DeviceSilence struct {
 	State    Presence           `json:"state"`
 	Cadence  time.Duration      `json:"cadence"`
 	// LastReceived is when it was last heard, LastEvent the newest time that it
-	// measured; zero if not since the start. A device whose LastEvent is far
+	// measured; zero if never, as far as is known. A device whose LastEvent is far
 	// behind LastReceived is sending what it had stored.
 	LastReceived time.Time `json:"lastReceived,omitzero"`
 	LastEvent    time.Time `json:"lastEvent,omitzero"`
-	// Missing is for how long it has not been heard.
+	// Missing is for how long it has not been heard. Its state goes by how much of
+	// that somebody listened.
 	Missing time.Duration `json:"missing"`
 	// Incident names the gateway of the incident that it is part of.
 	Incident string `json:"incident,omitempty"`
@@ -154,10 +239,7 @@ func (s *Silence) At(now time.Time, expected []Expectation) Silences {
 func (s *Silence) judge(e Expectation, l *lastSeen, now time.Time) DeviceSilence {
 	d := DeviceSilence{Device: e.Device, Site: e.Site, Locality: e.Locality, Gateway: e.Gateway, Cadence: e.Cadence}
 	// Before it stood there and before we listened, nothing can be missing.
-	base := s.Started
-	if e.Since.After(base) {
-		base = e.Since
-	}
+	base := later(s.listening(), e.Since)
 	if l != nil {
 		if g := l.gateway.Load(); g != nil {
 			d.Gateway = *g
@@ -172,7 +254,7 @@ func (s *Silence) judge(e Expectation, l *lastSeen, now time.Time) DeviceSilence
 	d.Missing = max(now.Sub(base), 0)
 	missed := 0.0
 	if e.Cadence > 0 {
-		missed = float64(d.Missing) / float64(e.Cadence)
+		missed = float64(s.listened(base, now)) / float64(e.Cadence)
 	}
 	switch {
 	case e.Muted:

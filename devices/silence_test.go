@@ -111,6 +111,51 @@ func TestIncidents(t *testing.T) {
 	}
 }
 
+// After a restart a device is what it was before: the time in which nobody
+// listened counts for nobody, and who was silent is so since the same moment.
+func TestSilenceIsRestored(t *testing.T) {
+	before := devices.NewSilence(noon())
+	for device, heard := range map[telemetry.Device]float64{"silent": 2, "fresh": 29.5, "late": 25} {
+		before.Observe(device, minutes(heard-1), minutes(heard), "gw")
+	}
+	if n := len(before.Unsaved()); n != 3 {
+		t.Fatalf("%d devices are to be written down, not 3", n)
+	}
+	saved := before.Unsaved()
+	before.Saved(saved)
+	before.Observe("fresh", minutes(28.9), minutes(29.9), "gw")
+	if again := before.Unsaved(); len(again) != 1 || again[0].Device != "fresh" || !again[0].Received.Equal(minutes(29.9)) {
+		t.Errorf("after more was heard there is to be written down %+v", again)
+	}
+	// The process is away from minute 30 to 90.
+	s := devices.NewSilence(minutes(90))
+	s.Restore([]devices.Period{{From: noon(), To: minutes(30)}}, saved)
+	if n := len(s.Unsaved()); n != 0 {
+		t.Errorf("%d devices are to be written down that have just been read", n)
+	}
+	var expected []devices.Expectation
+	for _, d := range []telemetry.Device{"silent", "fresh", "late", "never"} {
+		expected = append(expected, devices.Expectation{Device: d, Cadence: time.Minute, Since: minutes(-10)})
+	}
+	for _, c := range []struct {
+		now  float64
+		want map[telemetry.Device]devices.Presence
+	}{
+		{90.1, map[telemetry.Device]devices.Presence{"silent": devices.Silent, "fresh": devices.Fresh, "late": devices.Late, "never": devices.Silent}},
+		{93, map[telemetry.Device]devices.Presence{"silent": devices.Silent, "fresh": devices.Late, "late": devices.Late, "never": devices.Silent}},
+		{96, map[telemetry.Device]devices.Presence{"silent": devices.Silent, "fresh": devices.Late, "late": devices.Silent, "never": devices.Silent}},
+	} {
+		for _, d := range s.At(minutes(c.now), expected).Devices {
+			if d.State != c.want[d.Device] {
+				t.Errorf("at minute %v %s is %s, want %s", c.now, d.Device, d.State, c.want[d.Device])
+			}
+			if d.Device == "silent" && (!d.LastReceived.Equal(minutes(2)) || d.Missing != minutes(c.now).Sub(minutes(2)) || d.Gateway != "gw") {
+				t.Errorf("at minute %v the silent one was last heard %v through %q, and is missing for %v", c.now, d.LastReceived, d.Gateway, d.Missing)
+			}
+		}
+	}
+}
+
 func TestSilenceForgetsRemovedDevices(t *testing.T) {
 	s := devices.NewSilence(noon())
 	for _, d := range []telemetry.Device{"a", "b", "c"} {

@@ -128,6 +128,10 @@ func (s *Snapshot) find(d telemetry.Device) *standing { return s.shards[s.shard(
 // provisional.
 func (s *Snapshot) Devices() (all, provisional int) { return s.count, s.guests }
 
+// Has reports whether the registry knows a device, by a person's word or as one
+// that open admission let in.
+func (s *Snapshot) Has(d telemetry.Device) bool { return s.find(d) != nil }
+
 func (s *Snapshot) devices() (out []telemetry.Device) {
 	for _, m := range s.shards {
 		for d := range m {

@@ -45,9 +45,14 @@ type Reader interface {
 	Standings(ctx context.Context, devices []telemetry.Device, f func(Standing) error) error
 	Heard(ctx context.Context, f HeardFilter) (page []Heard, total int, err error)
 	Request(ctx context.Context, id string) (Request, error)
+	// DevicesBySerial are the devices, of any model, with a manufacturer's number.
+	DevicesBySerial(ctx context.Context, serial string) ([]Device, error)
+	// Photo finds a photo that was not removed.
 	Photo(ctx context.Context, id int64) (Photo, error)
-	// Photos of an installation, without their data.
-	Photos(ctx context.Context, installation int64) ([]Photo, error)
+	// Photos are the newest first, without those removed.
+	Photos(ctx context.Context, f PhotoFilter) ([]Photo, error)
+	// Picture is a photo's data.
+	Picture(ctx context.Context, photo int64) ([]byte, error)
 }
 
 // Tx is a transaction. Put methods insert an entity of Version 1 and else update
@@ -62,18 +67,32 @@ type Tx interface {
 	PutDevice(ctx context.Context, d Device) error
 	// PutInstallation gives a new installation its ID and returns it.
 	PutInstallation(ctx context.Context, i Installation) (Installation, error)
-	AddPhoto(ctx context.Context, p Photo) (int64, error)
+	// AddPhoto gives the photo its ID and Size and returns it.
+	AddPhoto(ctx context.Context, p Photo, data []byte) (Photo, error)
+	// RemovePhoto keeps the photo as given and lets go of its data.
+	RemovePhoto(ctx context.Context, p Photo) error
 	// AddChange gives the change its Seq and returns it.
 	AddChange(ctx context.Context, c Change) (Change, error)
 	AddRequest(ctx context.Context, r Request) error
 	// MergeHeard adds to what was heard before, and keeps the newest devices up
 	// to a number.
 	MergeHeard(ctx context.Context, heard []Heard, keep int) error
+	// Expect reads in bulk what will be asked for one by one. It is a hint: what it
+	// does not name is found as well.
+	Expect(ctx context.Context, e Expected) error
 	// ForgetHeard lets go of a device, because it is registered now.
 	ForgetHeard(ctx context.Context, d telemetry.Device) error
 	// Nested runs f so that, if it returns an error, nothing that it did is kept
 	// while the transaction goes on.
 	Nested(ctx context.Context, f func() error) error
+}
+
+// Expected names what will be asked for; not all of it need exist.
+type Expected struct {
+	Devices  []telemetry.Device
+	Sites    []telemetry.Site
+	Serials  []string
+	Requests []string
 }
 
 // DefaultPage is how many entities a list gives where the filter says nothing;
@@ -106,6 +125,8 @@ type SiteFilter struct {
 	Ward     string
 	State    State
 	Tag      string
+	// Kind is what a device that stands there now measures.
+	Kind telemetry.Kind
 	// Query is what a person typed: each of its words must be in id, name or
 	// notes, with or without diacritics.
 	Query string
@@ -145,6 +166,13 @@ type InstallationFilter struct {
 	Site   telemetry.Site
 	// Open selects those that have not ended.
 	Open bool
+}
+
+// PhotoFilter selects photos; what is zero selects all.
+type PhotoFilter struct {
+	Installation int64
+	Site         telemetry.Site // of any installation there
+	Limit        int            // as a Page's
 }
 
 // ChangeFilter selects changes; what is zero selects all.

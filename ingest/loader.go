@@ -152,7 +152,7 @@ func (l *Loader) session(ctx, work context.Context, again map[string]uint64) (*R
 	for {
 		select {
 		case r := <-l.redrives:
-			r.done <- l.redrivePage(work, r.filter)
+			r.done <- l.redrivePage(work, r)
 		case d, ok := <-feed:
 			if !ok {
 				return nil, feedErr

@@ -195,6 +195,32 @@ func TestRedriveAfterAdmission(t *testing.T) {
 	}
 }
 
+// Only what the registry admits now is driven through: of the rest nothing is
+// counted, and nobody hears of it again. A message that waits for the registry and
+// has a bad field besides waits for the registry.
+func TestRedriveAdmitted(t *testing.T) {
+	c := newCity(t)
+	c.admission.Limit = 1
+	c.load()
+	at := ago(time.Hour)
+	c.append(message(airTopic, `{"pm25":1}`))
+	c.append(message("kh/nha-trang/noise/d2", fmt.Sprintf(`{"ts":%d,"laeq":60,"loud":1}`, at)), message("kh/nha-trang/noise/d3", fmt.Sprintf(`{"ts":%d,"laeq":61}`, at)))
+	c.settled("nha-trang", 3)
+	c.admission.Limit = 3
+	r, err := c.loader.RedriveAdmitted(t.Context(), ingest.QuarantineFilter{Reason: telemetry.Unregistered}, func(r telemetry.Reading) bool { return r.Device == "d2" })
+	c.must(err)
+	if diff := cmp.Diff(ingest.RedriveResult{Tried: 1, Partial: 1}, r); diff != "" {
+		t.Error(diff)
+	}
+	rows := c.quarantine()
+	if len(rows) != 2 || rows[0].Tries != 1 || rows[0].Problems[0].Reason != telemetry.UnknownMetric || rows[1].Tries != 0 || rows[1].Problems[0].Reason != telemetry.Unregistered {
+		t.Errorf("there wait %+v", rows)
+	}
+	if have := c.samples("noise_laeq"); len(have) != 1 || have[at] != 60 {
+		t.Errorf("stored are %v, want one 60", have)
+	}
+}
+
 // TestLossIsSeen takes numbers out of the gateway's count, as a journal would
 // that lost records.
 func TestLossIsSeen(t *testing.T) {

@@ -123,3 +123,16 @@ type JournalState struct {
 type JournalInspector interface {
 	State(ctx context.Context) (JournalState, error)
 }
+
+// Waiting is a record that waits in the journal. Its number grows from record to
+// record, with gaps.
+type Waiting struct {
+	Number uint64
+	Record Record
+}
+
+// JournalReader looks at what waits in the journal without taking it: up to limit
+// records whose number is greater than after, in order.
+type JournalReader interface {
+	Peek(ctx context.Context, after uint64, limit int) ([]Waiting, error)
+}

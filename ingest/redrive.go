@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
@@ -30,6 +31,8 @@ type RedriveResult struct {
 // redrive asks the loader's goroutine for one page.
 type redrive struct {
 	filter QuarantineFilter
+	// admits leaves out messages of which it admits no reading; nil none.
+	admits func(telemetry.Reading) bool
 	done   chan<- redriven
 }
 
@@ -43,12 +46,26 @@ type redriven struct {
 // loader does it between two batches. It is safe to call from any goroutine; to
 // go through all of a filter, call it with After set to Next until that is 0.
 func (l *Loader) Redrive(ctx context.Context, f QuarantineFilter) (RedriveResult, error) {
+	return l.askRedrive(ctx, redrive{filter: f})
+}
+
+// RedriveAdmitted is Redrive of those messages only of which admits, asked by the
+// loader's goroutine, says that the registry admits a reading now. The others are
+// not tried: nothing is counted of them, and nobody hears of them again. So it may
+// be asked whenever something may have changed.
+func (l *Loader) RedriveAdmitted(ctx context.Context, f QuarantineFilter, admits func(telemetry.Reading) bool) (RedriveResult, error) {
+	return l.askRedrive(ctx, redrive{filter: f, admits: admits})
+}
+
+func (l *Loader) askRedrive(ctx context.Context, r redrive) (RedriveResult, error) {
+	f := &r.filter
 	if f.Limit <= 0 || f.Limit > maxRedrive {
 		f.Limit = maxRedrive
 	}
 	done := make(chan redriven, 1)
+	r.done = done
 	select {
-	case l.redrives <- redrive{filter: f, done: done}:
+	case l.redrives <- r:
 	case <-ctx.Done():
 		return RedriveResult{}, fmt.Errorf("wait for loader: %w", ctx.Err())
 	}
@@ -61,13 +78,13 @@ func (l *Loader) Redrive(ctx context.Context, f QuarantineFilter) (RedriveResult
 }
 
 // redrivePage drives one page through the loader's steps.
-func (l *Loader) redrivePage(ctx context.Context, f QuarantineFilter) redriven {
-	rows, err := l.Ledger.Quarantine(ctx, f)
+func (l *Loader) redrivePage(ctx context.Context, r redrive) redriven {
+	rows, err := l.Ledger.Quarantine(ctx, r.filter)
 	if err != nil || len(rows) == 0 {
 		return redriven{err: err}
 	}
 	var out redriven
-	if len(rows) == f.Limit {
+	if len(rows) == r.filter.Limit {
 		out.result.Next = rows[len(rows)-1].ID
 	}
 	w := newBatchWork(nil)
@@ -76,7 +93,17 @@ func (l *Loader) redrivePage(ctx context.Context, f QuarantineFilter) redriven {
 		if len(q.Problems) > 0 && q.Problems[0].Reason == telemetry.CorruptRecord {
 			continue // not a message
 		}
-		w.items = append(w.items, item{gateway: q.Gateway, message: q.Message, redriven: q})
+		it := item{gateway: q.Gateway, message: q.Message, redriven: q}
+		if r.admits != nil {
+			judged := it // what decoding notes is noted when it is driven through
+			if d, _ := l.decodeOne(&judged); !slices.ContainsFunc(d.Readings, r.admits) {
+				continue
+			}
+		}
+		w.items = append(w.items, it)
+	}
+	if len(w.items) == 0 {
+		return out
 	}
 	l.decode(w)
 	if out.err = l.write(ctx, w); out.err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash"
+	"slices"
 	"time"
 
 	"github.com/minio/highwayhash"
@@ -123,13 +124,15 @@ func (l *Loader) decodeOne(it *item) (codec.Decoded, bool) {
 func (l *Loader) check(w *batchWork, owner int, r telemetry.Reading, now time.Time) {
 	it := &w.items[owner]
 	it.device = r.Device
+	// What keeps all of a reading from the store comes before what is wrong with
+	// single fields: it is to be mended first, and what the message waits for.
 	if p, ok := l.checkTime(r.Time, now); !ok {
-		it.problems = append(it.problems, p)
+		it.problems = slices.Insert(it.problems, 0, p)
 		return
 	}
 	site, err := l.Admission.Admit(r.Locality, r.Kind.Kind, r.Device, r.Time)
 	if err != nil {
-		it.problems = append(it.problems, asProblem(err))
+		it.problems = slices.Insert(it.problems, 0, asProblem(err))
 		if l.Listener != nil {
 			l.Listener.Refused(r.Device, it.message, it.gateway)
 		}

@@ -1,5 +1,29 @@
 // Package simulator is a city of sensors that speak real MQTT.
 //
+// # The path of a simulated reading
+//
+//	city (what is true) ──► instrument ──► faults ──► format ──► Emission: when, where, bytes
+//	                        noise, clock,  stuck, flat,            and the Truth: what the
+//	                        battery, radio garbage, outage         pipeline must do with it
+//
+// A [Scenario] says what city, which devices, and what goes wrong, over a time
+// line of its own. Its fleet answers for any device and any period directly
+// ([Fleet.Feed]), in order of sending, also for what is never sent: a scorer
+// needs no more to know what must be in the store. [Fleet.Plan] is the same for
+// many devices, without what is not sent, and is what a sender goes by.
+//
+// Devices measure at even steps of their own clock, which drifts by some
+// millionths and is set once a day, and send a little later. No two readings of a
+// device have one time, even if its clock is set back: the last three bits of the
+// milliseconds tell by which clock it was. What a device keeps while its gateway
+// is away it sends afterwards in a burst, with the old times.
+//
+// Only the native format has a codec in the pipeline. What is sent in another is
+// "unsubscribed" to the truth: no gateway listens to its topics, so nothing must
+// be stored of it, and scoring it waits for its codec.
+//
+// # Sending
+//
 // A [Fleet] is pure: from a seed it makes devices, and for any period the plan
 // of what each sends and when. Nothing in it knows a clock or a network, so the
 // same seed and start give the same bytes on every run, however many goroutines

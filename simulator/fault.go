@@ -140,11 +140,6 @@ func (w *window) restarts(d *Device) bool {
 	return false
 }
 
-// oneReading reports whether a fault of the class concerns single readings.
-func (c FaultClass) oneReading() bool {
-	return c == Spike || c == Duplicate || c == Disorder || c == Garbage
-}
-
 // windowsOf are a device's faults in the course of the scenario, in order.
 func (f *Fleet) windowsOf(d *Device, faults []Fault, dark []window) []window {
 	ws := slices.Clone(dark)
@@ -185,7 +180,7 @@ func (f *Fleet) byRate(ws []window, d *Device, fault *Fault, salt uint64) []wind
 			continue
 		}
 		lasts := time.Duration((0.5 + unit(mix(h, 1))) * float64(fault.Lasts))
-		if fault.Class.oneReading() || fault.Class != Reboot {
+		if fault.Class != Reboot { // it is to befall a reading
 			lasts = max(lasts, d.Every)
 		}
 		from := at + time.Duration(unit(mix(h, 2))*float64(length)).Truncate(time.Millisecond)

@@ -2,6 +2,7 @@ package simulator_test
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -48,27 +49,85 @@ func feed(f *simulator.Fleet, start, end time.Time) []byte {
 	}
 }
 
-// The golden feed has every kind of every locality. UPDATE_GOLDEN=1 writes it
-// anew.
+// The golden feed has every kind of every locality.
 func TestFeedIsGolden(t *testing.T) {
 	f := newFleet(t, simulator.Options{Devices: 40, Seed: 7, Every: 20 * time.Second})
 	got := feed(f, morning(), morning().Add(30*time.Second))
-	golden := filepath.Join("testdata", "feed.golden")
-	if os.Getenv("UPDATE_GOLDEN") != "" {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
+	golden(t, "feed.golden", got)
+}
+
+// update is `go test ./simulator -update`: it writes the golden files anew.
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// golden holds text to a file of testdata.
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(golden, got, 0o644); err != nil {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	want, err := os.ReadFile(golden)
+	want, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("the same seed gives another feed (UPDATE_GOLDEN=1 accepts it):\n%s", diff)
+		t.Errorf("%s is another (-update accepts it):\n%s", file, diff)
 	}
+}
+
+// Every kind tells only what the catalogue has, inside its range, at any hour of
+// a year and at any distance between readings.
+func TestValuesAreInTheCatalogue(t *testing.T) {
+	for _, every := range []time.Duration{0, time.Second, time.Hour} {
+		f := newFleet(t, simulator.Options{Devices: 40, Seed: 11, Every: every})
+		for i, d := range f.Devices() {
+			for at := morning(); at.Before(morning().AddDate(1, 0, 0)); at = at.Add(47*time.Hour + 13*time.Minute) {
+				e := f.Emission(simulator.Planned{Device: i, Sequence: 1, Due: at})
+				if e.Fate != simulator.Stored || len(e.Points) < 4 {
+					t.Fatalf("%s at %v: %+v", d.ID, at, e.Truth)
+				}
+				v := map[telemetry.Metric]float64{}
+				for _, p := range e.Points {
+					v[p.Metric] = p.Value
+					if problem, ok := d.Kind.Metric([]byte(p.Metric)).Check(p.Value); !ok {
+						t.Errorf("%s at %v: %v", d.ID, at, problem)
+					}
+				}
+				if err := consistent(d.Kind.Kind, v); err != nil {
+					t.Errorf("%s at %v: %v", d.ID, at, err)
+				}
+			}
+		}
+	}
+}
+
+// consistent checks what must hold between the values of one payload, whatever
+// the instrument's error.
+func consistent(kind telemetry.Kind, v map[telemetry.Metric]float64) error {
+	switch kind {
+	case telemetry.AirQuality:
+		if !(v["pm1"] <= v["pm25"] && v["pm25"] <= v["pm10"] && v["pm10"] <= v["tsp"]) {
+			return fmt.Errorf("dust is not nested: %v %v %v %v", v["pm1"], v["pm25"], v["pm10"], v["tsp"])
+		}
+	case telemetry.Traffic:
+		if sum := v["motorcycles"] + v["cars"] + v["buses"] + v["trucks"] + v["bicycles"]; sum != v["vehicles"] {
+			return fmt.Errorf("%v vehicles, but the classes add up to %v", v["vehicles"], sum)
+		}
+	case telemetry.Noise:
+		if !(v["lamin"] <= v["la90"] && v["la90"] <= v["la50"] && v["la50"] <= v["la10"] && v["la10"] <= v["lamax"]) {
+			return fmt.Errorf("levels are out of order: %v", v)
+		}
+	case telemetry.Parking:
+		if v["occupied"] > v["capacity"] {
+			return fmt.Errorf("%v of %v spaces are occupied", v["occupied"], v["capacity"])
+		}
+	}
+	return nil
 }
 
 // However the devices are dealt out and however many goroutines render, every

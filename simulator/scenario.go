@@ -365,13 +365,31 @@ func (g *Group) where() []city.Place {
 func (s *Scenario) deviceCount() int {
 	n := 0
 	for i := range s.Fleet {
-		if g := &s.Fleet[i]; g.Count > 0 {
-			n += g.Count
-		} else {
-			n += len(g.where())
-		}
+		n += s.Fleet[i].size()
 	}
 	return n
+}
+
+// size is how many devices the group has.
+func (g *Group) size() int {
+	if g.Count > 0 {
+		return g.Count
+	}
+	return len(g.where())
+}
+
+// Load is how many devices there are and how many messages they send in a second,
+// on average and when nothing is wrong.
+func (s Scenario) Load() (devices int, perSecond float64) {
+	s.fill()
+	for i := range s.Fleet {
+		g := &s.Fleet[i]
+		devices += g.size()
+		if g.Every > 0 {
+			perSecond += float64(g.size()) / g.Every.Seconds()
+		}
+	}
+	return devices, perSecond
 }
 
 func list[T ~string](names []T) string {

@@ -200,10 +200,49 @@ func TestRedrive(t *testing.T) {
 	if len(left) != 2 || left["first"].Problems[0].Reason != "not_json" || left["second"].Problems[0].Reason != "unknown_metric" || left["second"].Tries != 1 {
 		t.Errorf("after the redrive there wait %+v", left)
 	}
+	checkHistory(t, up)
 	for device, want := range map[string]int{"first": 1, "second": 1, "third": 1} {
 		if got := len(embedded(up)(t, "air_quality", "pm25")[device]); got != want {
 			t.Errorf("of %s there are %d recent readings, not %d", device, got, want)
 		}
 	}
 	up.stop()
+}
+
+// checkHistory asks what became of TestRedrive's five messages when: from nothing,
+// over a restart, until now.
+func checkHistory(t *testing.T, up *process) {
+	t.Helper()
+	out := run(t, time.Minute, "audit", "--history", "1h", "--url", up.url, "--json")
+	var h struct {
+		StepSeconds int `json:"step_seconds"`
+		Gateways    []struct {
+			Gateway string
+			Points  []struct {
+				T                                                        time.Time
+				Received, Stored, Partial, Quarantined, Missing, Waiting int64
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(out.stdout), &h); err != nil || out.code != 0 || len(h.Gateways) != 1 || h.StepSeconds != 60 {
+		t.Fatalf("audit --history ends with %d, %v:\n%s%s", out.code, err, out.stdout, out.stderr)
+	}
+	var received, stored, partial, held, waiting int64
+	for _, p := range h.Gateways[0].Points {
+		received, stored, partial, held, waiting = received+p.Received, stored+p.Stored, partial+p.Partial, held+p.Quarantined, p.Waiting
+		if p.Missing != 0 || time.Since(p.T) > time.Hour {
+			t.Errorf("a point of the history is %+v", p)
+		}
+	}
+	if h.Gateways[0].Gateway != "cam-ranh" || received != 5 || stored != 4 || partial != 1 || held != 1 || waiting != 1 {
+		t.Errorf("by its history %s received %d, stored %d, %d of them in part, and %d came into quarantine; %d wait", h.Gateways[0].Gateway, received, stored, partial, held, waiting)
+	}
+	table := run(t, time.Minute, "audit", "--history", "1h", "--step", "1h", "--gateway", "cam-ranh", "--url", up.url)
+	if table.code != 0 || !hasAll(table.stdout, []string{"cam-ranh", "received", "In steps of 1h"}) {
+		t.Errorf("audit --history ends with %d:\n%s%s", table.code, table.stdout, table.stderr)
+	}
+	wrong := run(t, time.Minute, "audit", "--history", "100d", "--step", "1m", "--url", up.url)
+	if wrong.code != 1 || !strings.Contains(wrong.stderr, "ask for a longer step or a shorter period") {
+		t.Errorf("too many points end with %d: %s", wrong.code, wrong.stderr)
+	}
 }

@@ -1,6 +1,6 @@
 // Package e2e holds the end-to-end proof: tests that run the real program, its
 // real neighbours and a publisher that keeps its own count, and that look at the
-// result from outside only, over MQTT, HTTP and the command line.
+// result from outside only, over MQTT, HTTP, the command line and in a browser.
 //
 //	publisher ──MQTT──► haidang (killed, stopped, starved) ──► store ──► queries
 //	    │                                                                  │

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -36,7 +37,9 @@ type process struct {
 	// url is where its HTTP listener is. At url+probe it answers 200 when it is
 	// ready.
 	url, probe string
-	log        string
+	// trust is how TLS is spoken to it, where its url begins with https.
+	trust *tls.Config
+	log   string
 
 	cmd   *exec.Cmd
 	began time.Time
@@ -137,7 +140,7 @@ func (p *process) isReady() bool {
 
 // get asks its HTTP listener; the code is 0 where nobody answers.
 func (p *process) get(path string) (code int, body string) {
-	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: p.trust}}
 	answer, err := client.Get(p.url + path)
 	if err != nil {
 		return 0, err.Error()

@@ -6,6 +6,7 @@ import (
 	"crypto/pbkdf2"
 	"crypto/sha512"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -69,6 +70,18 @@ func (c *Control) MosquittoPasswords(ctx context.Context, p Principal, w io.Writ
 		err = out.Flush()
 	}
 	return wrapped("export passwords", err)
+}
+
+// MosquittoService writes the lines of one user that is no device, to be added to
+// the two files.
+func MosquittoService(passwords, acl io.Writer, s Service) error {
+	if err := checkService(s); err != nil {
+		return err
+	}
+	out := bufio.NewWriter(acl)
+	writeACL(out, s.Username, s.Published, s.Read)
+	_, err := fmt.Fprintf(passwords, "%s:%s\n", s.Username, mosquittoHash(s.Password))
+	return wrapped("export user", errors.Join(err, out.Flush()))
 }
 
 // checkService keeps a line from becoming two.

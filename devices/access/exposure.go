@@ -32,10 +32,16 @@ func (m Mode) String() string {
 type Exposure struct {
 	// HTTP and MQTT are the addresses to listen on, host:port; empty is none.
 	HTTP, MQTT string
-	// Encrypted is HTTP that has a certificate, or stands behind a proxy that has.
+	// Encrypted is HTTP that has a certificate.
 	Encrypted bool
+	// Published is HTTP that people reach by way of a proxy, which encrypts,
+	// whatever its own address is.
+	Published bool
 	// Authenticated is MQTT that asks devices for their credentials.
 	Authenticated bool
+	// MQTTEncrypted is MQTT that has a certificate; MQTTPlain says that it is
+	// accepted, knowingly, that it has none.
+	MQTTEncrypted, MQTTPlain bool
 	// Accounts is how many people can log in; OIDC says that an issuer can
 	// vouch for others. Invited says that a link for the first administrator is
 	// printed at this start, and nothing else is allowed until it is used.
@@ -44,31 +50,54 @@ type Exposure struct {
 	Invited  bool
 }
 
+// Beyond reports whether somebody beyond this machine can reach a listener.
+func (e Exposure) Beyond() bool { return e.beyondHTTP() || e.beyondMQTT() }
+
+func (e Exposure) beyondHTTP() bool { return e.HTTP != "" && (e.Published || !Loopback(e.HTTP)) }
+
+func (e Exposure) beyondMQTT() bool { return e.MQTT != "" && !Loopback(e.MQTT) }
+
+// Check finds what is wrong whoever has an account; its errors name the flags.
+func (e Exposure) Check() error {
+	for _, a := range []struct{ flag, address, port string }{{"--http", e.HTTP, "8080"}, {"--mqtt", e.MQTT, "1883"}} {
+		if _, _, err := net.SplitHostPort(a.address); a.address != "" && err != nil {
+			return fmt.Errorf("%s is %q: give HOST:PORT, such as 127.0.0.1:%s", a.flag, a.address, a.port)
+		}
+	}
+	switch {
+	case e.HTTP != "" && !Loopback(e.HTTP) && !e.Encrypted && !e.Published:
+		return fmt.Errorf("--http is %q, beyond this machine, and passwords would cross the network unencrypted: "+
+			"give a certificate with --tls-cert and --tls-key, or name the proxy that encrypts with --proxy and --public-url, or give an address of the loopback, such as 127.0.0.1:8080", e.HTTP)
+	case e.beyondMQTT() && !e.Authenticated:
+		return fmt.Errorf("--mqtt is %q, beyond this machine, and devices there would not be asked for a password: "+
+			"add --mqtt-credentials, or give an address of the loopback, such as 127.0.0.1:1883", e.MQTT)
+	case e.beyondMQTT() && !e.MQTTEncrypted && !e.MQTTPlain:
+		return fmt.Errorf("--mqtt is %q, beyond this machine, and devices' secrets would cross the network unencrypted: "+
+			"give a certificate with --tls-cert and --tls-key, or, where that network is yours alone, add --mqtt-plain", e.MQTT)
+	}
+	return nil
+}
+
 // Decide says in which mode to run; an error says why not to start at all, and
 // what to do.
 func Decide(e Exposure) (Mode, error) {
-	if e.MQTT != "" && !loopback(e.MQTT) && !e.Authenticated {
-		return Guarded, fmt.Errorf("listen on %s: devices beyond this machine would not be asked for a password: turn on their credentials, or give an address of the loopback, such as 127.0.0.1:1883", e.MQTT)
+	if err := e.Check(); err != nil {
+		return Guarded, err
 	}
-	beyond := e.HTTP != "" && !loopback(e.HTTP)
-	if beyond && !e.Encrypted {
-		return Guarded, fmt.Errorf("listen on %s: passwords would cross the network unencrypted: give a certificate, or an address of the loopback with a TLS proxy before it", e.HTTP)
-	}
-	people := e.Accounts > 0 || e.OIDC || e.Invited
 	switch {
-	case people:
+	case e.Accounts > 0 || e.OIDC || e.Invited:
 		return Guarded, nil
-	case beyond:
-		return Guarded, fmt.Errorf("listen on %s: nobody has an account yet, so nobody could log in: make an administrator first", e.HTTP)
-	case e.MQTT != "" && !loopback(e.MQTT):
-		return Guarded, fmt.Errorf("listen on %s: with devices beyond this machine the console needs log-in too: make an administrator first", e.MQTT)
+	case e.beyondHTTP():
+		return Guarded, fmt.Errorf("--http %s is reached from beyond this machine, and nobody has an account yet, so nobody could log in: add --login", e.HTTP)
+	case e.beyondMQTT():
+		return Guarded, fmt.Errorf("--mqtt %s is beyond this machine, where devices are not trusted, so the console needs log-in too: add --login", e.MQTT)
 	}
 	return Open, nil
 }
 
-// loopback reports whether an address is only for this machine. What cannot be
-// read is not.
-func loopback(address string) bool {
+// Loopback reports whether an address, host:port, is only for this machine. What
+// cannot be read is not.
+func Loopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	return err == nil && loopbackHost(host)
 }
@@ -82,7 +111,7 @@ func loopbackHost(host string) bool {
 }
 
 // Start counts the accounts, decides and takes the mode on. main calls it before
-// anything listens.
+// anything is answered.
 func (c *Control) Start(ctx context.Context, e Exposure) (Mode, error) {
 	n, err := c.people(ctx)
 	if err != nil {

@@ -1,144 +1,28 @@
 package access_test
 
 import (
-	"crypto"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
-	"fmt"
-	"math/big"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/haidang-iot/haidang/devices/access"
+	"github.com/haidang-iot/haidang/devices/access/oidctest"
 )
 
-// issuer is an OpenID Connect provider that keeps the contract: discovery, keys,
-// codes that are good once, PKCE, the client's secret, and the nonce.
-type issuer struct {
-	t   testing.TB
-	url string
-	key *rsa.PrivateKey
-
-	mu     sync.Mutex
-	codes  map[string]url.Values // by code: what was asked for at authorisation
-	claims map[string]any        // of who logs in next
-	// spoil changes the ID token's claims, sign its signature.
-	spoil func(map[string]any)
-	sign  func(header, claims map[string]any) string
-}
-
-func startIssuer(t testing.TB) *issuer {
-	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	i := &issuer{t: t, key: key, codes: map[string]url.Values{}, claims: map[string]any{}}
-	mux := http.NewServeMux()
-	s := httptest.NewServer(mux)
-	t.Cleanup(s.Close)
-	i.url = s.URL
-	mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
-		json.NewEncoder(w).Encode(map[string]any{"issuer": i.url, "authorization_endpoint": i.url + "/authorize", "token_endpoint": i.url + "/token",
-			"jwks_uri": i.url + "/keys", "id_token_signing_alg_values_supported": []string{"RS256"}})
-	})
-	mux.HandleFunc("/keys", func(w http.ResponseWriter, _ *http.Request) {
-		e := big.NewInt(int64(key.E)).Bytes()
-		json.NewEncoder(w).Encode(map[string]any{"keys": []any{map[string]any{"kty": "RSA", "alg": "RS256", "use": "sig", "kid": "k1",
-			"n": b64(key.N.Bytes()), "e": b64(e)}}})
-	})
-	mux.HandleFunc("/authorize", i.authorize)
-	mux.HandleFunc("/token", i.token)
-	return i
-}
-
-func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
-
-func (i *issuer) authorize(w http.ResponseWriter, r *http.Request) {
-	q := r.URL.Query()
-	if q.Get("response_type") != "code" || q.Get("client_id") != "haidang" || q.Get("code_challenge_method") != "S256" || q.Get("code_challenge") == "" ||
-		q.Get("state") == "" || q.Get("nonce") == "" || !strings.Contains(q.Get("scope"), "openid") {
-		http.Error(w, "invalid_request", http.StatusBadRequest)
-		return
-	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	code := fmt.Sprintf("code-%d", len(i.codes))
-	i.codes[code] = q
-	http.Redirect(w, r, q.Get("redirect_uri")+"?code="+code+"&state="+url.QueryEscape(q.Get("state")), http.StatusFound)
-}
-
-func (i *issuer) token(w http.ResponseWriter, r *http.Request) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	id, secret, _ := r.BasicAuth()
-	if id == "" {
-		id, secret = r.FormValue("client_id"), r.FormValue("client_secret")
-	}
-	asked, ok := i.codes[r.FormValue("code")]
-	sum := sha256.Sum256([]byte(r.FormValue("code_verifier")))
-	if !ok || id != "haidang" || secret != "s3cret" || b64(sum[:]) != asked.Get("code_challenge") || r.FormValue("redirect_uri") != asked.Get("redirect_uri") {
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(http.StatusBadRequest)
-		fmt.Fprint(w, `{"error":"invalid_grant"}`)
-		return
-	}
-	i.codes[r.FormValue("code")] = nil // good once: nothing hashes to its challenge now
-	c := map[string]any{"iss": i.url, "aud": "haidang", "nonce": asked.Get("nonce"), "iat": time.Now().Unix(), "exp": time.Now().Add(time.Minute).Unix()}
-	for k, v := range i.claims {
-		c[k] = v
-	}
-	if i.spoil != nil {
-		i.spoil(c)
-	}
-	header := map[string]any{"alg": "RS256", "kid": "k1"}
-	sign := i.rs256
-	if i.sign != nil {
-		sign = i.sign
-	}
-	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(map[string]any{"access_token": "a", "token_type": "Bearer", "id_token": sign(header, c)})
-}
-
-func part(v any) string {
-	text, _ := json.Marshal(v)
-	return b64(text)
-}
-
-func (i *issuer) rs256(header, claims map[string]any) string {
-	text := part(header) + "." + part(claims)
-	sum := sha256.Sum256([]byte(text))
-	sig, err := rsa.SignPKCS1v15(rand.Reader, i.key, crypto.SHA256, sum[:])
-	if err != nil {
-		i.t.Error(err)
-	}
-	return text + "." + b64(sig)
-}
-
-// next says who logs in next.
-func (i *issuer) next(sub, name string, groups ...string) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.claims = map[string]any{"sub": sub, "preferred_username": name, "name": "Nguyễn " + name, "realm_access": map[string]any{"roles": groups}}
-	i.spoil, i.sign = nil, nil
-}
-
 // oidcWorld is a world with an issuer and a server.
-func oidcWorld(t *testing.T) (*world, *issuer, string) {
-	i := startIssuer(t)
+func oidcWorld(t *testing.T) (*world, *oidctest.Issuer, string) {
+	i := oidctest.Start(t)
 	// The redirect URL is known before the server's port is: the test sends the
 	// browser to the right place by itself.
 	w := newWorld(t, func(o *access.Options) {
-		o.OIDC = &access.OIDC{Issuer: i.url, ClientID: "haidang", ClientSecret: "s3cret", RedirectURL: "https://haidang.example" + access.OIDCCallbackPath,
+		o.OIDC = &access.OIDC{Issuer: i.URL, ClientID: oidctest.Client, ClientSecret: oidctest.Secret, RedirectURL: "https://haidang.example" + access.OIDCCallbackPath,
 			RoleClaim: "realm_access.roles", Roles: map[string]access.Role{"city-admin": access.Admin, "city-field": access.Field}}
 		tr := &http.Transport{}
 		t.Cleanup(tr.CloseIdleConnections)
@@ -179,7 +63,7 @@ func enter(b *browser, change func(url.Values)) string {
 func TestOIDC(t *testing.T) {
 	w, i, base := oidcWorld(t)
 	w.person("lan", access.Viewer)
-	i.next("u-1", "Minh", "city-field", "other")
+	i.Next("u-1", "Minh", "city-field", "other")
 	b := newBrowser(t, base)
 	if to := enter(b, nil); to != "/sites/thap-ba" {
 		t.Fatalf("ended at %s", to)
@@ -195,7 +79,7 @@ func TestOIDC(t *testing.T) {
 	_, err := w.LogIn(t.Context(), "minh", "", from("10.0.0.1"))
 	wants(t, "an empty password for who has none", err, access.ReasonWrongLogIn)
 	// The role follows the issuer, in the journal too; the name does not matter.
-	i.next("u-1", "minh2", "city-admin")
+	i.Next("u-1", "minh2", "city-admin")
 	b2 := newBrowser(t, base)
 	enter(b2, nil)
 	b2.is(200, "GET", "/api/v1/session", nil, &me)
@@ -212,7 +96,7 @@ func TestOIDC(t *testing.T) {
 		{"u-4", "Đặng Hoa", "city-field", "bad_name"},
 		{"u-5", "local", "city-admin", "bad_name"},
 	} {
-		i.next(c.sub, c.name, c.group)
+		i.Next(c.sub, c.name, c.group)
 		nb := newBrowser(t, base)
 		if to := enter(nb, nil); to != "/login?error="+c.want {
 			t.Errorf("%+v ended at %s", c, to)
@@ -222,7 +106,7 @@ func TestOIDC(t *testing.T) {
 	w.person("another", access.Admin)
 	a := account(t, w, "minh")
 	change(t, w, a, access.AccountChange{Disabled: ptr(true)})
-	i.next("u-1", "minh", "city-admin")
+	i.Next("u-1", "minh", "city-admin")
 	if to := enter(newBrowser(t, base), nil); to != "/login?error=oidc_without_role" {
 		t.Errorf("a disabled account ended at %s", to)
 	}
@@ -242,19 +126,19 @@ func TestOIDCRefusals(t *testing.T) {
 		"another party":     func(c map[string]any) { c["azp"] = "grafana" },
 		"another issuer":    func(c map[string]any) { c["iss"] = "https://evil.example" },
 		"expired":           func(c map[string]any) { c["exp"] = time.Now().Add(-time.Hour).Unix() },
-		"another's key":     func(map[string]any) { i.sign = (&issuer{t: t, key: other}).rs256 },
-		"no signature":      func(map[string]any) { i.sign = unsigned },
-		"HMAC with the key": func(map[string]any) { i.sign = i.hs256 },
+		"another's key":     func(map[string]any) { i.Sign = (&oidctest.Issuer{Key: other}).RS256 },
+		"no signature":      func(map[string]any) { i.Sign = unsigned },
+		"HMAC with the key": func(map[string]any) { i.Sign = hs256(i) },
 	} {
-		i.next("u-1", "minh", "city-admin")
-		i.spoil = spoil
+		i.Next("u-1", "minh", "city-admin")
+		i.Spoil = spoil
 		b := newBrowser(t, base)
 		if to := enter(b, nil); to != "/login?error=oidc_failed" {
 			t.Errorf("%s: ended at %s", name, to)
 		}
 		b.is(401, "POST", "/as/viewer", nil, nil)
 	}
-	i.next("u-1", "minh", "city-admin")
+	i.Next("u-1", "minh", "city-admin")
 	for name, change := range map[string]func(url.Values){
 		"another state": func(q url.Values) { q.Set("state", "x") },
 		"no state":      func(q url.Values) { q.Del("state") },
@@ -281,16 +165,18 @@ func TestOIDCRefusals(t *testing.T) {
 
 func unsigned(header, claims map[string]any) string {
 	header["alg"] = "none"
-	return part(header) + "." + part(claims) + "."
+	return oidctest.Part(header) + "." + oidctest.Part(claims) + "."
 }
 
 // hs256 signs with the public key as if it were a shared secret.
-func (i *issuer) hs256(header, claims map[string]any) string {
-	header["alg"] = "HS256"
-	text := part(header) + "." + part(claims)
-	m := hmac.New(sha256.New, i.key.N.Bytes())
-	m.Write([]byte(text))
-	return text + "." + b64(m.Sum(nil))
+func hs256(i *oidctest.Issuer) func(header, claims map[string]any) string {
+	return func(header, claims map[string]any) string {
+		header["alg"] = "HS256"
+		text := oidctest.Part(header) + "." + oidctest.Part(claims)
+		m := hmac.New(sha256.New, i.Key.N.Bytes())
+		m.Write([]byte(text))
+		return text + "." + base64.RawURLEncoding.EncodeToString(m.Sum(nil))
+	}
 }
 
 func TestOIDCConfiguration(t *testing.T) {

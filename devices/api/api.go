@@ -26,13 +26,14 @@ type API struct {
 	Now       func() time.Time
 	Logger    *slog.Logger
 
-	board *board
+	board    *board
+	decoding chan struct{} // has a place for each picture that is decoded
 }
 
 // New makes the interface to an opened registry. It is subscribed to the registry
 // for as long as that lives. Set the other fields before [API.Register].
 func New(r *devices.Registry) *API {
-	a := &API{Registry: r, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
+	a := &API{Registry: r, decoding: make(chan struct{}, maxDecoding), Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 		Asker: func(context.Context) Asker { return Asker{} }}
 	a.board = newBoard(a)
 	a.Live = NewLive(a.Now())

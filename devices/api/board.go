@@ -80,11 +80,6 @@ func (b *board) furnish(s *Site) {
 	s.Kinds = slices.Compact(s.Kinds)
 }
 
-// has reports whether a kind is measured at a site now.
-func (b *board) has(site telemetry.Site, kind telemetry.Kind) bool {
-	return slices.ContainsFunc(b.at()[site], func(e devices.Expectation) bool { return slices.Contains(e.Kinds, kind) })
-}
-
 // presence is how a device is heard; "" if it is not known.
 func (b *board) presence(d telemetry.Device) devices.Presence {
 	_, states := b.silences()

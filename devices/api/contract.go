@@ -123,7 +123,7 @@ type AtSite struct {
 // SitePage is a part of a list of sites, by ascending id.
 type SitePage struct {
 	Sites []Site `json:"sites"`
-	Total *int   `json:"total,omitempty" doc:"On all pages; absent where it would cost too much to count"`
+	Total int    `json:"total" doc:"On all pages"`
 	Next  string `json:"next,omitempty" doc:"Continue with cursor=next; absent on the last page"`
 }
 
@@ -297,15 +297,23 @@ type MaintenanceInput struct {
 	Why    string `json:"why,omitempty"`
 }
 
-// Photo is a picture of an installation; its bytes are at url.
+// Photo is a picture of an installation; its bytes are at url, and never change.
 type Photo struct {
-	ID   int64     `json:"id"`
-	Type string    `json:"type" doc:"MIME type"`
-	At   time.Time `json:"at"`
-	URL  string    `json:"url"`
+	ID           int64            `json:"id"`
+	Installation int64            `json:"installation"`
+	Device       telemetry.Device `json:"device"`
+	Site         telemetry.Site   `json:"site"`
+	Type         string           `json:"type" doc:"MIME type"`
+	Bytes        int64            `json:"bytes"`
+	Width        int64            `json:"width,omitempty" doc:"Pixels"`
+	Height       int64            `json:"height,omitempty"`
+	At           time.Time        `json:"at"`
+	Who          string           `json:"who,omitempty"`
+	URL          string           `json:"url"`
 }
 
-// Photos are the photos of an installation.
+// Photos are those of an installation, the oldest first, or of a site, the newest
+// first.
 type Photos struct {
 	Photos []Photo `json:"photos"`
 }

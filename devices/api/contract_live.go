@@ -64,6 +64,8 @@ type SeriesPoint struct {
 	Min  float64   `json:"min"`
 	Mean float64   `json:"mean"`
 	Max  float64   `json:"max"`
+	// Quality is the worst of the step's readings.
+	Quality string `json:"quality,omitempty" enum:"calibrating,error" doc:"The instrument flagged a reading of this step: do not take the values for good. Absent if it flagged none"`
 }
 
 // DeviceSeries is what one device measured at the site.

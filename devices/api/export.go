@@ -57,7 +57,7 @@ func (a *API) export(ctx context.Context, q *exportQuery) (*file, error) {
 
 func (a *API) exportGeoJSON(ctx context.Context, f devices.SiteFilter, q *exportQuery) ([]byte, error) {
 	c := FeatureCollection{Type: "FeatureCollection", Features: []Feature{}}
-	err := a.eachSite(ctx, f, q.Kind, func(s devices.Site) bool {
+	err := a.eachSite(ctx, f, func(s devices.Site) bool {
 		if s.Position.Known() {
 			c.Features = append(c.Features, a.feature(s))
 		}
@@ -119,7 +119,7 @@ func (a *API) deviceRows(ctx context.Context, f devices.DeviceFilter) ([][]cell,
 
 func (a *API) siteRows(ctx context.Context, f devices.SiteFilter, q *exportQuery) ([][]cell, error) {
 	rows := [][]cell{headerRow()}
-	err := a.eachSite(ctx, f, q.Kind, func(s devices.Site) bool {
+	err := a.eachSite(ctx, f, func(s devices.Site) bool {
 		rows = append(rows, rowOf(nil, &s, nil))
 		return true
 	})

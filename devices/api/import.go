@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/haidang-iot/haidang/devices"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
@@ -35,8 +36,9 @@ func (q *importQuery) request() string {
 	return "import." + hex.EncodeToString(h.Sum(nil)[:12])
 }
 
-// partialChunk is how many rows of a partial import are committed together.
-const partialChunk = 500
+// importChunk is how many rows are looked up together, and of a partial import
+// committed together.
+const importChunk = 500
 
 // errNotKept undoes an import that is not to be kept.
 var errNotKept = errors.New("not kept")
@@ -59,7 +61,7 @@ func (a *API) importFile(ctx context.Context, q *importQuery) (*out[ImportResult
 	// not be one, so others come in between.
 	size := len(s.rows)
 	if q.Partial && !q.DryRun {
-		size = partialChunk
+		size = importChunk
 	}
 	for chunk := range slices.Chunk(s.rows, size) {
 		err = a.Registry.Batch(ctx, a.by(ctx, q.Why), func(b *devices.Batch) error {
@@ -135,11 +137,37 @@ type importer struct {
 
 // rows takes all rows. The error is one that ends the import.
 func (i *importer) rows(ctx context.Context, b *devices.Batch, rows []row) error {
-	for _, r := range rows {
+	for some := range slices.Chunk(rows, importChunk) {
 		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("import row %d: %w", r.number, err)
+			return fmt.Errorf("import row %d: %w", some[0].number, err)
 		}
+		if err := i.some(ctx, b, some); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// some takes a few rows: what the registry knows of them is read at once.
+func (i *importer) some(ctx context.Context, b *devices.Batch, rows []row) error {
+	entries := make([]entry, len(rows))
+	var about devices.Expected
+	for n, r := range rows {
 		e := i.reader.read(r)
+		entries[n] = e
+		about.Requests = append(about.Requests, i.requestOf(r))
+		if telemetry.CheckID(string(e.device.ID)) == nil {
+			about.Devices, about.Serials = append(about.Devices, e.device.ID), append(about.Serials, strings.ToValidUTF8(e.device.Serial, ""))
+		}
+		if telemetry.CheckID(string(e.site.ID)) == nil {
+			about.Sites = append(about.Sites, e.site.ID)
+		}
+	}
+	if err := b.Expect(ctx, about); err != nil {
+		return err
+	}
+	for n, r := range rows {
+		e := entries[n]
 		res := RowResult{Row: r.number, Status: RowImported, Device: clipped(e.device.ID), Site: clipped(e.site.ID), Errors: e.faults}
 		err := i.take(ctx, b, r, e)
 		if devices.CodeOf(err) == devices.Internal {
@@ -159,6 +187,9 @@ func (i *importer) rows(ctx context.Context, b *devices.Batch, rows []row) error
 	return nil
 }
 
+// requestOf is the id of a row's own act.
+func (i *importer) requestOf(r row) string { return fmt.Sprintf("%s.%d", i.request, r.number) }
+
 // clipped keeps what a file calls an id short.
 func clipped[T ~string](id T) T { return T(clip(string(id), telemetry.MaxIDLength)) }
 
@@ -168,7 +199,7 @@ func (i *importer) take(ctx context.Context, b *devices.Batch, r row, e entry) e
 	if len(e.faults) > 0 {
 		return i.look(e)
 	}
-	request := fmt.Sprintf("%s.%d", i.request, r.number)
+	request := i.requestOf(r)
 	if _, err := b.Reader().Request(ctx, request); err == nil {
 		return nil // this row of this file is done
 	} else if devices.CodeOf(err) != devices.NotFound {

@@ -57,17 +57,26 @@ type slot struct {
 type timed struct {
 	telemetry.Value
 	time time.Time
+	// quality is what the instrument said of this value: readings that say nothing
+	// are good, also after one that was flagged.
+	quality float64
 }
 
 // take takes a point over; false if it is older than all that is there.
 func (s *slot) take(p *telemetry.Point) (changed bool) {
+	var quality float64
+	for _, v := range p.Values {
+		if v.Spec.Name == telemetry.QualityCode {
+			quality = v.Number
+		}
+	}
 	for _, v := range p.Values {
 		at := slices.IndexFunc(s.values, func(t timed) bool { return t.Spec.Name == v.Spec.Name })
 		if at < 0 {
-			s.values = append(s.values, timed{v, p.Time})
+			s.values = append(s.values, timed{v, p.Time, quality})
 			changed = true
 		} else if !p.Time.Before(s.values[at].time) {
-			s.values[at] = timed{v, p.Time}
+			s.values[at] = timed{v, p.Time, quality}
 			changed = true
 		}
 	}
@@ -118,10 +127,19 @@ func (l *Live) Observe(points []telemetry.Point) {
 // reading is the slot's; readMu is held.
 func (s *slot) reading() Reading {
 	r := Reading{Site: s.series.Site, Device: s.series.Device, Kind: s.series.Kind, Time: s.time.UTC(), Values: make(map[telemetry.Metric]float64, len(s.values))}
+	worst, said := 0.0, false
 	for _, v := range s.values {
-		if s.time.Sub(v.time) <= together {
+		switch {
+		case s.time.Sub(v.time) > together:
+		case v.Spec.Name == telemetry.QualityCode:
+			said = true
+		default:
 			r.Values[v.Spec.Name] = v.Number
+			worst = max(worst, v.quality)
 		}
+	}
+	if said || worst > 0 {
+		r.Values[telemetry.QualityCode] = worst
 	}
 	return r
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/haidang-iot/haidang/devices"
 )
 
 const (
@@ -100,6 +102,7 @@ func (a *API) addSites(t table) {
 	add(t, tag, operation{Operator, "POST", "/sites/{id}/reopen", "reopen-site", "Take a retired site into use again"}, a.reopenSite)
 	add(t, tag, operation{Viewer, "GET", "/sites/{id}/changes", "list-site-changes", "The journal of a site"}, a.siteChanges)
 	add(t, tag, operation{Viewer, "GET", "/sites/{id}/installations", "list-site-installations", "Which devices stood at a site, and when"}, a.siteInstallations)
+	add(t, tag, operation{Viewer, "GET", "/sites/{id}/photos", "list-site-photos", "Photos of a site, the newest first"}, a.sitePhotos)
 	add(t, tag, operation{Viewer, "GET", "/sites/{id}/latest", "get-site-latest", "The newest readings of a site"}, a.latest)
 	add(t, tag, operation{Viewer, "GET", "/sites/{id}/series", "get-site-series", "A metric of a site over time"}, a.series)
 }
@@ -125,7 +128,10 @@ func (a *API) addInstallations(t table) {
 	add(t, tag, operation{Field, "POST", "/devices/{id}/install", "install-device", "Put a device at a site"}, a.install, made)
 	add(t, tag, operation{Operator, "PUT", "/installations/{id}", "correct-installation", "Correct when an installation began or ended"}, a.correct)
 	add(t, tag, operation{Viewer, "GET", "/installations/{id}/photos", "list-photos", "The photos of an installation"}, a.photos)
-	add(t, tag, operation{Viewer, "GET", "/photos/{id}", "get-photo", "A photo's bytes"}, a.photo, answering("image/jpeg", "image/png", "image/webp"))
+	add(t, tag, operation{Field, "POST", "/installations/{id}/photos", "add-photo", "Add a photo to an installation"}, a.addPhoto, made,
+		body(devices.MaxPhoto+1), reading(2*time.Minute), described(photoDescription))
+	add(t, tag, operation{Viewer, "GET", "/installations/{id}/photos/{photo}", "get-photo", "A photo's bytes"}, a.photo, answering("image/jpeg"))
+	add(t, tag, operation{Operator, "DELETE", "/installations/{id}/photos/{photo}", "delete-photo", "Delete a photo for good"}, a.deletePhoto)
 }
 
 func (a *API) addRegistrations(t table) {

@@ -15,11 +15,20 @@ type registrationBody struct{ Body RegistrationInput }
 func (a *API) register(ctx context.Context, in *registrationBody) (*out[Registered], error) {
 	b := in.Body
 	s := siteFrom(b.Site)
-	if b.NewSite {
+	derive := b.NewSite && s.ID == ""
+	if derive {
 		named(&s)
 	}
+	var photo *devices.Picture
+	if len(b.Photo) > 0 {
+		pic, err := a.picture(ctx, b.Photo)
+		if err != nil {
+			return nil, a.fail(ctx, err)
+		}
+		photo = &pic
+	}
 	r, err := a.Registry.RegisterDevice(ctx, a.by(ctx, b.Why), devices.Registration{Request: b.RequestID, Device: deviceFrom(b.Device), Site: s,
-		NewSite: b.NewSite, From: orZero(b.From), SentAt: orZero(b.SentAt), Redundant: b.Redundant, Cadence: duration(b.CadenceSeconds), Photo: b.Photo})
+		NewSite: b.NewSite, From: orZero(b.From), SentAt: orZero(b.SentAt), Redundant: b.Redundant, Cadence: duration(b.CadenceSeconds), Photo: photo, FreeSite: derive})
 	if err != nil {
 		return nil, a.fail(ctx, err)
 	}
@@ -107,18 +116,6 @@ func (a *API) heardOf(h devices.Heard) Heard {
 	return v
 }
 
-func (a *API) photos(ctx context.Context, in *InstallationPath) (*out[Photos], error) {
-	found, err := a.Registry.Photos(ctx, in.ID)
-	if err != nil {
-		return nil, a.fail(ctx, err)
-	}
-	body := Photos{Photos: make([]Photo, 0, len(found))}
-	for _, p := range found {
-		body.Photos = append(body.Photos, Photo{ID: p.ID, Type: p.Type, At: p.At, URL: "/api/v1/photos/" + strconv.FormatInt(p.ID, 10)})
-	}
-	return &out[Photos]{body}, nil
-}
-
 // file is an answer of bytes. What people upload is never to be run: the browser
 // is told not to guess its type and to sandbox it.
 type file struct {
@@ -132,19 +129,4 @@ type file struct {
 
 func fileOf(mime, disposition, cache string, body []byte) *file {
 	return &file{ContentType: mime, Disposition: disposition, Sniff: "nosniff", Policy: "default-src 'none'; sandbox", Cache: cache, Body: body}
-}
-
-func (a *API) photo(ctx context.Context, in *struct {
-	ID int64 `path:"id" minimum:"1"`
-}) (*file, error) {
-	p, err := a.Registry.Photo(ctx, in.ID)
-	if err != nil {
-		return nil, a.fail(ctx, err)
-	}
-	mime, name := "application/octet-stream", "photo"
-	switch p.Type { // whatever the store says, nothing else is served as what a browser runs
-	case "image/jpeg", "image/png", "image/webp":
-		mime, name = p.Type, "photo."+p.Type[len("image/"):]
-	}
-	return fileOf(mime, `inline; filename="`+name+`"`, "private, max-age=31536000, immutable", p.Data), nil
 }

@@ -47,9 +47,13 @@ func TestSeries(t *testing.T) {
 		`min_over_time(noise_laeq{site="cau-da"}[300000ms])`: row("50.5"),
 		`avg_over_time(noise_laeq{site="cau-da"}[300000ms])`: row("60"),
 		`max_over_time(noise_laeq{site="cau-da"}[300000ms])`: row("70"),
+		// The instrument flagged one of the step's readings.
+		`min_over_time(noise_quality{site="cau-da"}[300000ms])`: row("0"),
+		`avg_over_time(noise_quality{site="cau-da"}[300000ms])`: row("0.1"),
+		`max_over_time(noise_quality{site="cau-da"}[300000ms])`: row("1"),
 	})
 	s := into[api.Series](c.do("GET", "/sites/cau-da/series?kind=noise&metric=laeq&from=2026-07-01T00:00:01Z&to=2026-07-02T00:00:01Z", nil).want(200))
-	if s.StepSeconds != 300 || s.Unit == "" || len(s.Series) != 1 || s.Series[0].Points[0] != (api.SeriesPoint{Time: at, Min: 50.5, Mean: 60, Max: 70}) {
+	if s.StepSeconds != 300 || s.Unit == "" || len(s.Series) != 1 || s.Series[0].Points[0] != (api.SeriesPoint{Time: at, Min: 50.5, Mean: 60, Max: 70, Quality: "calibrating"}) {
 		t.Errorf("series: %+v", s)
 	}
 	if !s.From.Equal(at) || !s.To.Equal(at.Add(24*time.Hour+5*time.Minute)) {
@@ -90,5 +94,47 @@ func TestPrometheusReadings(t *testing.T) {
 	}
 	if _, err := p.Latest(t.Context(), "other"); err == nil {
 		t.Error("the store's error is lost")
+	}
+}
+
+// A value keeps what the instrument said of it, and no other value takes that on.
+func TestLatestTellsQuality(t *testing.T) {
+	c := newTown(t)
+	c.api.Readings = nil
+	now := time.Now().UTC()
+	quality := func() any {
+		t.Helper()
+		l := into[api.Latest](c.do("GET", "/sites/cau-da/latest", nil).want(200))
+		if q, said := l.Readings[0].Values[telemetry.QualityCode]; said {
+			return q
+		}
+		return nil
+	}
+	observe := func(at time.Duration, values ...telemetry.Point) {
+		p := values[0]
+		for _, v := range values[1:] {
+			p.Values = append(p.Values, v.Values...)
+		}
+		p.Time = now.Add(at)
+		c.api.Live.Observe([]telemetry.Point{p})
+	}
+	of := func(m telemetry.Metric, v float64) telemetry.Point {
+		return point("cau-da", "d", telemetry.Noise, m, v, now)
+	}
+	observe(-4*time.Minute, of(telemetry.LAeq, 61))
+	if q := quality(); q != nil {
+		t.Errorf("nothing was said, and quality is %v", q)
+	}
+	observe(-3*time.Minute, of(telemetry.LAeq, 140), of(telemetry.QualityCode, 2))
+	if q := quality(); q != 2.0 {
+		t.Errorf("the instrument does not trust its reading, and quality is %v", q)
+	}
+	observe(-2*time.Minute, of(telemetry.Battery, 3.7), of(telemetry.QualityCode, 0))
+	if q := quality(); q != 2.0 {
+		t.Errorf("the level is still the doubtful one, and quality is %v", q)
+	}
+	observe(-time.Minute, of(telemetry.LAeq, 60))
+	if q := quality(); q != 0.0 {
+		t.Errorf("all values are good now, and quality is %v", q)
 	}
 }

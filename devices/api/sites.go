@@ -35,9 +35,9 @@ type PageQuery struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"50"`
 }
 
-// filter is the query as devices knows it; Kind is not part of that.
+// filter is the query as devices knows it.
 func (q SiteFilter) filter() (devices.SiteFilter, error) {
-	f := devices.SiteFilter{Locality: q.Locality, Ward: q.Ward, State: q.State, Tag: q.Tag, Query: q.Q}
+	f := devices.SiteFilter{Locality: q.Locality, Ward: q.Ward, State: q.State, Tag: q.Tag, Kind: q.Kind, Query: q.Q}
 	var err error
 	f.Box, err = parseBox(q.BBox)
 	return f, err
@@ -68,7 +68,7 @@ func (a *API) sites(ctx context.Context, q *siteQuery) (*out[SitePage], error) {
 		return nil, err
 	}
 	f.After, f.Limit = q.Cursor, q.Limit
-	found, total, err := a.siteList(ctx, f, q.Kind)
+	found, total, err := a.Registry.Sites(ctx, f)
 	if err != nil {
 		return nil, a.fail(ctx, err)
 	}
@@ -84,41 +84,12 @@ func (a *API) sites(ctx context.Context, q *siteQuery) (*out[SitePage], error) {
 	return &out[SitePage]{body}, nil
 }
 
-// siteList is a page of sites, of those where a kind is measured if one is named;
-// then it does not count them all.
-func (a *API) siteList(ctx context.Context, f devices.SiteFilter, kind telemetry.Kind) (found []devices.Site, total *int, err error) {
-	if kind == "" {
-		page, n, err := a.Registry.Sites(ctx, f)
-		return page, &n, err
-	}
-	want := f.Limit
-	f.Limit = devices.MaxPage
-	for {
-		page, _, err := a.Registry.Sites(ctx, f)
-		if err != nil {
-			return nil, nil, err
-		}
-		for _, s := range page {
-			if a.board.has(s.ID, kind) {
-				found = append(found, s)
-			}
-			if len(found) == want {
-				return found, nil, nil
-			}
-		}
-		if len(page) < devices.MaxPage {
-			return found, nil, nil
-		}
-		f.After = string(page[len(page)-1].ID)
-	}
-}
-
 // eachSite calls f for all sites of a filter, in order of their ids, until it
 // returns false.
-func (a *API) eachSite(ctx context.Context, filter devices.SiteFilter, kind telemetry.Kind, f func(devices.Site) bool) error {
+func (a *API) eachSite(ctx context.Context, filter devices.SiteFilter, f func(devices.Site) bool) error {
 	filter.Limit = devices.MaxPage
 	for {
-		page, _, err := a.siteList(ctx, filter, kind)
+		page, _, err := a.Registry.Sites(ctx, filter)
 		if err != nil {
 			return err
 		}
@@ -146,7 +117,7 @@ func (a *API) geojson(ctx context.Context, q *SiteFilter) (*features, error) {
 		return nil, err
 	}
 	body := FeatureCollection{Type: "FeatureCollection", Features: []Feature{}}
-	err = a.eachSite(ctx, f, q.Kind, func(s devices.Site) bool {
+	err = a.eachSite(ctx, f, func(s devices.Site) bool {
 		if !s.Position.Known() {
 			return true
 		}
@@ -183,8 +154,18 @@ type siteBody struct{ Body SiteWrite }
 
 func (a *API) createSite(ctx context.Context, in *siteBody) (*tagged[Site], error) {
 	s := siteFrom(in.Body.SiteInput)
+	derive := s.ID == ""
 	named(&s)
-	made, err := a.Registry.CreateSite(ctx, a.by(ctx, in.Body.Why), s)
+	var made devices.Site
+	err := a.Registry.Batch(ctx, a.by(ctx, in.Body.Why), func(b *devices.Batch) (err error) {
+		if derive {
+			if s.ID, err = b.FreeSiteID(ctx, s.ID); err != nil {
+				return err
+			}
+		}
+		made, err = b.CreateSite(ctx, s)
+		return err
+	})
 	return a.siteAnswer(ctx, made, err)
 }
 

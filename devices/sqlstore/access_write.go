@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -79,31 +78,14 @@ func accessDumps() []dump {
 	}
 }
 
-// upsert adds a row, or replaces the one of the same key.
-func upsert[T any](ctx context.Context, t table[T], q querier, v T) error {
-	marks, sets := make([]string, len(t.columns)), make([]string, 0, len(t.columns))
-	for i, c := range t.columns {
-		marks[i] = "$" + strconv.Itoa(i+1)
-		if i > 0 {
-			sets = append(sets, c+" = excluded."+c)
-		}
-	}
-	_, err := q.ExecContext(ctx, "INSERT INTO "+t.name+" ("+t.list("")+") VALUES ("+strings.Join(marks, ", ")+") ON CONFLICT ("+t.columns[0]+
-		") DO UPDATE SET "+strings.Join(sets, ", "), plain(t.fields(&v))...)
-	if err != nil {
-		return fmt.Errorf("write %s: %w", t.name, err)
-	}
-	return nil
-}
-
 // PutAccount implements [access.Tx].
 func (x *accessTx) PutAccount(ctx context.Context, a access.Account) error {
-	return upsert(ctx, accounts(), x.t.q, a)
+	return upsert(ctx, accounts(), x.t, a)
 }
 
 // PutSession implements [access.Tx].
 func (x *accessTx) PutSession(ctx context.Context, s access.Session) error {
-	return upsert(ctx, sessions(), x.t.q, s)
+	return upsert(ctx, sessions(), x.t, s)
 }
 
 // DropSession implements [access.Tx].
@@ -128,7 +110,7 @@ func (x *accessTx) drop(ctx context.Context, what, query string, args ...any) (i
 
 // PutToken implements [access.Tx].
 func (x *accessTx) PutToken(ctx context.Context, t access.Token) error {
-	return upsert(ctx, tokens(), x.t.q, t)
+	return upsert(ctx, tokens(), x.t, t)
 }
 
 // PutLink implements [access.Tx].
@@ -140,7 +122,7 @@ func (x *accessTx) PutLink(ctx context.Context, l access.Link) error {
 	case l.Account != "":
 		r.purpose = linkPassword
 	}
-	return upsert(ctx, links(), x.t.q, r)
+	return upsert(ctx, links(), x.t, r)
 }
 
 // DropFirstLinks implements [access.Tx].
@@ -152,23 +134,23 @@ func (x *accessTx) DropFirstLinks(ctx context.Context) error {
 // PutCredential implements [access.Tx].
 func (x *accessTx) PutCredential(ctx context.Context, c access.Credential) (access.Credential, error) {
 	if c.ID == 0 {
-		last, err := x.t.last(ctx, "access_credential", "id")
+		last, err := x.t.greatest(ctx, "access_credential", "id")
 		if err != nil {
 			return c, err
 		}
 		c.ID = last + 1
 	}
-	return c, upsert(ctx, credentials(), x.t.q, c)
+	return c, upsert(ctx, credentials(), x.t, c)
 }
 
 // AddEvent implements [access.Tx].
 func (x *accessTx) AddEvent(ctx context.Context, e access.Event) error {
-	last, err := x.t.last(ctx, "access_event", "seq")
+	last, err := x.t.greatest(ctx, "access_event", "seq")
 	if err != nil {
 		return err
 	}
 	e.Seq = last + 1
-	return events().insert(ctx, x.t.q, e)
+	return upsert(ctx, events(), x.t, e)
 }
 
 // Prune implements [access.Tx]. The newest event and credential stay, so that

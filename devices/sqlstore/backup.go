@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -66,8 +67,12 @@ func dumps(schema int64) []dump {
 		{"ward", wards().columns}, {"locality", localities().columns}, {"profile", profiles().columns},
 		{"site", sites().columns}, {"device", deviceRows().columns},
 		{"installation", installations().columns},
-		{"placed", strings.Fields("device site installation locality ward lat lon kinds state search")}, {"photo", photos().columns},
+		{"placed", strings.Fields("device site installation locality ward lat lon kinds state search")}, {"photo", strings.Fields("id installation type data at")},
 		{"change", changes().columns}, {"request", requests().columns}, {"heard", heards().columns},
+	}
+	if schema >= 3 { // the photos' data has a table of its own
+		n := slices.IndexFunc(all, func(d dump) bool { return d.name == "photo" })
+		all = slices.Replace(all, n, n+1, dump{"photo", photos().columns}, dump{"photo_data", pictures().columns})
 	}
 	if schema >= 2 {
 		all = append(all, accessDumps()...)
@@ -193,7 +198,7 @@ func (s *Store) restore(ctx context.Context, r io.Reader) error {
 		return fmt.Errorf("the place has tables of version %d and the backup of %d: restore into an empty place", have, head.Schema)
 	}
 	for _, d := range dumps(head.Schema) {
-		n, err := (&transaction{q: tx}).count(ctx, d.name, conditions{})
+		n, err := newTransaction(tx, s.postgres).count(ctx, d.name, conditions{})
 		if err != nil {
 			return err
 		}

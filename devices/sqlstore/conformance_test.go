@@ -48,6 +48,7 @@ func conformance(t *testing.T, place places) {
 		{"versions", testVersions},
 		{"transactions", testTransactions},
 		{"nested", testNested},
+		{"undone after it was written", testUndone},
 		{"search and pages", testSearch},
 		{"order of bytes", testOrder},
 		{"journal", testJournal},
@@ -257,6 +258,65 @@ func testNested(t *testing.T, place places) {
 	}
 }
 
+// testUndone has a list read in the midst of operations that fail: what they did
+// has been written by then, and is to be taken back, with what they changed as it
+// was before.
+func testUndone(t *testing.T, place places) {
+	s := open(t, place(t))
+	r := registry(t, s)
+	ctx := t.Context()
+	kept := must[devices.Registered](t)(r.RegisterDevice(ctx, me(), devices.Registration{Request: "q0",
+		Device: devices.Device{ID: "kept", Kinds: []telemetry.Kind{telemetry.Noise}}, Site: devices.Site{ID: "thap-ba"}}))
+	var first, second bytes.Buffer
+	if err := s.Backup(ctx, &first, noon()); err != nil {
+		t.Fatal(err)
+	}
+	stop := errors.New("stop")
+	err := s.Write(ctx, func(tx devices.Tx) error {
+		err := tx.Nested(ctx, func() error {
+			d := devices.Device{ID: "new", Kinds: []telemetry.Kind{telemetry.Noise}, State: devices.Active, Version: 1}
+			site := kept.Site
+			site.ID, site.Version = "new-site", 1
+			changed := kept.Device
+			changed.Serial, changed.Version = "other", changed.Version+1
+			ended := kept.Installation
+			ended.To, ended.Version = noon().Add(time.Hour), 2
+			_, endErr := tx.PutInstallation(ctx, ended)
+			if err := errors.Join(tx.PutDevice(ctx, d), tx.PutSite(ctx, site), tx.PutDevice(ctx, changed), endErr,
+				tx.AddRequest(ctx, devices.Request{ID: "q1", At: noon()})); err != nil {
+				return err
+			}
+			i := must[devices.Installation](t)(tx.PutInstallation(ctx, devices.Installation{Device: "new", Site: "new-site", From: noon(), Version: 1}))
+			must[devices.Installation](t)(tx.PutInstallation(ctx, devices.Installation{Device: "kept", Site: "new-site", From: noon().Add(time.Hour), Version: 1}))
+			must[devices.Photo](t)(tx.AddPhoto(ctx, devices.Photo{Installation: i.ID, Type: "image/jpeg", At: noon()}, []byte{1}))
+			must[devices.Change](t)(tx.AddChange(ctx, devices.Change{At: noon(), Entity: devices.EntityDevice, ID: "new"}))
+			if page, n, err := tx.Devices(ctx, devices.DeviceFilter{Query: "new"}); err != nil || n != 2 || page[1].Site.ID != "new-site" {
+				t.Errorf("in its midst: %+v, %v", page, err)
+			}
+			if same := must[[]devices.Device](t)(tx.DevicesBySerial(ctx, "other")); len(same) != 1 || same[0].ID != "kept" {
+				t.Errorf("by serial: %+v", same)
+			}
+			return stop
+		})
+		if !errors.Is(err, stop) {
+			return err
+		}
+		if log := must[[]devices.Change](t)(tx.Changes(ctx, devices.ChangeFilter{Entity: devices.EntityDevice, ID: "new"})); len(log) != 0 {
+			t.Errorf("the journal has what was undone: %+v", log)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Backup(ctx, &second, noon()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(strings.Split(first.String(), "\n"), strings.Split(second.String(), "\n")); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func testJournal(t *testing.T, place places) {
 	s := open(t, place(t))
 	r := registry(t, s)
@@ -394,7 +454,7 @@ func testBackup(t *testing.T, from, to places) {
 	s := open(t, from(t))
 	r := registry(t, s)
 	must[devices.Registered](t)(r.RegisterDevice(ctx, me(), devices.Registration{Request: "q", Device: devices.Device{ID: "d", Kinds: []telemetry.Kind{telemetry.Noise}},
-		Site: devices.Site{ID: "thap-ba"}, Photo: []byte("\xff\xd8\xff\x00\x01")}))
+		Site: devices.Site{ID: "thap-ba"}, Photo: &devices.Picture{Digest: "d1", JPEG: []byte("\xff\xd8\xff\x00\x01")}}))
 	heard := []devices.Heard{{Device: "h", Locality: "nha-trang", First: noon(), Last: noon(), Count: 1, Sample: []byte{0xff}}, {Device: "i", First: noon(), Last: noon()}}
 	if err := s.Write(ctx, func(tx devices.Tx) error { return tx.MergeHeard(ctx, heard, 10) }); err != nil {
 		t.Fatal(err)
@@ -422,8 +482,8 @@ func testBackup(t *testing.T, from, to places) {
 	if site, why := again.Snapshot().Lookup("nha-trang", telemetry.Noise, "d", noon()); site != "thap-ba" {
 		t.Errorf("have %q, %q", site, why)
 	}
-	photo := must[devices.Photo](t)(again.Photo(ctx, 1))
-	if string(photo.Data) != "\xff\xd8\xff\x00\x01" || photo.Type != "image/jpeg" {
+	photo := must[devices.Photo](t)(again.Photo(ctx, 1, 1))
+	if data := must[[]byte](t)(again.PictureOf(ctx, 1)); string(data) != "\xff\xd8\xff\x00\x01" || photo.Type != "image/jpeg" || photo.Size != 5 {
 		t.Errorf("the photo is %+v", photo)
 	}
 	must[devices.Device](t)(again.Maintain(ctx, me(), "d")) // it goes on working

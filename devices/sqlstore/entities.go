@@ -80,8 +80,20 @@ func installations() table[devices.Installation] {
 }
 
 func photos() table[devices.Photo] {
-	return table[devices.Photo]{"photo", strings.Fields("id installation type data at"),
-		func(p *devices.Photo) []any { return []any{&p.ID, &p.Installation, &p.Type, &p.Data, moment{&p.At}} }}
+	return table[devices.Photo]{"photo", strings.Fields("id installation type bytes width height digest at who removed"),
+		func(p *devices.Photo) []any {
+			return []any{&p.ID, &p.Installation, &p.Type, &p.Size, &p.Width, &p.Height, &p.Digest, moment{&p.At}, &p.Who, moment{&p.Removed}}
+		}}
+}
+
+// pictureRow is a photo's data, apart from the rows that lists read.
+type pictureRow struct {
+	photo int64
+	data  []byte
+}
+
+func pictures() table[pictureRow] {
+	return table[pictureRow]{"photo_data", strings.Fields("photo data"), func(p *pictureRow) []any { return []any{&p.photo, &p.data} }}
 }
 
 func changes() table[devices.Change] {

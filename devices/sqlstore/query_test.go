@@ -48,6 +48,14 @@ func testSearch(t *testing.T, place places) {
 		}
 	}
 	testPages(t, r)
+	for kind, want := range map[telemetry.Kind]int{telemetry.Noise: 25, telemetry.WaterLevel: 24, "water_leve_": 0} {
+		if page, n, err := r.Sites(ctx, devices.SiteFilter{Kind: kind}); err != nil || n != want || len(page) != want {
+			t.Errorf("sites of %s: have %d of %d, %v; want %d", kind, len(page), n, err, want)
+		}
+	}
+	if _, n, err := r.Sites(ctx, devices.SiteFilter{Kind: telemetry.Noise, Locality: "nha-trang", Query: "cau"}); err != nil || n != 1 {
+		t.Errorf("sites of a kind, searched: %d, %v", n, err)
+	}
 	// A renamed site is found under its new name, and so is its device.
 	site := must[devices.Site](t)(r.Site(ctx, "hon-ba"))
 	site.Name = "Yersin"

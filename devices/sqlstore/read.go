@@ -1,21 +1,16 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/haidang-iot/haidang/devices"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
-
-// transaction implements [devices.Reader] and [devices.Tx].
-type transaction struct {
-	q        querier
-	postgres bool
-	depth    int // of nested savepoints
-}
 
 // conditions gather a WHERE clause and its arguments.
 type conditions struct {
@@ -71,41 +66,34 @@ func (c *conditions) where() string {
 
 // Localities implements [devices.Reader].
 func (t *transaction) Localities(ctx context.Context) ([]devices.Locality, error) {
-	return localities().all(ctx, t.q, "ORDER BY id")
+	return t.localities.all(ctx, t, "ORDER BY id")
 }
 
 // Wards implements [devices.Reader].
 func (t *transaction) Wards(ctx context.Context) ([]devices.Ward, error) {
-	return wards().all(ctx, t.q, "ORDER BY code")
+	return t.wards.all(ctx, t, "ORDER BY code")
 }
 
 // Profiles implements [devices.Reader].
 func (t *transaction) Profiles(ctx context.Context) ([]devices.Profile, error) {
-	return profiles().all(ctx, t.q, "ORDER BY id")
+	return t.profiles.all(ctx, t, "ORDER BY id")
 }
 
 // Site implements [devices.Reader].
 func (t *transaction) Site(ctx context.Context, id telemetry.Site) (devices.Site, error) {
-	s, err := sites().one(ctx, t.q, devices.EntitySite, string(id))
+	s, err := t.sites.one(ctx, t, devices.EntitySite, string(id))
 	return s.Site, err
 }
 
 // Sites implements [devices.Reader].
 func (t *transaction) Sites(ctx context.Context, f devices.SiteFilter) ([]devices.Site, int, error) {
 	c := conditions{postgres: t.postgres}
-	c.equal("locality", string(f.Locality))
-	c.equal("ward", f.Ward)
-	c.equal("state", string(f.State))
-	if f.Tag != "" {
-		c.add("tags LIKE ? ESCAPE '!'", "% "+escape(strings.ToLower(f.Tag))+" %")
-	}
-	c.find("search", f.Query)
-	c.within("", f.Box)
-	ids, total, err := t.find(ctx, "site", "id", c, f.Page)
+	from, id := siteScope(f, &c)
+	ids, total, err := t.find(ctx, from, id, c, f.Page)
 	if err != nil || len(ids) == 0 {
 		return nil, total, err
 	}
-	rows, err := sites().all(ctx, t.q, "WHERE id IN ("+marks(len(ids))+") ORDER BY id", ids...)
+	rows, err := t.sites.table.all(ctx, t.q, "WHERE id IN ("+t.marks(len(ids))+") ORDER BY id", ids...)
 	out := make([]devices.Site, len(rows))
 	for i := range rows {
 		out[i] = rows[i].Site
@@ -113,19 +101,37 @@ func (t *transaction) Sites(ctx context.Context, f devices.SiteFilter) ([]device
 	return out, total, err
 }
 
-// marks is $1, $2, … as many as wanted.
-func marks(n int) string {
-	out := make([]string, n)
-	for i := range out {
-		out[i] = "$" + strconv.Itoa(i+1)
+// siteScope is the tables that a filter looks at, and the sites' ids in them. The
+// sites of a kind are those of its devices: going through these is a third of the
+// work of looking for them at each site.
+func siteScope(f devices.SiteFilter, c *conditions) (from, id string) {
+	from, id = "site s", "s.id"
+	c.equal("s.state", string(f.State))
+	if f.Tag != "" {
+		c.add("s.tags LIKE ? ESCAPE '!'", "% "+escape(strings.ToLower(f.Tag))+" %")
 	}
-	return strings.Join(out, ", ")
+	c.find("s.search", f.Query)
+	place := "s."
+	if f.Kind != "" {
+		if from, id, place = "placed p", "DISTINCT p.site", "p."; len(c.terms) > 0 {
+			from += " JOIN site s ON s.id = p.site"
+		}
+		c.add("p.site <> ''")
+		c.add("p.kinds LIKE ? ESCAPE '!'", "% "+escape(string(f.Kind))+" %")
+	}
+	c.equal(place+"locality", string(f.Locality))
+	c.equal(place+"ward", f.Ward)
+	c.within(place, f.Box)
+	return from, id
 }
 
 // find finds a page of ids, and how many there are on all pages. Conditions are
 // gone through once: what they leave is counted and paged. Without any, the
 // counting and the page each have their shorter way.
 func (t *transaction) find(ctx context.Context, from, id string, c conditions, p devices.Page) (ids []any, total int, err error) {
+	if err := t.flush(ctx); err != nil {
+		return nil, 0, err
+	}
 	limit := " ORDER BY id LIMIT " + strconv.Itoa(p.Size())
 	after, args := "", c.args
 	if p.After != "" {
@@ -162,7 +168,7 @@ func (t *transaction) count(ctx context.Context, from string, c conditions) (n i
 
 // Device implements [devices.Reader].
 func (t *transaction) Device(ctx context.Context, id telemetry.Device) (devices.Device, error) {
-	d, err := deviceRows().one(ctx, t.q, devices.EntityDevice, string(id))
+	d, err := t.devices.one(ctx, t, devices.EntityDevice, string(id))
 	return d.Device, err
 }
 
@@ -173,10 +179,10 @@ func (t *transaction) Devices(ctx context.Context, f devices.DeviceFilter) ([]de
 	if err != nil || len(ids) == 0 {
 		return nil, total, err
 	}
-	ds, ss, is := deviceRows(), sites(), installations()
+	ds, ss, is := t.devices.table, t.sites.table, t.installations.table
 	query := "SELECT " + ds.list("d.") + ", p.site, " + coalesced(is, "i.") + ", " + coalesced(ss, "s.") +
 		" FROM device d JOIN placed p ON p.device = d.id LEFT JOIN installation i ON i.id = p.installation LEFT JOIN site s ON s.id = p.site" +
-		" WHERE d.id IN (" + marks(len(ids)) + ") ORDER BY d.id"
+		" WHERE d.id IN (" + t.marks(len(ids)) + ") ORDER BY d.id"
 	var out []devices.Placed
 	err = each(ctx, t.q, query, ids, func(scan func(...any) error) error {
 		var d deviceRow
@@ -254,18 +260,27 @@ func escape(s string) string {
 
 // Installation implements [devices.Reader].
 func (t *transaction) Installation(ctx context.Context, id int64) (devices.Installation, error) {
-	return installations().one(ctx, t.q, devices.EntityInstallation, id)
+	return t.installations.one(ctx, t, devices.EntityInstallation, id)
 }
 
 // Installations implements [devices.Reader].
-func (t *transaction) Installations(ctx context.Context, f devices.InstallationFilter) ([]devices.Installation, error) {
-	c := conditions{postgres: t.postgres}
-	c.equal("device", string(f.Device))
-	c.equal("site", string(f.Site))
-	if f.Open {
-		c.add("ends IS NULL")
+func (t *transaction) Installations(ctx context.Context, f devices.InstallationFilter) (out []devices.Installation, err error) {
+	switch {
+	case f.Device != "":
+		out, err = t.installations.grouped(ctx, t, t.byDevice, string(f.Device))
+	case f.Site != "":
+		out, err = t.installations.grouped(ctx, t, t.bySite, string(f.Site))
+	default:
+		if err := t.flush(ctx); err != nil {
+			return nil, err
+		}
+		out, err = t.installations.table.all(ctx, t.q, "")
 	}
-	return installations().all(ctx, t.q, c.where()+" ORDER BY begins, id", c.args...)
+	out = slices.DeleteFunc(out, func(i devices.Installation) bool {
+		return f.Site != "" && i.Site != f.Site || f.Open && !i.To.IsZero()
+	})
+	slices.SortFunc(out, func(a, b devices.Installation) int { return cmp.Or(a.From.Compare(b.From), cmp.Compare(a.ID, b.ID)) })
+	return out, err
 }
 
 // Changes implements [devices.Reader].
@@ -282,31 +297,39 @@ func (t *transaction) Changes(ctx context.Context, f devices.ChangeFilter) ([]de
 	if f.Before > 0 {
 		c.add("seq < ?", f.Before)
 	}
+	if err := t.flush(ctx); err != nil {
+		return nil, err
+	}
 	size := devices.Page{Limit: f.Limit}.Size()
 	return changes().all(ctx, t.q, c.where()+" ORDER BY seq DESC LIMIT "+strconv.Itoa(size), c.args...)
 }
 
 // LastChange implements [devices.Reader].
-func (t *transaction) LastChange(ctx context.Context) (seq int64, err error) {
-	return t.last(ctx, "change", "seq")
-}
-
-// last is the greatest number in a column; 0 in an empty table.
-func (t *transaction) last(ctx context.Context, table, column string) (n int64, err error) {
-	if err := t.q.QueryRowContext(ctx, "SELECT COALESCE(MAX("+column+"), 0) FROM "+table).Scan(&n); err != nil {
-		return 0, fmt.Errorf("read last %s: %w", table, err)
+func (t *transaction) LastChange(ctx context.Context) (int64, error) {
+	if !t.changes.known {
+		n, err := t.greatest(ctx, "change", "seq")
+		if err != nil {
+			return 0, err
+		}
+		t.changes.known, t.changes.last, t.changes.stored = true, n, n
 	}
-	return n, nil
+	return t.changes.last, nil
 }
 
-// Standings implements [devices.Reader]. All devices are read by one query; a few
-// by one each.
+// Standings implements [devices.Reader].
 func (t *transaction) Standings(ctx context.Context, ids []telemetry.Device, f func(devices.Standing) error) error {
+	if err := t.flush(ctx); err != nil {
+		return err
+	}
 	if len(ids) == 0 {
 		return t.standings(ctx, "", nil, f)
 	}
-	for _, id := range ids {
-		if err := t.standings(ctx, "WHERE d.id = $1", []any{string(id)}, f); err != nil {
+	for some := range slices.Chunk(ids, many) {
+		args := make([]any, len(some))
+		for i, id := range some {
+			args[i] = string(id)
+		}
+		if err := t.standings(ctx, "WHERE d.id IN ("+t.marks(len(some))+")", args, f); err != nil {
 			return err
 		}
 	}
@@ -314,7 +337,7 @@ func (t *transaction) Standings(ctx context.Context, ids []telemetry.Device, f f
 }
 
 func (t *transaction) standings(ctx context.Context, where string, args []any, f func(devices.Standing) error) error {
-	is := installations()
+	is := t.installations.table
 	query := "SELECT d.id, d.kinds, d.state, d.provisional, d.gateway, COALESCE(s.locality, ''), " + coalesced(is, "i.") +
 		" FROM device d LEFT JOIN installation i ON i.device = d.id LEFT JOIN site s ON s.id = i.site " + where + " ORDER BY d.id, i.begins, i.id"
 	var now devices.Standing
@@ -347,6 +370,16 @@ func (t *transaction) standings(ctx context.Context, where string, args []any, f
 
 // Heard implements [devices.Reader].
 func (t *transaction) Heard(ctx context.Context, f devices.HeardFilter) ([]devices.Heard, int, error) {
+	if f.Device != "" && f.Locality == "" && f.Query == "" && f.Offset <= 0 {
+		e, err := t.heard.get(ctx, t, string(f.Device))
+		if err != nil || e.now == nil {
+			return nil, 0, err
+		}
+		return []devices.Heard{e.now.Heard}, 1, nil
+	}
+	if err := t.flush(ctx); err != nil {
+		return nil, 0, err
+	}
 	c := conditions{postgres: t.postgres}
 	c.equal("locality", string(f.Locality))
 	c.equal("device", string(f.Device))
@@ -356,7 +389,7 @@ func (t *transaction) Heard(ctx context.Context, f devices.HeardFilter) ([]devic
 		return nil, total, err
 	}
 	size := devices.Page{Limit: f.Limit}.Size()
-	rows, err := heards().all(ctx, t.q, c.where()+" ORDER BY last_at DESC, device LIMIT "+strconv.Itoa(size)+
+	rows, err := t.heard.table.all(ctx, t.q, c.where()+" ORDER BY last_at DESC, device LIMIT "+strconv.Itoa(size)+
 		" OFFSET "+strconv.Itoa(max(f.Offset, 0)), c.args...)
 	out := make([]devices.Heard, len(rows))
 	for i := range rows {
@@ -367,25 +400,48 @@ func (t *transaction) Heard(ctx context.Context, f devices.HeardFilter) ([]devic
 
 // Request implements [devices.Reader].
 func (t *transaction) Request(ctx context.Context, id string) (devices.Request, error) {
-	r, err := requests().one(ctx, t.q, devices.EntityRequest, id)
+	r, err := t.requests.one(ctx, t, devices.EntityRequest, id)
 	r.Answer = []byte(r.answer)
 	return r.Request, err
 }
 
 // Photo implements [devices.Reader].
 func (t *transaction) Photo(ctx context.Context, id int64) (devices.Photo, error) {
-	return photos().one(ctx, t.q, devices.EntityPhoto, id)
+	p, err := t.photos.one(ctx, t, devices.EntityPhoto, id)
+	if err == nil && !p.Removed.IsZero() {
+		err = devices.Missing(devices.EntityPhoto, strconv.FormatInt(id, 10))
+	}
+	return p, err
+}
+
+// Picture implements [devices.Reader].
+func (t *transaction) Picture(ctx context.Context, photo int64) ([]byte, error) {
+	p, err := t.pictures.one(ctx, t, devices.EntityPhoto, photo)
+	return p.data, err
 }
 
 // Photos implements [devices.Reader].
-func (t *transaction) Photos(ctx context.Context, installation int64) ([]devices.Photo, error) {
-	var out []devices.Photo
-	err := each(ctx, t.q, "SELECT id, installation, type, at FROM photo WHERE installation = $1 ORDER BY id", []any{installation},
-		func(scan func(...any) error) error {
-			var p devices.Photo
-			err := scan(&p.ID, &p.Installation, &p.Type, moment{&p.At})
-			out = append(out, p)
-			return err
-		})
+func (t *transaction) Photos(ctx context.Context, f devices.PhotoFilter) ([]devices.Photo, error) {
+	if err := t.flush(ctx); err != nil {
+		return nil, err
+	}
+	c := conditions{terms: []string{"removed IS NULL"}}
+	if f.Installation != 0 {
+		c.add("installation = ?", f.Installation)
+	}
+	if f.Site != "" {
+		c.add("installation IN (SELECT id FROM installation WHERE site = ?)", string(f.Site))
+	}
+	return t.photos.table.all(ctx, t.q, c.where()+" ORDER BY id DESC LIMIT "+strconv.Itoa(devices.Page{Limit: f.Limit}.Size()), c.args...)
+}
+
+// DevicesBySerial implements [devices.Reader].
+func (t *transaction) DevicesBySerial(ctx context.Context, serial string) ([]devices.Device, error) {
+	rows, err := t.devices.grouped(ctx, t, t.bySerial, serial)
+	out := make([]devices.Device, len(rows))
+	for i := range rows {
+		out[i] = rows[i].Device
+	}
+	slices.SortFunc(out, func(a, b devices.Device) int { return strings.Compare(string(a.ID), string(b.ID)) })
 	return out, err
 }

@@ -83,7 +83,7 @@ func connect(ctx context.Context, place string) (*Store, error) {
 		return nil, fmt.Errorf("make folder: %w", err)
 	}
 	common := []string{"busy_timeout(10000)", "foreign_keys(1)"}
-	write, err := openSQLite(place, append(common, "journal_mode(WAL)", "synchronous(FULL)", "journal_size_limit(67108864)"), 1)
+	write, err := openSQLite(place, append(common, "journal_mode(WAL)", "synchronous(FULL)", "journal_size_limit(67108864)", "cache_size(-32768)"), 1)
 	if err != nil {
 		return nil, err
 	}
@@ -181,6 +181,7 @@ type querier interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
 }
 
 // Read implements [devices.Store].
@@ -190,7 +191,7 @@ func (s *Store) Read(ctx context.Context, f func(devices.Reader) error) error {
 		return err
 	}
 	defer tx.Rollback() // nothing was written
-	return f(&transaction{q: tx, postgres: s.postgres})
+	return f(newTransaction(tx, s.postgres))
 }
 
 // begin begins a transaction that reads one state.
@@ -218,7 +219,11 @@ func (s *Store) Write(ctx context.Context, f func(devices.Tx) error) error {
 			return fmt.Errorf("lock registry: %w", err)
 		}
 	}
-	if err := f(&transaction{q: tx, postgres: s.postgres}); err != nil {
+	t := newTransaction(tx, s.postgres)
+	if err := f(t); err != nil {
+		return err
+	}
+	if err := t.flush(ctx); err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {

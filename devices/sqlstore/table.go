@@ -2,15 +2,12 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"database/sql/driver"
 	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/haidang-iot/haidang/devices"
 )
 
 // table says how an entity lies in its table. The first column is its key.
@@ -27,69 +24,31 @@ func (t table[T]) list(prefix string) string {
 	return prefix + strings.Join(t.columns, ", "+prefix)
 }
 
-// insert adds a row.
-func (t table[T]) insert(ctx context.Context, q querier, v T) error {
-	marks := make([]string, len(t.columns))
-	for i := range marks {
-		marks[i] = "$" + strconv.Itoa(i+1)
-	}
-	_, err := q.ExecContext(ctx, "INSERT INTO "+t.name+" ("+t.list("")+") VALUES ("+strings.Join(marks, ", ")+")", plain(t.fields(&v))...)
-	if err != nil {
-		return fmt.Errorf("insert into %s: %w", t.name, err)
-	}
-	return nil
-}
-
-// update replaces the row of the same key whose version is one less; false if
-// there is none.
-func (t table[T]) update(ctx context.Context, q querier, v T, version int64) (bool, error) {
-	args := plain(t.fields(&v))
-	sets := make([]string, 0, len(t.columns))
-	for i, c := range t.columns[1:] {
-		sets = append(sets, c+" = $"+strconv.Itoa(i+2))
-	}
-	n := strconv.Itoa(len(args) + 1)
-	r, err := q.ExecContext(ctx, "UPDATE "+t.name+" SET "+strings.Join(sets, ", ")+" WHERE "+t.columns[0]+" = $1 AND version = $"+n,
-		append(args, version-1)...)
-	if err != nil {
-		return false, fmt.Errorf("update %s: %w", t.name, err)
-	}
-	rows, err := r.RowsAffected()
-	return rows == 1, err
-}
-
-// put inserts version 1 and updates all others, with the conflicts that
-// [devices.Tx] promises.
-func (t table[T]) put(ctx context.Context, q querier, v T, version int64, id any) error {
-	if version == 1 {
-		var there int
-		err := q.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+t.name+" WHERE "+t.columns[0]+" = $1", id).Scan(&there)
-		switch {
-		case err != nil:
-			return fmt.Errorf("look into %s: %w", t.name, err)
-		case there > 0:
-			return devices.Duplicate(fmt.Sprint(id))
+// insertion is the statement that adds so many rows.
+func (t table[T]) insertion(rows int, postgres bool) string {
+	var b strings.Builder
+	b.WriteString("INSERT INTO " + t.name + " (" + t.list("") + ") VALUES ")
+	for n := range rows {
+		if n > 0 {
+			b.WriteString(", ")
 		}
-		return t.insert(ctx, q, v)
+		b.WriteString("(" + marks(n*len(t.columns), len(t.columns), postgres) + ")")
 	}
-	ok, err := t.update(ctx, q, v, version)
-	if err == nil && !ok {
-		return devices.Stale(version - 1)
-	}
-	return err
+	return b.String()
 }
 
-// one reads the row of a key.
-func (t table[T]) one(ctx context.Context, q querier, entity devices.Entity, id any) (v T, err error) {
-	row := q.QueryRowContext(ctx, "SELECT "+t.list("")+" FROM "+t.name+" WHERE "+t.columns[0]+" = $1", id)
-	err = row.Scan(t.fields(&v)...)
-	if err == sql.ErrNoRows {
-		return v, devices.Missing(entity, fmt.Sprint(id))
+// marks are n parameters after the first so many. SQLite looks a numbered one up
+// among all others whenever it is named; in statements of a thousand that takes
+// longer than all else.
+func marks(after, n int, postgres bool) string {
+	if !postgres {
+		return strings.TrimSuffix(strings.Repeat("?, ", n), ", ")
 	}
-	if err != nil {
-		return v, fmt.Errorf("read %s: %w", t.name, err)
+	out := make([]string, n)
+	for i := range out {
+		out[i] = "$" + strconv.Itoa(after+i+1)
 	}
-	return v, nil
+	return strings.Join(out, ", ")
 }
 
 // all reads the rows that the rest of a SELECT selects.

@@ -26,10 +26,13 @@ type Ingest struct {
 		Quarantine(context.Context, ingest.QuarantineFilter) ([]ingest.Quarantined, error)
 		Reasons(context.Context) ([]ingest.ReasonCount, error)
 	}
+	History  ingest.History
 	Redriver interface {
 		Redrive(context.Context, ingest.QuarantineFilter) (ingest.RedriveResult, error)
 	}
-	Now func() time.Time
+	// Journal lets people look at what waits; nil answers that it cannot.
+	Journal ingest.JournalReader
+	Now     func() time.Time
 }
 
 // Message is a quarantined message as people and programs read it.
@@ -88,6 +91,9 @@ func role(least string) map[string]any { return map[string]any{"role": least} }
 func (g Ingest) Register(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "get-ledger", Method: http.MethodGet, Path: "/api/v1/ledger",
 		Summary: "What became of every message, by gateway", Tags: []string{"ingest"}, Metadata: role("viewer")}, g.ledger)
+	huma.Register(api, huma.Operation{OperationID: "get-ledger-history", Method: http.MethodGet, Path: "/api/v1/ledger/history",
+		Summary:     "What became of the messages in time, by gateway",
+		Description: "Minutes are kept for two days, hours for 400.", Tags: []string{"ingest"}, Metadata: role("viewer")}, g.history)
 	huma.Register(api, huma.Operation{OperationID: "list-quarantine", Method: http.MethodGet, Path: "/api/v1/quarantine",
 		Summary: "Messages that could not be stored, wholly or in part", Tags: []string{"ingest"}, Metadata: role("viewer")}, g.list)
 	huma.Register(api, huma.Operation{OperationID: "get-quarantined", Method: http.MethodGet, Path: "/api/v1/quarantine/{id}",
@@ -95,6 +101,8 @@ func (g Ingest) Register(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "redrive-quarantine", Method: http.MethodPost, Path: "/api/v1/quarantine/redrive",
 		Summary:     "Drive quarantined messages through again",
 		Description: "Takes one page of at most 500; repeat with after = next until next is 0.", Tags: []string{"ingest"}, Metadata: role("operator")}, g.redrive)
+	huma.Register(api, huma.Operation{OperationID: "list-journal", Method: http.MethodGet, Path: "/api/v1/journal/messages",
+		Summary: "Messages that wait in the journal for the store, in their order", Tags: []string{"ingest"}, Metadata: role("viewer")}, g.journal)
 }
 
 func (g Ingest) ledger(ctx context.Context, _ *struct{}) (*output[ingest.Report], error) {

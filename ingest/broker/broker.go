@@ -36,6 +36,7 @@ package broker
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -92,10 +93,11 @@ type Options struct {
 	// soon. A client can cause as many as it likes, so who keeps them must limit
 	// them. Under a flood some are only counted in the log.
 	OnRefused func(Refusal)
-	// TLSCert and TLSKey are the PEM files of a certificate chain and its key.
-	// With them MQTTAddr speaks TLS 1.2 and later, and plain MQTT only to clients
-	// on this machine. Files that change are used within a second.
-	TLSCert, TLSKey string
+	// TLS is what MQTTAddr shows clients. With it plain MQTT is spoken only to
+	// clients on this machine; nil is plain MQTT for all.
+	TLS *tls.Config
+	// PlainBeyond serves plain MQTT to clients of other machines too, beside TLS.
+	PlainBeyond bool
 	// ConnectTimeout is how long a client may take for the TLS handshake, and
 	// again for its CONNECT, 10 s if 0.
 	ConnectTimeout time.Duration
@@ -131,7 +133,6 @@ type Broker struct {
 	log      *slog.Logger
 	password string // of the journal's user, for this process only
 
-	cert     *certificate // nil without TLS
 	sessions *sessions
 	failures *failures
 	reports  *reports
@@ -191,15 +192,8 @@ func (b *Broker) prepare() error {
 	if b.opts.MQTTAddr == "" {
 		return nil
 	}
-	if b.opts.TLSCert != "" || b.opts.TLSKey != "" {
-		cert, err := loadCertificate(b.opts.TLSCert, b.opts.TLSKey, b.log)
-		if err != nil {
-			return err
-		}
-		b.cert = cert
-		if b.opts.Authenticator == nil {
-			b.opts.Authenticator = anyone{}
-		}
+	if b.opts.TLS != nil && b.opts.Authenticator == nil {
+		b.opts.Authenticator = anyone{}
 	}
 	addr, err := probeAddr(b.opts.MQTTAddr)
 	if err != nil {
@@ -279,7 +273,7 @@ func (b *Broker) MQTTURL() string {
 // TLSURL is where MQTT clients connect by TLS, as ssl://host:port with the host
 // that is listened on; empty without a certificate.
 func (b *Broker) TLSURL() string {
-	if b.cert == nil {
+	if b.opts.TLS == nil {
 		return ""
 	}
 	return "ssl://" + b.opts.MQTTAddr

@@ -112,7 +112,7 @@ func (g *gate) precheck(login Login) (refused, bool) {
 		return refused{reason: fmt.Sprintf("user name or client id longer than %d bytes", maxName), guess: true}, false
 	case len(login.Password) > maxSecret:
 		return refused{reason: fmt.Sprintf("password longer than %d bytes", maxSecret), guess: true}, false
-	case g.b.cert != nil && !login.TLS && !g.b.here(login.Remote.Addr()):
+	case g.b.opts.TLS != nil && !g.b.opts.PlainBeyond && !login.TLS && !g.b.here(login.Remote.Addr()):
 		return refused{reason: "not encrypted: from another machine only TLS is accepted"}, false
 	}
 	return refused{}, true

@@ -149,8 +149,8 @@ func (b *Broker) mqttOptions(opts *server.Options) error {
 	if b.opts.MaxConnections > 0 {
 		opts.MaxConn = b.opts.MaxConnections + spareConnections
 	}
-	if b.cert != nil {
-		opts.MQTT.TLSConfig = b.cert.config()
+	if b.opts.TLS != nil {
+		opts.MQTT.TLSConfig = b.opts.TLS.Clone()
 		opts.MQTT.TLSTimeout = b.opts.ConnectTimeout.Seconds()
 		// The one listener looks at the first bytes; the gate turns away who is
 		// not on this machine and does not encrypt.

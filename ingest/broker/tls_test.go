@@ -1,7 +1,6 @@
 package broker_test
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -22,6 +21,7 @@ import (
 	"github.com/eclipse/paho.mqtt.golang/packets"
 
 	"github.com/haidang-iot/haidang/ingest/broker"
+	"github.com/haidang-iot/haidang/ingest/certificate"
 )
 
 // files is a folder with a certificate and its key.
@@ -76,7 +76,14 @@ func write(t testing.TB, name string, data []byte) {
 	}
 }
 
-func (f *files) options(o *broker.Options) { o.TLSCert, o.TLSKey = f.cert, f.key }
+// options have the broker show what is in the files.
+func (f *files) options(o *broker.Options) {
+	c, err := certificate.Load(certificate.Files{Cert: f.cert, Key: f.key, CertFlag: "--mqtt-tls-cert", KeyFlag: "--mqtt-tls-key"}, nil, nil)
+	if err != nil {
+		panic(err) // the test has just written them
+	}
+	o.TLS = c.TLS()
+}
 
 func (f *files) trusted(b *broker.Broker) func(*mqtt.ClientOptions) {
 	return func(o *mqtt.ClientOptions) {
@@ -117,7 +124,9 @@ func TestTLSAndPlainOnOneListener(t *testing.T) {
 
 func TestTLSWithoutAuthenticator(t *testing.T) {
 	f := newFiles(t, 1)
-	b := start(t, broker.Options{MQTTAddr: "127.0.0.1:0", TLSCert: f.cert, TLSKey: f.key})
+	o := broker.Options{MQTTAddr: "127.0.0.1:0"}
+	f.options(&o)
+	b := start(t, o)
 	got := subscribe(t, client(t, b, "gateway"), "#")
 	wait(t, client(t, b, "d", f.trusted(b)).Publish("kh/x", 1, false, "x"))
 	receive(t, got)
@@ -152,35 +161,6 @@ func TestCertificateRotates(t *testing.T) {
 	case err := <-lost:
 		t.Errorf("a rotation ended a connection: %v", err)
 	default:
-	}
-}
-
-func TestCertificateErrorsNameTheFlags(t *testing.T) {
-	one, two := newFiles(t, 1), newFiles(t, 2)
-	missing := filepath.Join(t.TempDir(), "missing.pem")
-	broken := filepath.Join(t.TempDir(), "broken.pem")
-	write(t, broken, []byte("broken"))
-	for _, c := range []struct {
-		name, cert, key string
-		want            []string
-	}{
-		{"no key", one.cert, "", []string{"--mqtt-tls-cert", "--mqtt-tls-key", "both"}},
-		{"no certificate", "", one.key, []string{"--mqtt-tls-cert", "--mqtt-tls-key", "both"}},
-		{"missing certificate", missing, one.key, []string{"--mqtt-tls-cert", missing}},
-		{"missing key", one.cert, missing, []string{"--mqtt-tls-key", missing}},
-		{"broken certificate", broken, one.key, []string{"--mqtt-tls-cert", broken}},
-		{"broken key", one.cert, broken, []string{"--mqtt-tls-key", broken}},
-		{"not a pair", one.cert, two.key, []string{"--mqtt-tls-cert", "--mqtt-tls-key", one.cert, two.key}},
-	} {
-		_, err := broker.Start(context.Background(), broker.Options{Dir: t.TempDir(), MQTTAddr: "127.0.0.1:0", TLSCert: c.cert, TLSKey: c.key})
-		if err == nil {
-			t.Fatalf("%s: started", c.name)
-		}
-		for _, want := range c.want {
-			if !strings.Contains(err.Error(), want) {
-				t.Errorf("%s: %v does not say %q", c.name, err, want)
-			}
-		}
 	}
 }
 
@@ -231,6 +211,27 @@ func TestFromAnotherMachine(t *testing.T) {
 	})
 	// Who was right before from there still gets in.
 	client(t, b, "d1", p.as("d1"), from("ssl"))
+}
+
+// With PlainBeyond a device of another machine comes with TLS or without, and
+// shows its secret either way.
+func TestPlainFromAnotherMachine(t *testing.T) {
+	host := outside(t)
+	p, f := city(), newFiles(t, 1)
+	b := guarded(t, p, f.options, func(o *broker.Options) { o.MQTTAddr, o.PlainBeyond = "0.0.0.0:0", true })
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(b.TLSURL(), "ssl://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, scheme := range []string{"tcp", "ssl"} {
+		from := func(o *mqtt.ClientOptions) {
+			o.Servers = nil
+			o.AddBroker(scheme + "://" + net.JoinHostPort(host, port))
+			o.SetTLSConfig(&tls.Config{RootCAs: f.pool, ServerName: "127.0.0.1"})
+		}
+		client(t, b, "d1", p.as("d1"), from)
+		notLetIn(t, b, packets.ErrRefusedNotAuthorised, from, func(o *mqtt.ClientOptions) { o.SetClientID("d1").SetUsername("d1").SetPassword("guess") })
+	}
 }
 
 // Who connects and says nothing, or never ends the handshake, is disconnected.

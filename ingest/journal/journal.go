@@ -119,6 +119,7 @@ var (
 	_ ingest.Appender         = (*Journal)(nil)
 	_ ingest.Taker            = (*Journal)(nil)
 	_ ingest.JournalInspector = (*Journal)(nil)
+	_ ingest.JournalReader    = (*Journal)(nil)
 )
 
 // Open connects to the journal, makes its stream and bucket or adapts them to the

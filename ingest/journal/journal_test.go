@@ -265,6 +265,7 @@ func TestConformance(t *testing.T) {
 	})
 	conformance(t, "RepeatedAppend", testRepeatedAppend)
 	conformance(t, "PositionTaken", testPositionTaken)
+	conformance(t, "Peek", testPeek)
 	conformance(t, "Unacknowledged", testUnacknowledged)
 	conformance(t, "NewestTake", testNewestTake)
 	conformance(t, "Full", testFull)

@@ -2,6 +2,9 @@
 // accounts of the gateways, the memory of recent messages by which duplicates
 // are recognised, and the quarantine. Each step of the loader is one transaction.
 //
+// Beside them, in transactions of their own, it keeps the accounts' history and
+// when each device was last heard; a crash may cost those their last minute.
+//
 // With Options.SyncCommits a commit is on the disk before it returns and survives
 // the loss of power; without, it survives the death of the process, because the
 // operating system already has it.
@@ -50,7 +53,14 @@ type Ledger struct {
 
 	mu       sync.RWMutex
 	accounts map[string]ingest.Account
+
+	// thinned is up to which minute the history has been thinned by this process.
+	thinMu  sync.Mutex
+	thinned int64
 }
+
+// layout is the schema's number. Layout 1 had no history.
+const layout = 2
 
 // schema is applied at every start; user_version tells the layout.
 const schema = `
@@ -68,8 +78,19 @@ CREATE TABLE IF NOT EXISTS quarantine (
 CREATE INDEX IF NOT EXISTS quarantine_by_reason ON quarantine (reason, id);
 CREATE INDEX IF NOT EXISTS quarantine_by_device ON quarantine (device, id);
 CREATE INDEX IF NOT EXISTS quarantine_by_topic ON quarantine (topic, id);
-PRAGMA user_version = 1;
+CREATE INDEX IF NOT EXISTS quarantine_by_reason_device ON quarantine (reason, device, id);
+CREATE TABLE IF NOT EXISTS history (
+	gateway TEXT NOT NULL, minute INTEGER NOT NULL, received INTEGER NOT NULL, stored INTEGER NOT NULL, duplicate INTEGER NOT NULL,
+	quarantined INTEGER NOT NULL, partial INTEGER NOT NULL, queued INTEGER NOT NULL, PRIMARY KEY (gateway, minute)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS heard (
+	device TEXT PRIMARY KEY, received INTEGER NOT NULL, event INTEGER NOT NULL, gateway TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS listening (began INTEGER PRIMARY KEY, until INTEGER NOT NULL) STRICT;
 `
+
+// beginHistory has the history of a ledger of layout 1 begin with what it has
+// counted so far, which would else seem to have come within one minute.
+const beginHistory = `INSERT OR IGNORE INTO history (gateway, minute, received, stored, duplicate, quarantined, partial, queued)
+	SELECT gateway, ?, position, stored, duplicate, quarantined, partial, 0 FROM account`
 
 // Open opens the ledger in o.Dir, making it if it is not there. The caller sees to
 // it that no other process has it open.
@@ -103,11 +124,11 @@ func (l *Ledger) load(ctx context.Context) error {
 	if err := l.db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
 		return fmt.Errorf("read version: %w", err)
 	}
-	if version > 1 {
-		return fmt.Errorf("its layout %d is newer than this program knows (1): use the program that wrote it, or a newer one", version)
+	if version > layout {
+		return fmt.Errorf("its layout %d is newer than this program knows (%d): use the program that wrote it, or a newer one", version, layout)
 	}
-	if _, err := l.db.ExecContext(ctx, schema); err != nil {
-		return fmt.Errorf("apply schema: %w", err)
+	if err := l.inTx(ctx, "apply schema", func(tx *sql.Tx) error { return l.upgrade(ctx, tx, version) }); err != nil {
+		return err
 	}
 	rows, err := l.db.QueryContext(ctx, "SELECT gateway, position, stored, duplicate, quarantined, partial FROM account")
 	if err != nil {
@@ -125,6 +146,35 @@ func (l *Ledger) load(ctx context.Context) error {
 		return fmt.Errorf("read accounts: %w", err)
 	}
 	return l.memory.load(ctx, l.db)
+}
+
+// upgrade brings the tables from a layout to this one; 0 is an empty file.
+func (l *Ledger) upgrade(ctx context.Context, tx *sql.Tx, from int) error {
+	if _, err := tx.ExecContext(ctx, schema); err != nil {
+		return err
+	}
+	if from == 1 {
+		if _, err := tx.ExecContext(ctx, beginHistory, minuteOf(l.now())); err != nil {
+			return err
+		}
+	}
+	_, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", layout))
+	return err
+}
+
+// inTx runs f in a transaction; what says what failed.
+func (l *Ledger) inTx(ctx context.Context, what string, f func(*sql.Tx) error) error {
+	tx, err := l.db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	if err := f(tx); err != nil {
+		return fmt.Errorf("%s: %w", what, errors.Join(err, tx.Rollback()))
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
 }
 
 // Close closes the file.

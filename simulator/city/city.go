@@ -125,8 +125,9 @@ type station struct {
 	noises    memo[noiseState]
 	qualities memo[qualityState]
 	counts    memo[countState]
-	moods     memo[mood]
+	moods     [8]memo[mood]
 	lots      memo[lotState]
+	fills     memo[float64]
 }
 
 func (c *City) station(at Station, spec *telemetry.KindSpec) *station {

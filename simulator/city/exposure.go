@@ -50,7 +50,7 @@ func (s Setting) exposure() exposure {
 		e.wind, e.diurnal, e.vehicles, e.lanes, e.freeSpeed = 1.2, 0.85, 1500, 2, 45
 		e.tourism, e.nightLife, e.quiet, e.people, e.spaces = 0.75, 0.8, 50, 1.1, 180
 	case Road:
-		e.nightWarmth, e.vehicles, e.lanes, e.freeSpeed, e.quiet = 0.3, 3000, 3, 48, 47
+		e.nightWarmth, e.vehicles, e.lanes, e.freeSpeed, e.quiet = 0.3, 2900, 2, 48, 47
 		e.tourism = 0.15
 	case Highway:
 		e.wind, e.vehicles, e.mix, e.lanes, e.freeSpeed, e.quiet = 1, 1500, national, 2, 72, 48

@@ -33,7 +33,9 @@ func floodLevels(s floodStation) []knot {
 			{6*day + 7, 8.31},  // listed
 			{8*day + 12, 5.43}, // listed: 23 November; the hour is assumed
 			{11 * day, 4.75}, {15 * day, 4.3}, {18*day + 22, 4.35}, {19*day + 2, 4.75},
+			{19*day + 2.25, 5.18}, {19*day + 2.5, 5.63}, {19*day + 2.75, 6.08},
 			{19*day + 3, 6.52}, // listed: 4 December, the fastest rise, 1.77 m/h
+			{19*day + 3.5, 7.34},
 			{19*day + 4, 8.15}, // listed
 			{19*day + 8, 8.9}, {20*day + 12, 6.3}, {22 * day, 4.7}, {24 * day, 4.0}, {27 * day, 3.46},
 		}
@@ -140,6 +142,9 @@ func floodRain(s *storm) (rain [regions]course) {
 		for i := range level {
 			// The event ends when it is told to; what it did to rivers goes on.
 			level[i] = from[i] * factor * (1 - ease((s.from+float64(i)-s.to)/6))
+			if r < caiCatchment { // a catchment's mean is even, a town's rain is not
+				level[i] *= 0.1 + 0.9*unit(mix(s.salt, uint64(i/5))) + 0.9*unit(mix(s.salt+uint64(r), uint64(i)))
+			}
 		}
 		rain[r] = newCourse(s.from, level)
 	}

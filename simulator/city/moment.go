@@ -35,9 +35,7 @@ func momentOf(ms int64) moment {
 // hours is the local time in hours since 1970.
 func (m moment) hours() float64 { return float64(m.date)*24 + m.hour }
 
-// weekday is 0 on Sunday.
-func (m moment) weekday() int { return weekday(m.date) }
-
+// weekday of a local day is 0 on Sunday.
 func weekday(date int64) int { return int(date + 4 - 7*floorDiv(date+4, 7)) }
 
 // civil is a date of the calendar.

@@ -27,7 +27,7 @@ func (s *station) noiseAt(ms int64) noiseState {
 	traffic := energy(35.5) * vehicles * (0.5 + 0.5*math.Pow(r.speed/45, 2)) * (1 + 0.25*min(1, rain/3))
 	sum := energy(e.quiet-4) + traffic
 	sum += energy(68) * e.nightLife * min(2, r.mood.leisure) * (bell(m.hour, 20.8, 1.5) + 0.25*bell(fraction(m.hour/24+0.5)*24, 12.3, 1)) * math.Exp(-rain/10)
-	sum += energy(70) * e.market * r.mood.trade * s.courses.trading.at(m.hour)
+	sum += energy(70) * max(0, e.market-0.1) * r.mood.trade * s.courses.trading.at(m.hour)
 	if rain > 0.1 {
 		sum += energy(44 + 9*math.Log10(rain+1))
 	}

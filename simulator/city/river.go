@@ -33,7 +33,7 @@ type gauge struct {
 // constants and all others are assumptions [M].
 func gaugeOf(site telemetry.Site, setting Setting) gauge {
 	cai := gauge{gain: 0.80, lag: 2, fast: 3, slow: 24, catchment: caiCatchment, floodScale: 1}
-	dinh := gauge{gain: 0.30, lag: 4, fast: 8, slow: 48, catchment: dinhCatchment, floodScale: 1}
+	dinh := gauge{gain: 0.36, lag: 4, fast: 8, slow: 48, catchment: dinhCatchment, floodScale: 1}
 	switch site {
 	case "dong-trang":
 		cai.dry, cai.wet, cai.flood, cai.rating, cai.baseFlow = 2.7, 3.46, dongTrang, 60, 12
@@ -112,6 +112,7 @@ type water struct {
 	heads  []course // of events other than floods
 	knots  []knot
 	hourly memo[[2]float64]
+	days   [32]memo[spell]
 	// filling is a reservoir's yearly course, others' that of their base.
 	filling monthly
 }
@@ -172,7 +173,7 @@ func (w *water) head(n int64) (head float64) {
 	}
 	h := float64(n)
 	for date, first := floorDiv(n, 24), floorDiv(n-int64(5*g.slow+g.lag), 24)-1; date >= first; date-- {
-		s := w.city.spell(date, &w.rain)
+		s := w.days[date&31].at(date, func(date int64) spell { return w.city.spell(date, &w.rain) })
 		soak := 0.0
 		for i := range s.n {
 			if i == 0 {

@@ -56,10 +56,8 @@ type roadState struct {
 // units are how much road a motorcycle, car, bus, truck and bicycle take, in cars.
 func units() [5]float64 { return [5]float64{0.3, 1, 2.2, 2.2, 0.25} }
 
-func (s *station) road(t time.Time) *roadState { return s.roads.at(t.UnixMilli(), s.roadAt) }
-
 func (s *station) moodAt(date int64) *mood {
-	return s.moods.at(date, func(date int64) mood { return s.mood(date, s.Locality) })
+	return s.moods[date&7].at(date, func(date int64) mood { return s.mood(date, s.Locality) })
 }
 
 // demand is how busy the place is: 1 on a working day at its busiest.
@@ -69,7 +67,7 @@ func (s *station) demand(m moment, d *mood) float64 {
 		return (1-e.tourism)*d.travel*c.travelling.at(m.hour) + e.tourism*d.leisure*c.goingOut.at(m.hour)
 	}
 	local := 1 - e.tourism - e.market*0.7
-	free := 0.6 * min(1.3, d.leisure)
+	free := 0.5 * min(1.3, d.leisure)
 	return local*(d.work*c.commuting.at(m.hour)+max(0, 1-d.work)*free*c.goingOut.at(m.hour)) +
 		e.tourism*d.leisure*c.goingOut.at(m.hour) + e.market*0.7*d.trade*c.trading.at(m.hour)
 }
@@ -114,8 +112,8 @@ func (s *station) roadAt(ms int64) (r roadState) {
 	r.all = total
 	r.load = r.units / s.capacity()
 	// Travel time grows with the fourth power of the load (Bureau of Public
-	// Roads 1964); wet roads and spray slow down further.
-	r.speed = s.exposure.freeSpeed * (1 - 0.2*(1-math.Exp(-rain/6))) * (1 - 0.5*wild) / (1 + 0.35*math.Pow(r.load, 4))
+	// Roads 1964), here with a higher factor for mixed traffic; wet roads and spray slow down further.
+	r.speed = s.exposure.freeSpeed * (1 - 0.2*(1-math.Exp(-rain/6))) * (1 - 0.5*wild) / (1 + 0.6*math.Pow(r.load, 4))
 	return r
 }
 

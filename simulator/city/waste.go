@@ -84,7 +84,9 @@ func (s *station) waste() []Channel {
 	r, course := s.collection(), s.courses.throwing
 	kilos := 660 * (0.13 + 0.07*unit(s.salt(703))) // a bin of 660 l
 	lean := 2 * unit(s.salt(704))
-	filled := func(t time.Time) float64 { return s.filled(momentOf(t.UnixMilli()), r, course) }
+	filled := func(t time.Time) float64 {
+		return *s.fills.at(t.UnixMilli(), func(ms int64) float64 { return s.filled(momentOf(ms), r, course) })
+	}
 	return []Channel{
 		s.channel(telemetry.FillLevel, 0, func(t time.Time) float64 { return 100 * filled(t) }),
 		s.channel(telemetry.Weight, 1, func(t time.Time) float64 {

@@ -3,8 +3,10 @@
 // part of the program.
 
 import { readFileSync } from 'node:fs'
+import { Access } from './access.mjs'
 
 const seed = JSON.parse(readFileSync(new URL('seed.json', import.meta.url), 'utf8'))
+const picture = readFileSync(new URL('../public/icon-512.png', import.meta.url))
 const forms = ['gauge', 'amount', 'counter', 'flag']
 const common = new Set(['bat', 'rssi', 'seq', 'quality'])
 
@@ -54,6 +56,9 @@ export class City {
     this.checks = new Map()
     this.firstCheck = new Map()
     this.extra = 0
+    this.access = new Access(now)
+    this.photos = []
+    this.photoCount = 1
     for (const s of seed.sites) {
       this.sites.set(s.id, { id: s.id, name: s.name, name_en: s.nameEn, locality: s.locality, ward: s.ward, position: s.position,
         tags: s.tags, notes: s.notes, state: 'planned', version: 1, updated: iso(now - 86400e3 * 60), mount_height: 4 })
@@ -77,6 +82,9 @@ export class City {
       }
     }
     for (const d of [...this.devices.values()].filter((x) => x.gateway === 'lora-cam-lam').slice(0, 4)) Object.assign(d, { presence: 'silent', missing: 7260, incident: 'lora-cam-lam' })
+    // The console's own icon stands for a photo of a lamp post.
+    this.photos.push({ id: 1, installation: 1, device: 'aq-0001', site: this.installations[0].site, type: 'image/png', bytes: picture.length, width: 512, height: 512,
+      at: iso(now - 86400e3 * 21), who: 'tran.minh', url: '/api/v1/installations/1/photos/1', data: picture })
     this.heard = [
       { device: 'aq-9001', locality: 'nha-trang', kind: 'air_quality', reason: 'unregistered', first: iso(now - 7200e3), last: iso(now - 40e3), count: 24, topic: 'kh/nha-trang/air_quality/aq-9001', gateway: 'nha-trang', sample: '{"ts":1795293000123,"pm25":12.4,"pm10":30.1,"bat":3.7}', draft: { device: { id: 'aq-9001', kinds: ['air_quality'] }, locality: 'nha-trang', from: iso(now - 7200e3) } },
       { device: 'wl-bao-dong-thuong-nguon-0007', locality: 'ninh-hoa', kind: 'water_level', reason: 'unregistered', first: iso(now - 90000e3), last: iso(now - 200e3), count: 301, topic: 'kh/ninh-hoa/water_level/wl-bao-dong-thuong-nguon-0007', gateway: 'ninh-hoa', sample: '<script>alert(1)</script>', draft: { device: { id: 'wl-bao-dong-thuong-nguon-0007', kinds: ['water_level'] }, locality: 'ninh-hoa', from: iso(now - 90000e3) } },
@@ -185,5 +193,23 @@ export class City {
     const account = (gateway, n, queued) => ({ gateway, position: n - queued, received: n, stored: n - queued - 812 - 57, duplicate: 812, quarantined: 57, partial: 14, queued, missing: 0 })
     return { time: iso(Date.now()), balanced: true, gateways: [account('nha-trang', 1284417 + this.extra, 12), account('cam-ranh', 402118 + this.extra, 0), account('ninh-hoa', 351002, 3), account('cam-lam', 298113, 0)],
       journal: { records: 4, bytes: 48210, max_bytes: 8 * 2 ** 30, oldest: iso(Date.now() - 900), positions: {} } }
+  }
+
+  // The day has a rhythm, one hour had no record, and one gateway was re-driven.
+  history(q) {
+    const to = Date.parse(q.to)
+    const step = { '1m': 60, '5m': 300, '15m': 900, '1h': 3600, '6h': 21600, '1d': 86400 }[q.step]
+    const gateways = this.ledger().gateways.filter((g) => !q.gateway || g.gateway === q.gateway).map((g, n) => {
+      const points = []
+      for (let t = Math.ceil(Date.parse(q.from) / step / 1e3) * step * 1e3; t <= to + step * 1e3; t += step * 1e3) {
+        const hour = (t / 3600e3) % 61
+        if (hour > 20 && hour < 23) continue
+        const received = Math.round((step / 4) * (1 - n * 0.2) * (1 + 0.2 * Math.sin(t / 13e6)))
+        const quarantined = Math.floor(t / 36e5) % 9 === 0 ? 1 : 0
+        points.push({ t: iso(t), received, stored: received - quarantined, partial: 0, duplicate: 0, quarantined, queued: 2, missing: 0, waiting: 57 })
+      }
+      return { gateway: g.gateway, points }
+    })
+    return { from: q.from, to: q.to, step_seconds: step, gateways }
   }
 }

@@ -1,22 +1,19 @@
 // Serves the built console with a small city behind it, for the browser tests
-// and for working on pages: `npm run dev:api`. Log in as field / field, operator
-// / operator or viewer / viewer.
+// and for working on pages: `npm run dev:api`. Log in as admin / admin, operator /
+// operator, field / field or viewer / viewer.
 
 import { createReadStream, existsSync, statSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { extname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { City, kinds, localities } from './city.mjs'
+import { addPhoto, exported, filtered, labels, photo, photosOf, Raw } from './files.mjs'
+import { Refusal, refuse } from './refusal.mjs'
 
 const dist = fileURLToPath(new URL('../dist/', import.meta.url))
 const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.png': 'image/png', '.woff2': 'font/woff2', '.webmanifest': 'application/manifest+json' }
 // The same policy as the program's (console.go).
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-
-class Refusal extends Error {
-  constructor(status, code, errors) { super(code); Object.assign(this, { status, code, errors }) }
-}
-const refuse = (status, code, field, fault, vi, en, more = {}) => { throw new Refusal(status, code, [{ field, code: fault, vi, en, ...more }]) }
 
 export function serve({ port = 0, loggedIn = '', city = new City() } = {}) {
   const state = { city, user: loggedIn, down: false, dateShift: 0, streams: new Set() }
@@ -46,9 +43,9 @@ async function handle(state, req, res) {
   if (url.pathname === '/console.json') return json(res, 200, {})
   if (!url.pathname.startsWith('/api/')) return file(url.pathname, res)
   try {
-    let text = ''
-    for await (const chunk of req) text += chunk
-    await api(state, req, url, text, res)
+    const chunks = []
+    for await (const chunk of req) chunks.push(chunk)
+    await api(state, req, url, Buffer.concat(chunks), res)
   } catch (e) {
     if (!(e instanceof Refusal)) { console.error(e); return json(res, 500, { status: 500, code: 'internal', detail: String(e) }) }
     json(res, e.status, { status: e.status, code: e.code, detail: e.errors?.[0]?.en, detail_vi: e.errors?.[0]?.vi, errors: e.errors }, 'application/problem+json')
@@ -73,7 +70,8 @@ function json(res, status, value, type = 'application/json') {
 const roles = ['viewer', 'field', 'operator', 'admin']
 const session = (user) => (user ? { signedIn: true, name: user, role: user, mode: 'guarded', oidc: false, csrf: 'token-of-' + user } : { signedIn: false, mode: 'guarded', oidc: false })
 
-async function api(state, req, url, text, res) {
+async function api(state, req, url, raw, res) {
+  const text = raw.toString()
   const path = url.pathname.replace('/api/v1', '')
   const route = `${req.method} ${path}`
   const { city } = state
@@ -85,7 +83,7 @@ async function api(state, req, url, text, res) {
   }
   if (route === 'GET /session') return json(res, 200, session(state.user))
   if (!state.user) throw new Refusal(401, 'unauthorized', [])
-  if (route === 'DELETE /session') { state.user = ''; return json(res, 204) }
+  if (route === 'DELETE /session' || route === 'DELETE /sessions') { state.user = ''; return json(res, 204) }
   if (req.method !== 'GET') {
     if (req.headers['x-csrf-token'] !== session(state.user).csrf) throw new Refusal(403, 'forbidden', [{ code: 'csrf_token_missing', vi: 'Yêu cầu thiếu mã chống giả mạo.', en: 'The request lacks its CSRF token.' }])
     if (session(state.user).role === 'viewer') throw new Refusal(403, 'forbidden', [])
@@ -93,7 +91,19 @@ async function api(state, req, url, text, res) {
   if (path === '/live') return stream(state, res)
   const q = Object.fromEntries(url.searchParams)
   const [, root, id, act] = path.split('/').map(decodeURIComponent)
-  const out = answer(city, req, state.user, route, root, id, act, q, text)
+  if (route === 'PUT /password') {
+    if (JSON.parse(text).old !== state.user) throw new Refusal(401, 'unauthorized', [{ code: 'wrong_name_or_password', vi: 'Tên hoặc mật khẩu không đúng.', en: 'The name or the password is wrong.' }])
+    return json(res, 200, session(state.user))
+  }
+  const own = ['accounts', 'links', 'access', 'sessions', 'tokens'].includes(root) || act === 'credentials'
+  const out = own
+    ? city.access.answer(state.user, session(state.user).role, req.method, root, id, act, q, text ? JSON.parse(text) : {})
+    : answer(city, req, state.user, route, root, id, act, q, text, raw)
+  if (out === null) return json(res, 204)
+  if (out instanceof Raw) {
+    res.writeHead(200, { 'Content-Type': out.type, ...(out.name && { 'Content-Disposition': `attachment; filename="${out.name}"` }) })
+    return res.end(out.body)
+  }
   if (out === undefined) throw new Refusal(404, 'not_found', [{ code: 'not_found', vi: 'Không tìm thấy.', en: 'Not found.' }])
   json(res, 200, out)
 }
@@ -105,7 +115,7 @@ function stream(state, res) {
   res.on('close', () => state.streams.delete(res))
 }
 
-function answer(city, req, user, route, root, id, act, q, text) {
+function answer(city, req, user, route, root, id, act, q, text, raw) {
   switch (root) {
     case 'localities': return localities
     case 'kinds': return { kinds }
@@ -114,20 +124,37 @@ function answer(city, req, user, route, root, id, act, q, text) {
     case 'nearby': return { sites: [], wards: [], inside: true }
     case 'silence': { const s = city.silence(); return { ...s, devices: s.devices.filter((d) => !q.state || q.state.split(',').includes(d.state)).slice(0, Number(q.limit ?? 50)) } }
     case 'incidents': return city.incidents()
-    case 'ledger': return city.ledger()
+    case 'ledger': return id === 'history' ? city.history(q) : city.ledger()
+    case 'changes': return changes(city, q)
+    case 'export': return exported(city, q)
+    case 'labels': return labels(city, user, JSON.parse(text))
+    case 'installations': return installation(city, req, user, id, act, route.split('/')[4], q, raw)
     case 'heard': return { heard: city.heard, total: city.heard.length }
     case 'quarantine': return route.endsWith('/redrive') ? redrive(city, JSON.parse(text)) : quarantine(city, q)
     case 'registrations': return register(city, user, JSON.parse(text))
     case 'import': return importRows(city, text, q)
     case 'sites': return site(city, id, act, q)
-    case 'devices': return device(city, req, user, id, act, text)
+    case 'devices': return device(city, req, user, id, act, id ? text : JSON.stringify(q))
   }
+}
+
+function changes(city, q) {
+  const all = city.changes.filter((c) => (!q.entity || c.entity === q.entity) && (!q.id || c.id === q.id) && (!q.who || c.who === q.who) && (!q.cursor || c.seq < Number(q.cursor))).reverse()
+  const limit = Number(q.limit ?? 50)
+  return { changes: all.slice(0, limit), next: all.length > limit ? String(all[limit - 1].seq) : undefined }
+}
+
+function installation(city, req, user, id, act, which, q, raw) {
+  if (act !== 'photos') return undefined
+  if (which) return photo(city, user, req.method, which, q)
+  return req.method === 'POST' ? addPhoto(city, user, id, raw) : photosOf(city, (p) => p.installation === Number(id))
 }
 
 function site(city, id, act, q) {
   if (!id) { const all = [...city.sites.values()].map((s) => city.site(s)); return { sites: all, total: all.length } }
   const s = city.sites.get(id)
   if (!s) return undefined
+  if (act === 'photos') { const p = photosOf(city, (x) => x.site === id); return { photos: p.photos.reverse() } }
   if (act === 'latest') return { site: id, presence: city.site(s).presence, readings: city.readings(id) }
   if (act === 'installations') return { installations: city.installations.filter((i) => i.site === id) }
   if (act === 'changes') return { changes: city.changes.filter((c) => c.site === id).reverse() }
@@ -136,6 +163,7 @@ function site(city, id, act, q) {
 }
 
 function device(city, req, user, id, act, text) {
+  if (!id) { const all = filtered(city, JSON.parse(text)); return { devices: all, total: all.length } }
   const d = city.devices.get(id)
   if (act === 'check') return check(city, id, d)
   if (!d) return undefined

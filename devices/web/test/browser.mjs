@@ -9,11 +9,11 @@ export const sizes = {
   wall: { viewport: { width: 3840, height: 2160 } },
 }
 
-export function launch() {
-  return chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--enable-unsafe-swiftshader', '--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream'],
-  })
+/** Its camera shows a film (Y4M), or Chromium's own test picture. */
+export function launch({ camera } = {}) {
+  const args = ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--enable-unsafe-swiftshader', '--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream']
+  if (camera) args.push(`--use-file-for-fake-video-capture=${camera}`)
+  return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args })
 }
 
 /** A page that fails its test on any error, refused resource or foreign request. */
@@ -30,7 +30,7 @@ export async function open(browser, size, url, { language = 'vi', theme = 'dark'
   const faults = []
   page.on('pageerror', (e) => faults.push(String(e)))
   page.on('console', (m) => {
-    if (m.type() === 'error' && !/ERR_INTERNET_DISCONNECTED|ERR_EMPTY_RESPONSE|ERR_CONNECTION|status of (4\d\d|503)/.test(m.text())) faults.push(m.text())
+    if (m.type() === 'error' && !/ERR_INTERNET_DISCONNECTED|ERR_EMPTY_RESPONSE|ERR_CONNECTION|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_SOCKET_NOT_CONNECTED|ERR_NETWORK_CHANGED|status of (4\d\d|503)/.test(m.text())) faults.push(m.text())
   })
   page.on('request', (r) => {
     if (!r.url().startsWith(url) && !/^(data|blob):/.test(r.url())) faults.push(`request beyond the server: ${r.url()}`)

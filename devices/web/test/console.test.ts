@@ -126,7 +126,7 @@ describe('the field app', () => {
     const p = await visit('phone', '/register')
     await fillForm(p, 'aq-0042', 'Cột đèn')
     await submit(p)
-    await p.getByText('Sai mật mã thiết bị').waitFor()
+    await p.getByText('Sai mật khẩu thiết bị').waitFor()
     server.city.checks.set('aq-0042', { state: 'quarantined', text_vi: '', text_en: '', reason: 'out_of_range', sample: '<img src=x onerror=alert(1)>' })
     await p.getByText('Lý do: Ngoài khoảng đo.').waitFor({ timeout: 10_000 })
     expect(await p.locator('code').textContent()).toBe('<img src=x onerror=alert(1)>')
@@ -302,11 +302,11 @@ it('registers a device with the keyboard alone', async () => {
   await p.getByText('Đã nhận dữ liệu').waitFor({ timeout: 20_000 })
 })
 
-const paths = ['/', '/sites/thap-tram-huong', '/register', '/silence', '/heard', '/quarantine', '/ledger', '/import', '/nowhere']
+const paths = ['/', '/sites/thap-tram-huong', '/register', '/silence', '/heard', '/quarantine', '/ledger', '/import', '/labels', '/export', '/journal', '/journal?of=access', '/people', '/tokens', '/account', '/nowhere']
 
 describe.each(['phone', 'desktop'] as const)('on a %s', (size) => {
   it.each(['dark', 'light'])('has no serious finding of axe and nothing too wide, %s', async (theme) => {
-    await start()
+    await start('admin')
     const p = await visit(size, '/', { theme })
     for (const path of [...paths, 'log-in']) {
       if (path === 'log-in') server.state.user = ''
@@ -325,7 +325,7 @@ describe.each(['phone', 'desktop'] as const)('on a %s', (size) => {
   })
 
   it('has targets that a thumb can hit', async () => {
-    await start()
+    await start('admin')
     const p = await visit(size, '/')
     for (const path of paths) {
       await p.goto(server.url + path)

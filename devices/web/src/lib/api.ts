@@ -1,8 +1,9 @@
 // The types that travel between the console and the server, as the server's
 // OpenAPI document names them, and one function for each operation. Nothing
-// else in the console knows a path.
+// else in the console knows a path, but access.ts those of accounts and secrets.
 
-import { body, request } from './http'
+import { body, download, request } from './http'
+import { query, seg, v1 } from './paths'
 
 export interface Position {
   lat: number
@@ -169,6 +170,36 @@ export interface Device extends DeviceInput {
   presence?: Presence
 }
 
+export interface DevicePage {
+  devices: Device[]
+  total?: number
+  next?: string
+}
+
+/** Which devices (or sites) a list, a sheet of labels or an export has. */
+export interface DeviceFilter {
+  locality?: string
+  ward?: string
+  kind?: string
+  state?: State | ''
+  q?: string
+}
+
+/** A picture of an installation; its bytes are at url and never change. */
+export interface Photo {
+  id: number
+  installation: number
+  device: string
+  site: string
+  type: string
+  bytes: number
+  width: number
+  height: number
+  at: string
+  who: string
+  url: string
+}
+
 export interface Change {
   seq: number
   at: string
@@ -227,6 +258,27 @@ export interface Ledger {
   balanced: boolean
   gateways: LedgerAccount[]
   journal: { records: number; bytes: number; max_bytes: number; oldest?: string }
+}
+
+/** A step of the ledger's history. `t` is its end; the counts are what came in
+ *  it, `queued`, `missing` and `waiting` how it stood at its last sample. */
+export interface LedgerPoint {
+  t: string
+  received: number
+  stored: number
+  partial: number
+  duplicate: number
+  quarantined: number
+  queued: number
+  missing: number
+  waiting: number
+}
+
+export interface LedgerHistory {
+  from: string
+  to: string
+  step_seconds: number
+  gateways: { gateway: string; points: LedgerPoint[] }[]
 }
 
 export interface MessageProblem {
@@ -422,22 +474,12 @@ export interface LinkInfo {
   role?: Role
 }
 
-const v1 = '/api/v1'
-const seg = encodeURIComponent
-
-function query(path: string, params: Record<string, string | number | undefined>): string {
-  const q = new URLSearchParams()
-  for (const [k, v] of Object.entries(params)) if (v !== undefined && v !== '') q.set(k, String(v))
-  const text = q.toString()
-  return text ? `${v1}${path}?${text}` : v1 + path
-}
-
 export const getLocalities = () => request<Localities>(`${v1}/localities`)
 export const getKinds = () => request<{ kinds: Kind[] }>(`${v1}/kinds`)
 
 export const getMarkers = () => request<FeatureCollection>(`${v1}/sites.geojson`)
-export const getSites = (f: { q?: string; cursor?: string; limit?: number } = {}) =>
-  request<SitePage>(query('/sites', f))
+export const getSites = (f: DeviceFilter & { cursor?: string; limit?: number } = {}) =>
+  request<SitePage>(query('/sites', { ...f }))
 export const getSite = (id: string) => request<Site>(`${v1}/sites/${seg(id)}`)
 export const getNearby = (p: Position) => request<NearbySites>(query('/nearby', { lat: p.lat, lon: p.lon }))
 export const getLatest = (site: string) => request<Latest>(`${v1}/sites/${seg(site)}/latest`)
@@ -448,6 +490,21 @@ export const getInstallations = (site: string) =>
 export const getChanges = (site: string, f: { cursor?: string; limit?: number }) =>
   request<{ changes: Change[]; next?: string }>(query(`/sites/${seg(site)}/changes`, f))
 
+export const getAllChanges = (f: { entity?: string; id?: string; who?: string; cursor?: string; limit?: number }) =>
+  request<{ changes: Change[]; next?: string }>(query('/changes', f))
+
+export const getSitePhotos = (site: string) => request<{ photos: Photo[] }>(`${v1}/sites/${seg(site)}/photos`)
+export const addPhoto = (installation: number, photo: Blob) =>
+  request<Photo>(`${v1}/installations/${seg(installation)}/photos`, {
+    method: 'POST',
+    body: photo,
+    headers: { 'Content-Type': 'application/octet-stream' },
+    timeout: 60_000,
+  })
+export const removePhoto = (p: Photo, why: string) =>
+  request<void>(query(`/installations/${seg(p.installation)}/photos/${seg(p.id)}`, { why }), { method: 'DELETE' })
+
+export const getDevices = (f: DeviceFilter & { cursor?: string; limit?: number } = {}) => request<DevicePage>(query('/devices', { ...f }))
 export const getDevice = (id: string) => request<Device>(`${v1}/devices/${seg(id)}`)
 export const checkDevice = (id: string) => request<Check>(`${v1}/devices/${seg(id)}/check`)
 export const register = (input: RegistrationInput) =>
@@ -465,6 +522,8 @@ export const getSilence = (f: { state?: string; locality?: string; cursor?: stri
 export const getIncidents = () => request<{ at: string; incidents: Incident[] }>(`${v1}/incidents`)
 
 export const getLedger = () => request<Ledger>(`${v1}/ledger`)
+export const getLedgerHistory = (f: { gateway?: string; from: string; to: string; step?: string }) =>
+  request<LedgerHistory>(query('/ledger/history', f))
 export const getQuarantine = (f: { reason?: string; gateway?: string; topic?: string; after?: number; limit?: number }) =>
   request<QuarantinePage>(query('/quarantine', f))
 export const redrive = (f: { ids?: number[]; reason?: string; gateway?: string; topic?: string; after?: number }) =>
@@ -478,9 +537,8 @@ export const importFile = (file: File, f: { dry_run?: boolean; partial?: boolean
     timeout: 120_000,
   })
 
-export const getSession = () => request<Session>(`${v1}/session`)
-export const logIn = (name: string, password: string) => request<Session>(`${v1}/session`, body({ name, password }))
-export const logOut = () => request<void>(`${v1}/session`, { method: 'DELETE' })
-export const lookLink = (link: string) => request<LinkInfo>(`${v1}/links/look`, body({ link }))
-export const redeemLink = (input: { link: string; name?: string; password: string }) =>
-  request<Session>(`${v1}/links/redeem`, body(input))
+export type ExportFormat = 'csv' | 'xlsx' | 'geojson'
+export const exportFile = (what: 'devices' | 'sites', format: ExportFormat, f: DeviceFilter) =>
+  download(query('/export', { what, format, ...f }), { timeout: 120_000 })
+export const makeLabels = (input: { devices: string[]; issue_secrets?: boolean; skip?: number; why?: string }) =>
+  download(`${v1}/labels`, { ...body(input), timeout: 120_000 })

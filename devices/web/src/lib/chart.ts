@@ -1,6 +1,7 @@
 // From the server's series to uPlot's columns, and the periods one may choose.
 
 import type { Series } from './api'
+import { dateTime } from './format'
 
 export const ranges = { hour: 3600, day: 86_400, week: 604_800, month: 2_592_000 } as const
 export type Range = keyof typeof ranges
@@ -62,4 +63,12 @@ function gapAfter(times: number[], step: number): number {
   between.sort((a, b) => a - b)
   const usual = between[Math.floor(between.length / 2)] ?? step
   return Math.max(usual * 3, step * 2)
+}
+
+/** What stands at a mark of the axis of time: days where a step is a day or
+ *  longer, hours otherwise; midnight brings its day. Both in seconds. */
+export function mark(seconds: number, step: number): string {
+  const [hour, day] = dateTime(new Date(seconds * 1000)).split(' ')
+  if (step >= 86_400) return day
+  return hour === '00:00' ? day : hour
 }

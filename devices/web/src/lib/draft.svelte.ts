@@ -22,6 +22,7 @@ export interface NearSite {
 
 const blank = {
   device: '',
+  heard: '', // the device that this form was opened for under Heard
   kinds: [] as string[],
   serial: '',
   position: undefined as Position | undefined,
@@ -115,7 +116,9 @@ export class Draft {
   build(request_id: string): RegistrationInput {
     const f = this.form
     const device: DeviceInput = { id: f.device, kinds: [...f.kinds], serial: f.serial.trim() || undefined, notes: f.notes.trim() || undefined }
-    return { request_id, device, site: this.site(), new_site: f.isNew || undefined, redundant: f.redundant || undefined }
+    const said = { request_id, device, site: this.site(), new_site: f.isNew || undefined, redundant: f.redundant || undefined }
+    // Without a time the server takes that when the device was first heard, so that what waits of it is stored.
+    return f.heard && f.heard === f.device ? { ...said, from: undefined } : said
   }
 
   private site(): SiteInput {

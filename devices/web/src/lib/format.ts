@@ -4,6 +4,8 @@
 export type Language = 'vi' | 'en'
 
 export const ZONE = 'Asia/Ho_Chi_Minh'
+/** Vietnam has no summer time. */
+export const ZONE_OFFSET = '+07:00'
 
 // Vietnamese writes 1.234,5; some runtimes lack its locale data and would fall
 // back silently, so the separators are set here.

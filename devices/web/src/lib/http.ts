@@ -62,8 +62,22 @@ export async function request<T>(path: string, options: Options = {}): Promise<T
   if (response.status === 204) return undefined as T
   const text = await response.text()
   if (response.ok) return (text ? JSON.parse(text) : undefined) as T
-  if (response.status === 401) unauthorized()
-  throw problem(response.status, text)
+  throw refused(response.status, text)
+}
+
+export interface Downloaded {
+  blob: Blob
+  name: string
+}
+
+/** Asks for a file: what it is, and what the server would call it. */
+export async function download(path: string, options: Options = {}): Promise<Downloaded> {
+  const response = await send(path, { ...options, headers: { ...options.headers, Accept: '*/*' } })
+  if (!response.ok) {
+    throw refused(response.status, await response.text())
+  }
+  const name = /filename="([^"]+)"/.exec(response.headers.get('Content-Disposition') ?? '')?.[1]
+  return { blob: await response.blob(), name: name ?? 'hai-dang' }
 }
 
 async function send(path: string, { timeout = 20_000, signal, ...init }: Options): Promise<Response> {
@@ -87,6 +101,14 @@ async function send(path: string, { timeout = 20_000, signal, ...init }: Options
     if (signal?.aborted) throw e
     throw new Unreachable(String(e))
   }
+}
+
+/** The error of an answer. A wrong password is none of the session's: who
+ *  mistypes the old one while changing it stays logged in. */
+function refused(status: number, text: string): ApiError {
+  const e = problem(status, text)
+  if (status === 401 && !e.detail('wrong_name_or_password')) unauthorized()
+  return e
 }
 
 interface Problem {

@@ -30,7 +30,7 @@ export class Queue {
 
   async add(input: RegistrationInput, photo?: Blob, skew?: number): Promise<QueueItem> {
     const made = this.ports.now().toISOString()
-    const item: QueueItem = { id: input.request_id, state: 'waiting', made, input: { ...input, from: input.from ?? made }, photo, tries: 0, skew }
+    const item: QueueItem = { id: input.request_id, state: 'waiting', made, input: 'from' in input ? input : { ...input, from: made }, photo, tries: 0, skew }
     await this.ports.shelf.put(item)
     this.ports.changed()
     return item

@@ -1,7 +1,8 @@
 // Who is logged in. The last answer is kept, so that the field app opens where
 // there is no coverage; what it sends later is judged by the server's session.
 
-import { getSession, logIn, logOut, redeemLink, type Role, type Session } from './api'
+import { changePassword, endLogIns, getSession, logIn, logOut, redeemLink } from './access'
+import type { Role, Session } from './api'
 import { onUnauthorized, setCSRF, Unreachable } from './http'
 
 const KEY = 'haidang-session'
@@ -39,6 +40,16 @@ class SessionHolder {
 
   async logOut() {
     await logOut()
+    this.end()
+  }
+
+  /** Ends all of one's other log-ins. */
+  async changePassword(old: string, password: string) {
+    this.begin(await changePassword(old, password))
+  }
+
+  async logOutEverywhere() {
+    await endLogIns()
     this.end()
   }
 

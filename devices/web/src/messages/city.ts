@@ -68,6 +68,7 @@ export const city = {
   'action.maintenance': ['Bắt đầu bảo trì', 'Maintenance began'],
   'action.resumed': ['Hoạt động trở lại', 'Back at work'],
   'action.retired': ['Ngừng sử dụng', 'Retired'],
+  'action.deleted': ['Xóa', 'Deleted'],
   'action.admitted': ['Nhận tạm thời', 'Admitted provisionally'],
   'entity.locality': ['địa phương', 'locality'],
   'entity.ward': ['phường, xã', 'ward'],

@@ -1,11 +1,13 @@
 // Every text of the console, in both languages side by side, so that neither can
 // be forgotten.
 
+import { access } from './access'
 import { city } from './city'
 import { field } from './field'
+import { files } from './files'
 import { shell } from './shell'
 import { watch } from './watch'
 
-export const messages = { ...shell, ...city, ...field, ...watch }
+export const messages = { ...shell, ...city, ...field, ...watch, ...access, ...files }
 
 export type Key = keyof typeof messages

@@ -1,7 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
+import { access } from './access'
 import { city } from './city'
 import { field } from './field'
+import { files } from './files'
 import { messages } from '.'
 import { shell } from './shell'
 import { watch } from './watch'
@@ -25,7 +27,7 @@ it('is written in composed letters, so that search and fonts agree', () => {
 })
 
 it('has no key twice', () => {
-  const parts = [shell, city, field, watch].map((p) => Object.keys(p).length)
+  const parts = [shell, city, field, watch, access, files].map((p) => Object.keys(p).length)
   expect(entries.length).toBe(parts.reduce((a, b) => a + b))
 })
 
