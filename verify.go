@@ -221,9 +221,9 @@ func (c *verifyCommand) store() (score.Store, error) {
 	}
 	switch {
 	case c.Influx != "":
-		return &score.Influx{URL: c.Influx, Bucket: c.InfluxBucket, Client: score.NewClient(token)}, nil
+		return &score.Influx{URL: c.Influx, Bucket: c.InfluxBucket, Client: score.NewClient(token, nil)}, nil
 	case c.Prometheus != "":
-		return &score.Prometheus{URL: c.Prometheus, Client: score.NewClient(token)}, nil
+		return &score.Prometheus{URL: c.Prometheus, Client: score.NewClient(token, nil)}, nil
 	}
 	at := strings.TrimSuffix(c.URL, "/") + prometheusPath
 	req, err := http.NewRequest(http.MethodGet, at, nil)
@@ -233,7 +233,11 @@ func (c *verifyCommand) store() (score.Store, error) {
 	if err := c.authorize(req); err != nil {
 		return nil, err
 	}
-	return &score.Prometheus{URL: at, Client: score.NewClient(req.Header.Get("Authorization"))}, nil
+	client, err := c.client()
+	if err != nil {
+		return nil, err
+	}
+	return &score.Prometheus{URL: at, Client: score.NewClient(req.Header.Get("Authorization"), client.Transport)}, nil
 }
 
 // maxWaiting is up to how many messages the quarantine is gone through one by

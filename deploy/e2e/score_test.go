@@ -352,7 +352,7 @@ func checkUsage(t *testing.T, up *process) {
 		{[]string{"--scenario", "rush-hour", "--from", "2026-03-10 08:00", "--to", "2026-03-10 07:00"}, 2, []string{"--to", "--from"}},
 		{[]string{"--scenario", "rush-hour", "--from", "yesterday"}, 2, []string{"--from", "yesterday"}},
 		{[]string{"--scenario", "rush-hour", "--to", "2027-01-01"}, 1, []string{"--at"}},
-		{[]string{"--scenario", "rush-hour", "--url", up.url}, 1, []string{"holds nothing", "haidang simulate --scenario"}},
+		{[]string{"--scenario", "november-flood", "--to", "2025-11-15 01:00", "--url", up.url}, 1, []string{"holds nothing", "haidang simulate --scenario"}},
 		{[]string{"--scenario", "rush-hour", "--prometheus", "http://127.0.0.1:1"}, 1, []string{"is it running there?"}},
 		{[]string{"--scenario", "rush-hour", "--influx", up.url}, 2, []string{"--influx-bucket"}},
 	} {

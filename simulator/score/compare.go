@@ -93,6 +93,17 @@ func (g *group) agrees(r *reading) (n int) {
 	return n
 }
 
+// shifted reports whether a group can be a reading at another time. The farther
+// apart they are, the more they must have in common: the same hour of another day
+// is much alike.
+func (g *group) shifted(r *reading) bool {
+	const near = 600_000
+	if shift := g.at - r.at; shift > near || shift < -near {
+		return 10*g.agrees(r) >= 9*len(r.values)
+	}
+	return 2*g.agrees(r) >= len(r.values)
+}
+
 // comparison holds what is stored of a device against what must be.
 type comparison struct {
 	device *simulator.Device
@@ -173,7 +184,7 @@ func (c *comparison) matchShifted(missing []*reading, stray []*group) ([]*readin
 	votes := map[int64]int{}
 	for _, g := range stray {
 		for _, r := range candidates(g) {
-			if 2*g.agrees(r) >= len(r.values) {
+			if g.shifted(r) {
 				votes[g.at-r.at]++
 			}
 		}
@@ -183,7 +194,7 @@ func (c *comparison) matchShifted(missing []*reading, stray []*group) ([]*readin
 	for _, g := range stray {
 		var best *reading
 		for _, r := range candidates(g) {
-			if taken[r] || 2*g.agrees(r) < len(r.values) {
+			if taken[r] || !g.shifted(r) {
 				continue
 			}
 			if best == nil || votes[g.at-r.at] > votes[g.at-best.at] {

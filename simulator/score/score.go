@@ -111,12 +111,14 @@ func New(o Options) (*Scorer, error) {
 }
 
 func checkPeriod(fleet *simulator.Fleet, o Options) error {
+	start, end := fleet.Start(), fleet.End()
+	within := func(t time.Time) bool { return !t.Before(start) && !t.After(end) }
+	if !within(o.From) || !within(o.To) {
+		return fmt.Errorf("the period %s to %s is not within the scenario's time line, %s to %s: give --from and --to within it, or move it as it was sent with --at",
+			shown(o.From), shown(o.To), shown(start), shown(end))
+	}
 	if !o.To.After(o.From) {
 		return fmt.Errorf("the period ends at %s, not after its start %s: give --from a time before --to", shown(o.To), shown(o.From))
-	}
-	if o.From.Before(fleet.Start()) || o.To.After(fleet.End()) {
-		return fmt.Errorf("the period %s to %s is not within the scenario's time line, %s to %s: give --from and --to within it, or move it as it was sent with --at",
-			shown(o.From), shown(o.To), shown(fleet.Start()), shown(fleet.End()))
 	}
 	return nil
 }

@@ -55,7 +55,7 @@ func open(t *testing.T, name string, from, length time.Duration) *city {
 	mux := http.NewServeMux()
 	mux.Handle("/prometheus/", c.store.Handler("/prometheus"))
 	server := httptest.NewServer(mux)
-	client := score.NewClient("")
+	client := score.NewClient("", nil)
 	t.Cleanup(func() {
 		client.CloseIdleConnections()
 		server.Close()

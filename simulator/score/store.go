@@ -55,16 +55,18 @@ const (
 	tries = 4
 )
 
-// NewClient makes the HTTP client that stores are asked with. header, if set, is
-// shown as the Authorization of every request; no redirect is followed, so it
-// reaches one server only.
-func NewClient(authorization string) *http.Client {
-	return &http.Client{
-		Timeout: queryAfter,
-		Transport: authorized{authorization, &http.Transport{
+// NewClient makes the HTTP client that stores are asked with. authorization, if
+// not empty, is shown with every request; no redirect is followed, so it reaches
+// one server only. next sends the requests; nil is a transport of its own.
+func NewClient(authorization string, next http.RoundTripper) *http.Client {
+	if next == nil {
+		next = &http.Transport{
 			Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
 			TLSHandshakeTimeout: 5 * time.Second, MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute,
-		}},
+		}
+	}
+	return &http.Client{
+		Timeout: queryAfter, Transport: authorized{authorization, next},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
@@ -72,6 +74,13 @@ func NewClient(authorization string) *http.Client {
 type authorized struct {
 	value string
 	next  http.RoundTripper
+}
+
+// CloseIdleConnections does what [http.Client.CloseIdleConnections] asks for.
+func (a authorized) CloseIdleConnections() {
+	if c, ok := a.next.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
 }
 
 // RoundTrip implements http.RoundTripper.
