@@ -160,72 +160,83 @@ func (s *Scorer) defects() []Defect {
 	return out
 }
 
+// wording is what a sentence is about, in both languages.
+type wording struct {
+	whoVI, whoEN         string
+	readingVI, readingEN string // "every reading of …", or "3 of 240 readings of …"
+	valueVI, valueEN     string
+	is, stands           string
+}
+
+// wording of a claim.
+func (s *Scorer) wording(k *claimed) wording {
+	var w wording
+	w.whoVI, w.whoEN = s.whose(k.devices)
+	if 100*k.n >= 99*k.of {
+		w.readingVI, w.readingEN = "mọi bản ghi của "+w.whoVI, "every reading of "+w.whoEN
+		w.valueVI, w.valueEN = "mọi giá trị của "+w.whoVI, "every value of "+w.whoEN
+		w.is, w.stands = "is", "stands"
+		return w
+	}
+	n, of := grouped(k.n), grouped(k.of)
+	w.readingVI, w.readingEN = fmt.Sprintf("%s trên %s bản ghi của %s", n, of, w.whoVI), fmt.Sprintf("%s of %s readings of %s", n, of, w.whoEN)
+	w.valueVI, w.valueEN = fmt.Sprintf("%s trên %s giá trị của %s", n, of, w.whoVI), fmt.Sprintf("%s of %s values of %s", n, of, w.whoEN)
+	w.is, w.stands = "are", "stand"
+	return w
+}
+
 // defect puts a claim into words.
 func (s *Scorer) defect(k *claimed) Defect {
 	d := Defect{Class: k.class, Count: k.n}
 	for _, i := range k.devices[:min(len(k.devices), 20)] {
 		d.Devices = append(d.Devices, s.fleet.Devices()[i].ID)
 	}
-	vi, en := s.whose(k.devices)
-	every := 100*k.n >= 99*k.of
-	// what is the share of readings or values that the sentence is about.
-	what := func(one, manyEN, oneVI string) (string, string) {
-		if every {
-			return fmt.Sprintf("mọi %s của %s", oneVI, vi), fmt.Sprintf("every %s of %s", one, en)
-		}
-		return fmt.Sprintf("%s trên %s %s của %s", grouped(k.n), grouped(k.of), oneVI, vi), fmt.Sprintf("%s of %s %s of %s", grouped(k.n), grouped(k.of), manyEN, en)
-	}
-	is := "are"
-	if every {
-		is = "is"
-	}
-	readingVI, readingEN := what("reading", "readings", "bản ghi")
-	valueVI, valueEN := what("value", "values", "giá trị")
-	switch k.class {
-	case Shifted:
-		by, wordVI, wordEN := k.shift, "trễ", "late"
-		if by < 0 {
-			by, wordVI, wordEN = -by, "sớm", "early"
-		}
-		d.TextVI, d.TextEN = fmt.Sprintf("%s bị ghi %s %s", readingVI, wordVI, length(by)), fmt.Sprintf("%s %s %s %s", readingEN, is, length(by), wordEN)
-	case Rounded:
-		d.TextVI, d.TextEN = readingVI+" bị làm tròn thời gian đến giây", readingEN+" has its time rounded to whole seconds"
-	case Jumbled:
-		d.TextVI, d.TextEN = readingVI+" đứng ở thời điểm khác, độ lệch không cố định", fmt.Sprintf("%s %s at another time, by no constant shift", readingEN, is)
-	case Swapped:
-		d.TextVI, d.TextEN = fmt.Sprintf("%s và %s bị tráo cho nhau trong %s", k.a, k.b, readingVI), fmt.Sprintf("%s and %s are swapped in %s", k.a, k.b, readingEN)
-	case Misnamed:
-		d.TextVI, d.TextEN = fmt.Sprintf("%s nằm dưới tên %s trong %s", k.a, k.b, readingVI), fmt.Sprintf("%s stands under the name %s in %s", k.a, k.b, readingEN)
-	case Elsewhere:
-		d.TextVI, d.TextEN = fmt.Sprintf("%s nằm dưới thiết bị %s", valueVI, k.b), fmt.Sprintf("%s %s under the device %s", valueEN, stands(every), k.b)
-	case OtherKind:
-		d.TextVI, d.TextEN = fmt.Sprintf("%s nằm dưới loại %s", valueVI, k.b), fmt.Sprintf("%s %s under the kind %s", valueEN, stands(every), k.b)
-	case OtherPlace:
-		nameVI := map[string]string{"locality": "địa bàn", "site": "điểm đo"}[k.a]
-		d.TextVI, d.TextEN = fmt.Sprintf("%s nằm ở %s %s", valueVI, nameVI, k.b), fmt.Sprintf("%s %s in the %s %s", valueEN, stands(every), k.a, k.b)
-	case Scaled:
-		d.TextVI, d.TextEN = fmt.Sprintf("%s gấp %s lần giá trị đúng trong %s", k.a, number(k.x), readingVI), fmt.Sprintf("%s is %s times what was measured in %s", k.a, number(k.x), readingEN)
-	case Offset:
-		d.TextVI, d.TextEN = fmt.Sprintf("%s lệch %+g so với giá trị đúng trong %s", k.a, k.x, readingVI), fmt.Sprintf("%s is off by %+g in %s", k.a, k.x, readingEN)
-	case Changed:
-		d.TextVI, d.TextEN = fmt.Sprintf("%s sai giá trị trong %s", k.a, readingVI), fmt.Sprintf("%s has another value in %s", k.a, readingEN)
-	case Dropped:
-		d.TextVI, d.TextEN = fmt.Sprintf("%s bị mất trong %s, các đại lượng khác còn đủ", k.a, readingVI), fmt.Sprintf("%s is lost in %s, while their other values are there", k.a, readingEN)
-	case Silent:
-		d.TextVI, d.TextEN = "không có gì của "+vi+" trong kho", "nothing of "+en+" is in the store"
-	case Twice:
-		d.TextVI, d.TextEN = fmt.Sprintf("%s giá trị của %s bị lặp", grouped(k.n), vi), fmt.Sprintf("%s values of %s are there more than once", grouped(k.n), en)
-	case Unasked:
-		d.TextVI, d.TextEN = fmt.Sprintf("%s giá trị của %s không có nguồn gốc", grouped(k.n), vi), fmt.Sprintf("%s values of %s are there that nobody sent", grouped(k.n), en)
-	}
+	d.TextVI, d.TextEN = k.words(s.wording(k))
 	return d
 }
 
-func stands(every bool) string {
-	if every {
-		return "stands"
+// words say a claim in Vietnamese and English.
+func (k *claimed) words(w wording) (vi, en string) {
+	both := func(formatVI, formatEN string, a ...any) (string, string) {
+		return fmt.Sprintf(formatVI, a...), fmt.Sprintf(formatEN, a...)
 	}
-	return "stand"
+	switch k.class {
+	case Shifted:
+		if k.shift < 0 {
+			return w.readingVI + " bị ghi sớm " + length(-k.shift), w.readingEN + " " + w.is + " " + length(-k.shift) + " early"
+		}
+		return w.readingVI + " bị ghi trễ " + length(k.shift), w.readingEN + " " + w.is + " " + length(k.shift) + " late"
+	case Rounded:
+		return w.readingVI + " bị làm tròn thời gian đến giây", w.readingEN + " " + w.is + " at a time that is rounded to whole seconds"
+	case Jumbled:
+		return w.readingVI + " đứng ở thời điểm khác, độ lệch không cố định", w.readingEN + " " + w.is + " at another time, by no constant shift"
+	case Swapped:
+		vi, en = both("%s và %s bị tráo cho nhau trong ", "%s and %s are swapped in ", k.a, k.b)
+	case Misnamed:
+		vi, en = both("%s nằm dưới tên %s trong ", "%s stands under the name %s in ", k.a, k.b)
+	case Scaled:
+		vi, en = both("%s gấp %s lần giá trị đúng trong ", "%s is %s times what was measured in ", k.a, number(k.x))
+	case Offset:
+		vi, en = both("%s lệch %+g so với giá trị đúng trong ", "%s is off by %+g in ", k.a, k.x)
+	case Changed:
+		vi, en = both("%s sai giá trị trong ", "%s has another value in ", k.a)
+	case Dropped:
+		return k.a + " bị mất trong " + w.readingVI + ", các đại lượng khác còn đủ", k.a + " is lost in " + w.readingEN + ", while other values are there"
+	case Elsewhere:
+		return w.valueVI + " nằm dưới thiết bị " + k.b, w.valueEN + " " + w.stands + " under the device " + k.b
+	case OtherKind:
+		return w.valueVI + " nằm dưới loại " + k.b, w.valueEN + " " + w.stands + " under the kind " + k.b
+	case OtherPlace:
+		names := map[string]string{"locality": "địa bàn", "site": "điểm đo"}
+		return w.valueVI + " nằm ở " + names[k.a] + " " + k.b, w.valueEN + " " + w.stands + " in the " + k.a + " " + k.b
+	case Silent:
+		return "không có gì của " + w.whoVI + " trong kho", "nothing of " + w.whoEN + " is in the store"
+	case Twice:
+		return grouped(k.n) + " giá trị của " + w.whoVI + " bị lặp", grouped(k.n) + " values of " + w.whoEN + " are there more than once"
+	case Unasked:
+		return grouped(k.n) + " giá trị của " + w.whoVI + " không có nguồn gốc", grouped(k.n) + " values of " + w.whoEN + " are there that nobody sent"
+	}
+	return vi + w.readingVI, en + w.readingEN
 }
 
 // whose says which devices: by name if it is one or few, by what they have in

@@ -2,6 +2,7 @@ package score_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,7 +28,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // city is a store with what a pipeline has made of a scenario's messages.
 type city struct {
-	t       *testing.T
+	t       testing.TB
 	options score.Options
 	fleet   *simulator.Fleet
 	store   *embedded.Store
@@ -36,7 +37,7 @@ type city struct {
 }
 
 // open makes an empty store for a slice of a shipped scenario.
-func open(t *testing.T, name string, from, length time.Duration) *city {
+func open(t testing.TB, name string, from, length time.Duration) *city {
 	t.Helper()
 	s, err := scenario.Load(name)
 	if err != nil {
@@ -48,7 +49,7 @@ func open(t *testing.T, name string, from, length time.Duration) *city {
 	}
 	c := &city{t: t, fleet: fleet, now: s.End}
 	now := func() time.Time { return c.now }
-	c.store, err = embedded.Open(t.Context(), embedded.Options{Dir: t.TempDir(), Retention: 100 * 365 * 24 * time.Hour, Now: now})
+	c.store, err = embedded.Open(context.Background(), embedded.Options{Dir: t.TempDir(), Retention: 100 * 365 * 24 * time.Hour, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
