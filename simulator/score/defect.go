@@ -43,6 +43,8 @@ const (
 	Lossy      DefectClass = "lost"          // single messages
 	Twice      DefectClass = "duplicated"
 	Unasked    DefectClass = "unexpected"
+	// Unquarantined messages should wait in quarantine and do not.
+	Unquarantined DefectClass = "quarantine_missing"
 )
 
 // claim is a defect as one device shows it.

@@ -1,6 +1,7 @@
 package score
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"html/template"
@@ -8,6 +9,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
 
 //go:embed report.html
@@ -30,6 +33,7 @@ func (r *Report) HTML(w io.Writer, l Language) error {
 			columns = append(columns, column{name, i})
 		}
 	}
+	reaches := r.reaches(l)
 	if err := page.Execute(w, struct {
 		*Report
 		Lang      Language
@@ -43,7 +47,7 @@ func (r *Report) HTML(w io.Writer, l Language) error {
 		Most      int64
 		Reaches   []reach
 		MoreReach int
-	}{r, l, l.pick(r.TitleVI, r.TitleEN), r.verdict(l), columns, r.parts(l), r.facts(l), r.shares(l), r.bars(), r.most(), r.reaches(l), max(0, r.crossed()-maxReaches)}); err != nil {
+	}{r, l, l.pick(r.TitleVI, r.TitleEN), r.verdict(l), columns, r.parts(l), r.facts(l), r.shares(l), r.bars(), r.most(), reaches, max(0, r.crossed()-len(reaches))}); err != nil {
 		return fmt.Errorf("write report's page: %w", err)
 	}
 	return nil
@@ -133,25 +137,43 @@ func (r *Report) crossed() int {
 	return len(r.Crossings.Crossings)
 }
 
-// reaches are the gravest and longest crossings, by time.
+// reaches are the gravest and longest crossing of each limit, by time.
 func (r *Report) reaches(l Language) (out []reach) {
 	if r.crossed() == 0 {
 		return nil
 	}
+	sites := map[string]map[telemetry.Site]bool{}
+	for _, c := range r.Crossings.Crossings {
+		if sites[c.Limit] == nil {
+			sites[c.Limit] = map[telemetry.Site]bool{}
+		}
+		sites[c.Limit][c.Site] = true
+	}
 	all := slices.Clone(r.Crossings.Crossings)
 	slices.SortStableFunc(all, func(a, b Crossing) int {
-		if a.Severity != b.Severity {
-			return b.Severity - a.Severity
-		}
-		return int(b.To.Sub(b.From) - a.To.Sub(a.From))
+		return cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(b.To.Sub(b.From), a.To.Sub(a.From)))
+	})
+	shown := map[string]bool{}
+	all = slices.DeleteFunc(all, func(c Crossing) bool {
+		again := shown[c.Limit]
+		shown[c.Limit] = true
+		return again
 	})
 	all = all[:min(len(all), maxReaches)]
 	slices.SortStableFunc(all, func(a, b Crossing) int { return a.From.Compare(b.From) })
 	whole := r.To.Sub(r.From).Seconds()
 	for _, c := range all {
 		from, to := max(0, c.From.Sub(r.From).Seconds()/whole), min(1, c.To.Sub(r.From).Seconds()/whole)
-		out = append(out, reach{Name: l.pick(c.NameVI, c.NameEN), Site: c.SiteName, X: 100 * from, Wide: max(0.8, 100*(to-from)), Severity: c.Severity,
+		out = append(out, reach{Name: l.pick(c.NameVI, c.NameEN), Site: c.SiteName + others(l, len(sites[c.Limit])-1), X: 100 * from, Wide: max(0.8, 100*(to-from)), Severity: c.Severity,
 			When: c.From.In(local()).Format("02/01 15:04") + " – " + c.To.In(local()).Format("02/01 15:04"), Peak: l.decimal(math.Round(c.Peak*100)/100, 2)})
 	}
 	return out
+}
+
+// others says that there are more sites.
+func others(l Language, n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(l.pick(" và %d nơi khác", " and %d more"), n)
 }

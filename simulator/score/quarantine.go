@@ -22,6 +22,10 @@ func (s *Scorer) checkQuarantine(ctx context.Context, r *Report) error {
 		return fmt.Errorf("look into the quarantine: %w", err)
 	}
 	r.Quarantine = quarantine(s.reasons, have)
-	r.Perfect = r.Perfect && r.Quarantine.Missing == 0
+	if n := r.Quarantine.Missing; n > 0 {
+		r.Perfect = false
+		r.Defects = append(r.Defects, Defect{Class: Unquarantined, Count: n,
+			TextVI: grouped(n) + " bản tin lẽ ra phải bị cách ly mà không thấy", TextEN: grouped(n) + " messages should wait in quarantine and do not"})
+	}
 	return nil
 }

@@ -73,6 +73,9 @@ type Delay struct {
 	Sampled int `json:"sampled_devices"`
 }
 
+// maxShown is how many examples a report has.
+const maxShown = 20
+
 // noFault is what a row without a fault is called.
 const noFault = "none"
 
@@ -107,8 +110,8 @@ func (s *Scorer) report() *Report {
 		r.Course = append(r.Course, Moment{s.o.From.Add(time.Duration(i) * step).UTC(), b.expected, b.lost})
 	}
 	for _, x := range s.results() {
-		if len(r.Examples) < 20 {
-			r.Examples = append(r.Examples, x.examples[:min(len(x.examples), 2)]...)
+		if len(r.Examples) < maxShown { // one of each device
+			r.Examples = append(r.Examples, x.examples[:min(len(x.examples), 1)]...)
 		}
 	}
 	return r

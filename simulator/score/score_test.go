@@ -313,6 +313,42 @@ func TestGap(t *testing.T) {
 	}
 }
 
+// What should wait in quarantine and does not is told, though every value is
+// there; what waits besides is not.
+func TestQuarantine(t *testing.T) {
+	city := open(t, "broken-fleet", 13*time.Hour, time.Hour)
+	city.fill(nil)
+	want := map[score.WaitingReason]int64{}
+	for i := range city.fleet.Devices() {
+		for e := range city.fleet.Feed(i, city.options.From, city.options.To) {
+			if e.Fate == simulator.Quarantined || e.Fate == simulator.Partial {
+				want[score.WaitingReason{Reason: e.Reason, Partial: e.Fate == simulator.Partial}]++
+			}
+		}
+	}
+	missing := int64(0)
+	city.options.Quarantine = func(_ context.Context, ours func(string) bool) (score.Waiting, error) {
+		if !ours("kh/nha-trang/noises/nt-noise-cho-dam-1") || ours("kh/nha-trang/noise/another") || ours("kh/cam-lam/noise/nt-noise-cho-dam-1") || ours("x") {
+			t.Error("it does not know its own topics")
+		}
+		w := score.Waiting{Reasons: []score.WaitingReason{{Reason: telemetry.Unregistered, Count: 7}}}
+		for r, n := range want {
+			if r.Reason == telemetry.NotJSON {
+				n -= missing
+			}
+			w.Reasons = append(w.Reasons, score.WaitingReason{Reason: r.Reason, Partial: r.Partial, Count: n})
+		}
+		return w, nil
+	}
+	if r := city.score(); !r.Perfect || len(r.Quarantine.Rows) != len(want)+1 || len(want) < 3 {
+		t.Errorf("all that should wait does: %+v\n%s", r.Quarantine, text(r))
+	}
+	missing = 2
+	if r := city.score(); r.Perfect || r.Score != 1 || r.Quarantine.Missing != 2 || len(r.Defects) != 1 || r.Defects[0].Class != score.Unquarantined {
+		t.Errorf("two do not wait: %+v\n%s", r.Quarantine, text(r))
+	}
+}
+
 // What hangs on when it was received is undecided where nobody says when that
 // was, and no loss.
 func TestUndecided(t *testing.T) {
