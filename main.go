@@ -36,6 +36,7 @@ type commands struct {
 	Record     recordCommand     `cmd:"" help:"Record what an MQTT broker has to say to a tape."`
 	Replay     replayCommand     `cmd:"" help:"Play a tape to an MQTT broker, at any speed."`
 	Tape       tapeCommand       `cmd:"" help:"Look at tapes and convert to and from them."`
+	Verify     verifyCommand     `cmd:"" help:"Compare a store with what a scenario must have left in it; exit 1 if anything is wrong."`
 	Audit      auditCommand      `cmd:"" help:"Print what became of every message; exit 1 if any is unaccounted for."`
 	Devices    devicesCommand    `cmd:"" help:"Sites and devices: list, register, import, swap, retire; backup and restore."`
 	Quarantine quarantineCommand `cmd:"" help:"List, show and re-drive messages that could not be stored."`
