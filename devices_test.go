@@ -306,6 +306,10 @@ func (readingsOfTest) Series(context.Context, api.SeriesQuery) ([]api.DeviceSeri
 	return nil, nil
 }
 
+func (readingsOfTest) Samples(context.Context, api.SeriesQuery) ([]api.DeviceSamples, error) {
+	return nil, nil
+}
+
 func TestDevicesCheckWaits(t *testing.T) {
 	o := newFieldOffice(t)
 	calls := 0
