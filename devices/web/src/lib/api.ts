@@ -318,7 +318,7 @@ export interface Redriven {
   next: number
 }
 
-export type CheckState = 'never_heard' | 'wrong_secret' | 'quarantined' | 'late' | 'receiving'
+export type CheckState = 'never_heard' | 'wrong_secret' | 'quarantined' | 'late' | 'faulty' | 'receiving'
 
 export interface Check {
   device: string

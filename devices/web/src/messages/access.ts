@@ -159,6 +159,7 @@ export const access = {
   'event.credential_issued': ['Cấp mật khẩu thiết bị', 'Device secret issued'],
   'event.credential_rotated': ['Đổi mật khẩu thiết bị', 'Device secret replaced'],
   'event.credential_revoked': ['Thu hồi mật khẩu thiết bị', 'Device secret revoked'],
+  'event.credential_accepted': ['Thiết bị đã kết nối lại được', 'Device let in again'],
   'event.credential_refused': ['Từ chối thiết bị kết nối', 'Device refused'],
   'event.topic_refused': ['Từ chối chủ đề', 'Topic refused'],
   'event.request_refused': ['Từ chối yêu cầu', 'Request refused'],

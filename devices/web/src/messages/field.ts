@@ -91,6 +91,8 @@ export const field = {
   'check.quarantined.do': ['Thiết bị có gửi nhưng chưa lưu được. Lý do: {reason}.', 'It sends, but it cannot be stored. Reason: {reason}.'],
   'check.late': ['Thiết bị đang trễ', 'Overdue'],
   'check.late.do': ['Đã từng nhận dữ liệu, lần cuối {when}.', 'It was heard before, last {when}.'],
+  'check.faulty': ['Thiết bị báo lỗi', 'Instrument error'],
+  'check.faulty.do': ['Có nhận dữ liệu, nhưng các giá trị không dùng được. Kiểm tra đầu đo và dây nối.', 'Data is received, but its values are not to be used. Check the probe and its wiring.'],
   'check.cadence': ['Thiết bị loại này thường gửi mỗi {time}.', 'Such a device usually reports every {time}.'],
   'check.offline': ['Chưa có mạng nên chưa kiểm tra được.', 'Without a network this cannot be checked.'],
   'check.no_right': ['Cần quyền hiện trường để kiểm tra.', 'Only the field team can check.'],
