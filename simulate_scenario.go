@@ -172,9 +172,15 @@ func (f *scenarioFlags) part(o *simulator.Options) (err error) {
 		}
 	}
 	if f.To != "" {
-		o.To, err = lineTime(f.To, start)
+		if o.To, err = lineTime(f.To, start); err != nil {
+			return err
+		}
 	}
-	return err
+	if !o.To.After(o.From) || o.From.Before(start) || o.To.After(o.Fleet.End()) {
+		at := func(t time.Time) string { return t.In(vietnam()).Format("2006-01-02 15:04") }
+		return fmt.Errorf("--from %s and --to %s are no part of the time line, which goes from %s to %s", at(o.From), at(o.To), at(start), at(o.Fleet.End()))
+	}
+	return nil
 }
 
 // verification is how what was sent is scored.

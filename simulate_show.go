@@ -46,6 +46,9 @@ func (r *rate) Decode(ctx *kong.DecodeContext) error {
 // sentText is one line for a terminal.
 func sentText(s simulator.Stats) string {
 	var b strings.Builder
+	if s.Planned == 0 && s.Connected < s.Connections {
+		return fmt.Sprintf("connecting: %s of %s", grouped(int64(s.Connected)), grouped(int64(s.Connections)))
+	}
 	if !s.From.IsZero() {
 		share := min(1, max(0, float64(s.At.Sub(s.From))/float64(s.To.Sub(s.From))))
 		fmt.Fprintf(&b, "%s  %s  ", progressBar(share), s.At.In(vietnam()).Format("2006-01-02 15:04:05"))

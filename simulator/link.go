@@ -43,8 +43,10 @@ type link struct {
 	number int
 	client string
 	// device is the link's only device, or nil if several share it.
-	device *Device
+	device  *Device
+	devices []int
 
+	// schedule and plan are there once the simulator has begun.
 	schedule schedule
 	plan     *Plan
 	// reached is how far the plan has been sent, from its start.
@@ -127,6 +129,9 @@ func (l *link) session(ctx, hard context.Context) (err error) {
 	if l.before {
 		l.sim.counters.reconnects.Add(1)
 	}
+	if !l.before {
+		l.sim.expected.Add(-1)
+	}
 	l.before = true
 	l.sim.counters.connected.Add(1)
 	l.sim.outage.opened()
@@ -140,7 +145,11 @@ func (l *link) session(ctx, hard context.Context) (err error) {
 	if err := l.resume(w); err != nil {
 		return err
 	}
-	if err := l.pump(ctx, w); err != nil {
+	begun, err := l.standBy(ctx, w)
+	if err == nil && begun {
+		err = l.pump(ctx, w)
+	}
+	if err != nil {
 		return err
 	}
 	return l.farewell(w)
@@ -229,6 +238,34 @@ func (l *link) tell(w *wire, state string) error {
 	id := l.take(sending{state: state})
 	l.sim.counters.states.Add(1)
 	return w.publish(l.device.statusTopic(), []byte(state), id, true)
+}
+
+// standBy keeps the connection until there is a plan; false if ctx ended first.
+func (l *link) standBy(ctx context.Context, w *wire) (begun bool, err error) {
+	select {
+	case <-l.sim.begun:
+		return true, nil
+	default:
+	}
+	ticker := time.NewTicker(keepAlive / 2)
+	defer ticker.Stop()
+	for {
+		if err := w.flush(); err != nil {
+			return false, err
+		}
+		select {
+		case <-l.sim.begun:
+			return true, nil
+		case <-ctx.Done():
+			return false, nil
+		case <-w.broken:
+			return false, fmt.Errorf("read from broker: %w", w.err)
+		case <-ticker.C:
+			if err := w.ping(); err != nil {
+				return false, err
+			}
+		}
+	}
 }
 
 // pump sends what is due when it is due, until there is no more of it and all of
@@ -414,6 +451,11 @@ func (l *link) stop() {
 		return
 	}
 	l.stopped = true
+	select {
+	case <-l.sim.begun:
+	default:
+		return // nothing was due
+	}
 	if l.schedule.unpaced {
 		return // nothing was due before there was room for it
 	}

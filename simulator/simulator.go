@@ -32,6 +32,10 @@ type Simulator struct {
 	dialling  chan struct{}
 	// stop ends a run for a reason.
 	stop context.CancelCauseFunc
+	// begun is closed when there is a plan, expected how many connections it waits
+	// for.
+	begun    chan struct{}
+	expected atomic.Int64
 
 	started atomic.Bool
 	mu      sync.Mutex // guards what is below
@@ -64,7 +68,7 @@ func New(o Options) (*Simulator, error) {
 	s := &Simulator{
 		o: o, broker: broker, fleet: o.Fleet, devices: o.Only, latencies: newLatencies(),
 		outage:   newOutage(o, broker.Redacted()),
-		dialling: make(chan struct{}, diallingAtOnce),
+		dialling: make(chan struct{}, diallingAtOnce), begun: make(chan struct{}),
 	}
 	if s.fleet == nil {
 		s.fleet = newFleet(o)
@@ -81,7 +85,7 @@ func (s *Simulator) Fleet() *Fleet { return s.fleet }
 // and what was under way is acknowledged or the grace is over; Stats then has
 // what failed. A broker that is away is no error: Run keeps trying, at least
 // every 30 s, and says so in the log; if the options demand it, it must be there
-// at the start. Run can be called once, and returns only after its goroutines
+// at the start, and the plan begins when all have connected. Run can be called once, and returns only after its goroutines
 // have ended.
 func (s *Simulator) Run(ctx context.Context) error {
 	if s.started.Swap(true) {
@@ -94,14 +98,21 @@ func (s *Simulator) Run(ctx context.Context) error {
 	}
 	ctx, s.stop = context.WithCancelCause(ctx)
 	defer s.stop(nil)
-	s.begin()
+	links := s.deal()
+	s.expected.Store(int64(len(links)))
+	if !s.o.Demanding {
+		s.begin(links)
+	}
 
 	hard, release := afterGrace(ctx, s.o.Grace)
 	defer release()
 	stopProgress := s.progress()
 	var running sync.WaitGroup
-	for _, l := range s.links {
+	for _, l := range links {
 		running.Go(func() { l.run(ctx, hard) })
+	}
+	if s.o.Demanding {
+		s.gather(ctx, links)
 	}
 	running.Wait()
 
@@ -109,15 +120,43 @@ func (s *Simulator) Run(ctx context.Context) error {
 	s.ended = s.o.Now()
 	s.mu.Unlock()
 	stopProgress()
-	var no *Refusal
-	if errors.As(context.Cause(ctx), &no) {
-		return no
+	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		return err
 	}
 	return nil
 }
 
-// begin makes the plan.
-func (s *Simulator) begin() {
+// patience is how long gathering goes on without another connection.
+const patience = 30 * time.Second
+
+// gather begins when all connections are made: a thousand devices that send while
+// the others are still connecting are not the load that was asked for.
+func (s *Simulator) gather(ctx context.Context, links []*link) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	last, since := s.expected.Load(), time.Now()
+	for {
+		now := s.expected.Load()
+		switch {
+		case now <= 0:
+			s.begin(links)
+			return
+		case now < last:
+			last, since = now, time.Now()
+		case time.Since(since) > patience:
+			s.stop(fmt.Errorf("connect to broker %s: only %d of %d connections can be made: %w", s.broker.Redacted(), len(links)-int(now), len(links), s.outage.why()))
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// begin gives the connections their plan.
+func (s *Simulator) begin(links []*link) {
 	now := s.o.Now().Truncate(time.Millisecond)
 	sched, end := schedule{began: now, from: now, speed: 1}, time.Time{}
 	switch {
@@ -127,10 +166,13 @@ func (s *Simulator) begin() {
 	case s.o.For > 0:
 		end = now.Add(s.o.For)
 	}
+	for _, l := range links {
+		l.schedule, l.plan = sched, s.fleet.Plan(sched.from, end, l.devices...)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.schedule, s.end = sched, end
-	s.links = s.deal(sched, end)
+	defer close(s.begun)
+	s.schedule, s.end, s.links = sched, end, links
 	if s.o.Fleet != nil && !sched.unpaced {
 		s.tally = newTally(s.fleet, sched.from, s.devices)
 	}
@@ -174,7 +216,7 @@ func afterGrace(ctx context.Context, grace time.Duration) (hard context.Context,
 }
 
 // deal deals the devices out over the connections.
-func (s *Simulator) deal(sched schedule, end time.Time) []*link {
+func (s *Simulator) deal() []*link {
 	n := s.o.Connections
 	links := make([]*link, n)
 	for i := range links {
@@ -182,16 +224,14 @@ func (s *Simulator) deal(sched schedule, end time.Time) []*link {
 		for d := i; d < len(s.devices); d += n {
 			devices = append(devices, s.devices[d])
 		}
-		l := s.newLink(i, devices)
-		l.schedule, l.plan = sched, s.fleet.Plan(sched.from, end, devices...)
-		links[i] = l
+		links[i] = s.newLink(i, devices)
 	}
 	return links
 }
 
 // newLink is a connection of some devices, without anything to send.
 func (s *Simulator) newLink(number int, devices []int) *link {
-	l := &link{sim: s, number: number, room: make(chan struct{}, 1), flight: make(map[uint16]sending)}
+	l := &link{sim: s, number: number, devices: devices, room: make(chan struct{}, 1), flight: make(map[uint16]sending)}
 	if len(devices) == 1 {
 		l.device = &s.fleet.devices[devices[0]]
 		l.client = string(l.device.ID)
