@@ -320,17 +320,15 @@ func (s *Simulator) Stats() Stats {
 // position is how far on the time line sending is: the time it is there, or, where
 // messages wait for nothing but room, the one up to which all are sent.
 func (s *Simulator) position(now time.Time) time.Time {
-	at := s.schedule.line(now)
-	if s.schedule.unpaced {
-		at = s.o.To
-		for _, l := range s.links {
-			if t := s.o.From.Add(time.Duration(l.reached.Load())); t.Before(at) {
-				at = t
-			}
+	sent := s.o.To
+	for _, l := range s.links {
+		if t := s.o.From.Add(time.Duration(l.reached.Load())); t.Before(sent) {
+			sent = t
 		}
 	}
-	if at.After(s.o.To) {
-		at = s.o.To
+	at := s.schedule.line(now)
+	if s.schedule.unpaced || sent.Equal(s.o.To) || at.After(s.o.To) {
+		return sent
 	}
 	return at
 }
