@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -19,7 +20,7 @@ type simulateCommand struct {
 	InFlight    int    `help:"How many messages of a connection may wait for their acknowledgement." default:"32" placeholder:"32"`
 	Prefix      string `default:"sim" help:"Begins each device's id, and each shared connection's name; two simulators at one broker need different ones." placeholder:"sim"`
 
-	Devices int      `short:"n" help:"How many devices; 40 if left out, and with --scenario all of them. Fewer are spread evenly over a scenario's." placeholder:"N"`
+	Devices *int     `short:"n" help:"How many devices; 40 if left out, and with --scenario all of them. Fewer are spread evenly over a scenario's." placeholder:"N"`
 	Speed   string   `xor:"speed" help:"How many times faster, such as 60x. Without --scenario it divides the kinds' usual cadences." placeholder:"1x"`
 	Rate    rate     `xor:"speed" help:"The speed at which so many messages are sent on average, such as 20000/s." placeholder:"N/s"`
 	Seed    *uint64  `help:"The same seed gives the same devices and values; 1 if left out." placeholder:"1"`
@@ -159,9 +160,9 @@ func (c *simulateCommand) fleet(o *simulator.Options) (*simulator.Fleet, []int, 
 	if err != nil {
 		return nil, nil, err
 	}
-	o.Localities, o.Devices, o.Seed, o.For, o.Every = cfg.localities(), c.Devices, 1, time.Duration(c.For), time.Duration(c.Every)
-	if c.Devices == 0 {
-		o.Devices = 40
+	o.Localities, o.Devices, o.Seed, o.For, o.Every = cfg.localities(), 40, 1, time.Duration(c.For), time.Duration(c.Every)
+	if c.Devices != nil {
+		o.Devices = *c.Devices
 	}
 	if c.Seed != nil {
 		o.Seed = *c.Seed
@@ -188,10 +189,14 @@ func (c *simulateCommand) scenarioFleet(o *simulator.Options) (*simulator.Fleet,
 	if err != nil {
 		return nil, nil, err
 	}
-	if c.Devices < 0 || c.Devices > len(f.Devices()) {
-		return nil, nil, fmt.Errorf("--devices is %d: the scenario has %s; give a number from 1 to that, or leave it out for all", c.Devices, grouped(int64(len(f.Devices()))))
+	n := len(f.Devices())
+	if c.Devices != nil {
+		n = *c.Devices
 	}
-	o.Fleet, o.Only = f, f.Sample(c.Devices)
+	if n < 1 || n > len(f.Devices()) {
+		return nil, nil, fmt.Errorf("--devices is %d: the scenario has %s; give a number from 1 to that, or leave it out for all", n, grouped(int64(len(f.Devices()))))
+	}
+	o.Fleet, o.Only = f, f.Sample(n)
 	switch {
 	case c.AsFast || c.Speed == "max":
 		o.Speed, o.Unpaced = 1, true
@@ -207,7 +212,7 @@ func (c *simulateCommand) scenarioFleet(o *simulator.Options) (*simulator.Fleet,
 
 // place puts the time line where it is to be, and asks whether the city holds
 // that period already.
-func (c *simulateCommand) place(ctx context.Context, o *simulator.Options, hint interface{ Write([]byte) (int, error) }) error {
+func (c *simulateCommand) place(ctx context.Context, o *simulator.Options, hint io.Writer) error {
 	if err := c.scenarioFlags.place(o, time.Now()); err != nil {
 		return err
 	}
