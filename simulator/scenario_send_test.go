@@ -105,7 +105,7 @@ func TestNoCoordinatedOmission(t *testing.T) {
 	broker.Start()
 	st := r.wait(t)
 	settled(t, st)
-	if st.Failed != 0 || st.Late < 300 || st.Reconnects != 20 {
+	if st.Failed != 0 || st.Late < 300 || st.Reconnects == 0 {
 		t.Errorf("stats: %+v", st)
 	}
 	if late := float64(st.Late) / float64(st.Sent); late > 0.1 && st.Latency.P90 < 1000 {
