@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// played is what `haidang simulate --json` says at its end.
-type played struct {
+// simulated is what `haidang simulate --json` says at its end.
+type simulated struct {
 	Planned, Sent, Acknowledged, Failed, Late, Resent, Withheld, States, Reconnects uint64
 	Connected, Connections                                                          int
 }
 
 // finally is the state at the end.
-func finally(t *testing.T, stdout string) (p played) {
+func finally(t *testing.T, stdout string) (p simulated) {
 	t.Helper()
 	lines := strings.Split(strings.TrimSpace(stdout), "\n")
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &p); err != nil {
