@@ -218,6 +218,13 @@ func (s *shownProgress) fitting(text string) string {
 	return text
 }
 
+// clear takes the line away: what comes next says it all.
+func (s *shownProgress) clear() {
+	if s.terminal && !s.asJSON {
+		fmt.Fprint(s.out.stderr, "\r\033[K")
+	}
+}
+
 // end leaves the line, and the last state where it was not seen.
 func (s *shownProgress) end() {
 	switch {
