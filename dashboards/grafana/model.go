@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -31,13 +32,22 @@ func parse(text []byte) (object, error) {
 	return m, nil
 }
 
-// plain is a model without what is Grafana's own affair: its number and its
-// version, our stamp, and members that are null, which Grafana's editor leaves
-// out.
+// plain is a model without what is Grafana's own affair: numbers and versions,
+// our stamp, members that are null, which its editor leaves out, and those that
+// it adds of its own accord to any board that it saves. What is left is what a
+// person can have meant.
 func plain(m object) object {
 	m, _ = withoutNulls(m).(object)
-	delete(m, "id")
-	delete(m, "version")
+	for _, name := range []string{"id", "version", "revision", "schemaVersion"} {
+		delete(m, name)
+	}
+	for name, usual := range editorDefaults() {
+		if reflect.DeepEqual(m[name], usual) {
+			delete(m, name)
+		}
+	}
+	withoutBuiltIn(m)
+	withoutPluginVersions(m)
 	templating, _ := m["templating"].(object)
 	if list, ok := templating["list"].([]any); ok {
 		list = slices.DeleteFunc(list, isStamp)
@@ -50,6 +60,39 @@ func plain(m object) object {
 		delete(m, "templating")
 	}
 	return m
+}
+
+// editorDefaults are the members that Grafana's editor adds to a board without
+// them, with the values that change nothing.
+func editorDefaults() object {
+	return object{
+		"editable": true, "fiscalYearStartMonth": 0.0, "graphTooltip": 0.0, "links": []any{}, "liveNow": false,
+		"style": "dark", "tags": []any{}, "timepicker": object{}, "weekStart": "", "preload": false, "refresh": "",
+	}
+}
+
+// withoutBuiltIn removes the annotations that every board has, and with them the
+// list, if no other is in it.
+func withoutBuiltIn(m object) {
+	annotations, _ := m["annotations"].(object)
+	list, _ := annotations["list"].([]any)
+	list = slices.DeleteFunc(list, func(v any) bool { o, _ := v.(object); return o["builtIn"] == 1.0 })
+	if len(list) == 0 {
+		delete(m, "annotations")
+		return
+	}
+	annotations["list"] = list
+}
+
+// withoutPluginVersions removes from panels which version of Grafana saved them.
+func withoutPluginVersions(m object) {
+	list, _ := m["panels"].([]any)
+	for _, v := range list {
+		if o, ok := v.(object); ok {
+			delete(o, "pluginVersion")
+			withoutPluginVersions(o)
+		}
+	}
 }
 
 func isStamp(v any) bool {

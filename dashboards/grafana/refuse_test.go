@@ -202,6 +202,27 @@ func TestCompareFindsNamedParts(t *testing.T) {
 	}
 }
 
+// What Grafana 9.4's editor adds to a board that is saved without a change (seen
+// there) is nobody's change.
+func TestSavedWithoutAChange(t *testing.T) {
+	g := fake(t, "9.4.0")
+	p, b := &grafana.Publisher{Server: g.open(t)}, g.bundle(t)
+	if _, err := push(t, p, b); err != nil {
+		t.Fatal(err)
+	}
+	g.byHand(t, b.Boards[0].UID, func(m map[string]any) {
+		m["annotations"] = map[string]any{"list": []any{map[string]any{"builtIn": 1, "name": "Annotations & Alerts", "enable": true, "hide": true}}}
+		m["editable"], m["fiscalYearStartMonth"], m["graphTooltip"], m["links"], m["liveNow"] = true, 0, 0, []any{}, false
+		m["revision"], m["schemaVersion"], m["style"], m["timepicker"], m["weekStart"] = 1, 37, "dark", map[string]any{}, ""
+		m["panels"].([]any)[0].(map[string]any)["pluginVersion"] = "9.4.0"
+		delete(m, "id")
+	})
+	findings, err := p.Inspect(context.Background(), b)
+	if err != nil || findings[0].State != grafana.Same || len(findings[0].Changes) > 0 {
+		t.Errorf("saved without a change: %v %v", err, findings)
+	}
+}
+
 func TestRender(t *testing.T) {
 	b := target{prefix: "t"}.bundle(t)
 	b.DataSource.Language, b.DataSource.Database, b.DataSource.Authorization = grafana.InfluxQL, "city$1", "Token never-written"
