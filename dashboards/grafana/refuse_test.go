@@ -115,7 +115,7 @@ func TestSavedInBetween(t *testing.T) {
 // A version that migrates models as they are saved is not somebody's hand.
 func TestRewritingVersion(t *testing.T) {
 	g := fake(t, "13.3.0")
-	g.fake.Rewrite = func(m map[string]any) { m["schemaVersion"], m["preload"] = 42, false }
+	g.fake.Rewrite = func(m map[string]any) { m["schemaVersion"], m["migrated"] = 42, true }
 	p, b := &grafana.Publisher{Server: g.open(t)}, g.bundle(t)
 	if _, err := push(t, p, b); err != nil {
 		t.Fatal(err)
