@@ -129,3 +129,9 @@ func TestHealth(t *testing.T) {
 		}
 	}
 }
+
+// boardsForTest are the flags that give a command line boards.
+func boardsForTest(t *testing.T) []string {
+	t.Helper()
+	return []string{"--models", boardsFolder(t)}
+}
