@@ -17,6 +17,8 @@ type Lines struct {
 	// Min and Max bound the axis; SoftMin and SoftMax only where values do not go
 	// beyond.
 	Min, Max, SoftMin, SoftMax *float64
+	// Bands colour the ground of ranges of values, such as an index's.
+	Bands []Mapping
 	// Colours, by query; without them each series has its own.
 	Colours []string
 }
@@ -107,6 +109,9 @@ func (v Lines) draw(r *renderer, p Panel, m *panelModel) {
 	if len(p.Limits) > 0 {
 		custom.ThresholdsStyle.Mode, d.Thresholds = "dashed", lines(p.Limits)
 	}
+	if len(v.Bands) > 0 {
+		custom.ThresholdsStyle.Mode, d.Thresholds = "line", stepsOf(v.Bands)
+	}
 	d.Custom = custom
 	m.Options = linesOptions{legendOf(v.Legend, "lastNotNull", "max"), tooltipModel{"multi", "desc"}}
 	m.FieldConfig.Overrides = append(m.FieldConfig.Overrides, r.names(p)...)
@@ -141,8 +146,9 @@ type Tiles struct {
 	Names bool
 	// Sideways puts the tiles under each other.
 	Sideways bool
-	// Lines wants one tile for each line of a table, not for each column.
+	// Colour is the number's where nothing else colours it; Steps colour by value.
 	Colour string
+	Steps  []Mapping
 }
 
 type reduceModel struct {
@@ -182,6 +188,9 @@ func (v Tiles) draw(r *renderer, p Panel, m *panelModel) {
 	}
 	m.Options = o
 	r.single(p, m, v.Colour)
+	if len(v.Steps) > 0 {
+		m.FieldConfig.Defaults.Thresholds = stepsOf(v.Steps)
+	}
 }
 
 // single is what views of single numbers have in common: the colour is the limits',
