@@ -112,19 +112,35 @@ func (r *renderer) row(row Row, y, used int) (out []*panelModel, below int, err 
 		out = append(out, &panelModel{ID: used + 1, Type: "row", Title: row.Title.In(r.Lang), GridPos: gridPos{H: 1, W: 24, Y: y}, Collapsed: &open, Panels: []*panelModel{}})
 		y++
 	}
-	x, height := 0, 0
+	var floor [24]int // how far down each column is taken
+	for i := range floor {
+		floor[i] = y
+	}
 	for _, p := range row.Panels {
-		if x+p.Width > 24 {
-			x, y, height = 0, y+height, 0
-		}
 		m, err := r.panel(p, used+len(out)+1)
 		if err != nil {
 			return nil, 0, fmt.Errorf("panel %q: %w", p.Title.EN, err)
 		}
-		m.GridPos = gridPos{H: p.Height, W: p.Width, X: x, Y: y}
-		out, x, height = append(out, m), x+p.Width, max(height, p.Height)
+		x, top := lowest(floor, p.Width)
+		m.GridPos = gridPos{H: p.Height, W: p.Width, X: x, Y: top}
+		for i := x; i < x+p.Width; i++ {
+			floor[i] = top + p.Height
+		}
+		out = append(out, m)
 	}
-	return out, y + height, nil
+	return out, slices.Max(floor[:]), nil
+}
+
+// lowest is the highest free place on the board that is wide enough, the leftmost
+// of several.
+func lowest(floor [24]int, width int) (x, y int) {
+	y = -1
+	for at := 0; at+width <= len(floor); at++ {
+		if top := slices.Max(floor[at : at+width]); y < 0 || top < y {
+			x, y = at, top
+		}
+	}
+	return x, y
 }
 
 // panel makes a panel's model.
