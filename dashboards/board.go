@@ -88,7 +88,7 @@ func (p Panel) resolved(b Board) []Query {
 		if q.Variables == nil {
 			q.Variables = b.Variables
 		}
-		q.Hourly = p.Span > week
+		q.Hourly = q.Hourly || p.Span > week
 		out[i] = q
 	}
 	return out

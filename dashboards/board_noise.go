@@ -45,7 +45,7 @@ func noiseLimits(p Province, area limits.Area) (out []limits.Limit) {
 }
 
 func noiseNote() Text {
-	return Text{"Trung bình số học của LAeq trong giờ. Ban ngày 6–21 giờ, ban đêm 21–6 giờ.", "Arithmetic mean of LAeq within the hour. Day is 6–21 h, night 21–6 h."}
+	return Text{"Trung bình năng lượng của LAeq trong giờ, có khi giờ đã qua. Ban ngày 6–21 giờ, ban đêm 21–6 giờ.", "Energetic mean of LAeq within the hour, there once the hour is over. Day is 6–21 h, night 21–6 h."}
 }
 
 func noiseNow(p Province) Panel {
@@ -55,7 +55,7 @@ func noiseNow(p Province) Panel {
 
 func noiseHours(p Province) Panel {
 	return Panel{Title: Text{"LAeq theo giờ", "LAeq by hour"}, Width: 14, Height: 12, View: History{}, Limits: noiseLimits(p, limits.AreaOrdinary), Description: noiseNote(),
-		Queries: []Query{each(hour, telemetry.Noise, telemetry.LAeq, BySite)}}
+		Queries: []Query{each(hour, telemetry.Noise, telemetry.LAeq, BySite).kept()}}
 }
 
 func noiseAreas(p Province) []Panel {
@@ -63,12 +63,12 @@ func noiseAreas(p Province) []Panel {
 	area := func(vi, en string, a limits.Area, q Query) Panel {
 		return Panel{Title: Text{vi, en}, Width: 24, Height: 9, View: Lines{Legend: Beside}, Limits: noiseLimits(p, a), Description: noiseNote(), Queries: []Query{q}}
 	}
-	ordinary := each(hour, telemetry.Noise, telemetry.LAeq, BySite)
+	ordinary := each(hour, telemetry.Noise, telemetry.LAeq, BySite).kept()
 	ordinary.Except = special
 	out := []Panel{area("Khu vực thông thường", "Ordinary areas", limits.AreaOrdinary, ordinary)}
 	if len(special) > 0 {
 		out = append(out, area("Khu vực đặc biệt (bệnh viện, trường học, thư viện, đền chùa)", "Special areas (hospitals, schools, libraries, temples)",
-			limits.AreaSpecial, each(hour, telemetry.Noise, telemetry.LAeq, BySite).at(special...)))
+			limits.AreaSpecial, each(hour, telemetry.Noise, telemetry.LAeq, BySite).kept().at(special...)))
 	}
 	return out
 }

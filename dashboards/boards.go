@@ -94,3 +94,6 @@ func value(v float64) *float64 { return &v }
 
 // unfiltered asks for all that there is, whatever is chosen on the board.
 func (q Query) unfiltered() Query { q.Variables = []Variable{}; return q }
+
+// kept reads what is kept of hours.
+func (q Query) kept() Query { q.Hourly = true; return q }

@@ -64,7 +64,7 @@ type model struct {
 // forms are the renderings that there are.
 func forms() []dashboards.Options {
 	var out []dashboards.Options
-	for _, d := range []dashboards.Dialect{{Language: dashboards.PromQL, Hourly: true}, {Language: dashboards.PromQL}, {Language: dashboards.InfluxQL}, {Language: dashboards.InfluxQL, Hourly: true, Policy: "hourly"}} {
+	for _, d := range []dashboards.Dialect{{Language: dashboards.PromQL}, {Language: dashboards.InfluxQL}} {
 		d.Catalogue = telemetry.NewCatalogue()
 		for _, l := range []dashboards.Lang{dashboards.Vietnamese, dashboards.English} {
 			for _, wall := range []bool{false, true} {
@@ -98,8 +98,8 @@ func each(t *testing.T, f func(t *testing.T, b dashboards.Board, o dashboards.Op
 func TestGolden(t *testing.T) {
 	cat := telemetry.NewCatalogue()
 	for _, o := range []dashboards.Options{
-		{Lang: dashboards.Vietnamese, Dialect: dashboards.Dialect{Language: dashboards.PromQL, Hourly: true, Catalogue: cat}, DataSource: "haidang"},
-		{Lang: dashboards.Vietnamese, Dialect: dashboards.Dialect{Language: dashboards.PromQL, Hourly: true, Catalogue: cat}, DataSource: "haidang", Wall: true},
+		{Lang: dashboards.Vietnamese, Dialect: dashboards.Dialect{Language: dashboards.PromQL, Catalogue: cat}, DataSource: "haidang"},
+		{Lang: dashboards.Vietnamese, Dialect: dashboards.Dialect{Language: dashboards.PromQL, Catalogue: cat}, DataSource: "haidang", Wall: true},
 		{Lang: dashboards.English, Dialect: dashboards.Dialect{Language: dashboards.InfluxQL, Catalogue: cat}, DataSource: "haidang"},
 	} {
 		for _, b := range dashboards.Boards(province()) {

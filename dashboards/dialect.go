@@ -2,6 +2,7 @@ package dashboards
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,12 +21,7 @@ const (
 
 // Dialect is how queries are written down.
 type Dialect struct {
-	Language Language
-	// Hourly says that the hourly aggregates are kept, so that long ranges read
-	// them: by the recording rules in PromQL, in the retention policy of that name
-	// in InfluxQL. Without them long ranges read readings.
-	Hourly    bool
-	Policy    string
+	Language  Language
 	Catalogue *telemetry.Catalogue
 }
 
@@ -57,12 +53,27 @@ func (q Query) slot(c *telemetry.Catalogue) time.Duration {
 	return max(10*time.Minute, 2*k.Cadence)
 }
 
-// hourly reports whether the query reads aggregates of hours in this dialect.
-// There are none of what is computed, nor of what is no gauge and no amount.
-func (d Dialect) hourly(q Query) bool {
-	_, m := q.spec(d.Catalogue)
-	s := q.stat(m)
-	return q.Hourly && d.Hourly && !computed(q.Kind) && q.Window >= time.Hour && s >= Mean && s <= Sum && s != Last
+// hourly is what of the hours the query reads instead of readings, and how that is
+// brought together over longer than an hour; empty where it reads readings.
+func (d Dialect) hourly(q Query, m telemetry.Metric) (kept telemetry.Hourly, again Stat) {
+	k, _ := q.spec(d.Catalogue)
+	spec := k.Metric([]byte(m))
+	switch q.stat(spec) {
+	case Mean:
+		kept, again = telemetry.Mean1h, Mean
+	case Max:
+		kept, again = telemetry.Max1h, Max
+	case Min:
+		kept, again = telemetry.Min1h, Min
+	case Sum:
+		kept, again = telemetry.Sum1h, Sum
+	case Increase:
+		kept, again = telemetry.Increase1h, Sum
+	}
+	if !q.Hourly || k.Computed || q.Shape != Buckets || q.By == ByDevice || !slices.Contains(spec.Hourly(), kept) {
+		return "", again
+	}
+	return kept, again
 }
 
 // expression is the query as the store is asked.

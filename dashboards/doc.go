@@ -22,7 +22,6 @@
 // # How much is read
 //
 // A store is asked for as many steps as a panel can draw. A panel whose own range
-// ([Panel.Span]) is longer than a week reads hourly aggregates instead of readings:
-// in PromQL what recording rules have kept ([Dialect.Hourly] says so), in InfluxQL
-// a retention policy of hourly means, if the operator keeps one.
+// ([Panel.Span]) is longer than a week reads what Hải Đăng keeps of every hour
+// ([telemetry.Hourly]) instead of readings, in either language.
 package dashboards

@@ -46,14 +46,16 @@ func (d Dialect) influxJoined(qs []Query, columns []string) string {
 
 // influxInner gives a row for each device and step.
 func (d Dialect) influxInner(q Query, fields []string) string {
-	_, spec := q.spec(d.Catalogue)
+	k, spec := q.spec(d.Catalogue)
 	all := []string{"locality", "site", "device"}
 	from := fmt.Sprintf("%q", string(q.Kind))
-	if d.hourly(q) {
-		from = fmt.Sprintf("%q.%s", d.Policy, from)
-	}
 	where := "WHERE " + influxTime(q, true) + d.influxFilter(q)
-	if judged(q.Kind) && !d.hourly(q) {
+	if kept, _ := d.hourly(q, q.Metric); kept != "" {
+		// Of an hour's revisions the last counts.
+		each := fmt.Sprintf(`SELECT last(%q) AS "h" FROM %q %s GROUP BY time(1h), "locality", "site", "device" fill(none)`, spec.HourlyName(kept), telemetry.HourlyKind(q.Kind), where)
+		return fmt.Sprintf("SELECT %s FROM (%s) WHERE %s %s", strings.Join(fields, ", "), each, influxTime(q, false), influxGroup(q, all, "none"))
+	}
+	if judged(k) {
 		// A reading without this field was measured as usual; the comparison with it
 		// is then false, and so is not left out.
 		where += ` AND ("quality" > 0) = false`
@@ -74,8 +76,8 @@ func (d Dialect) influxInner(q Query, fields []string) string {
 func (d Dialect) influxOver(q Query, m telemetry.Metric, name string) string {
 	_, spec := q.spec(d.Catalogue)
 	stat, field := q.stat(spec), string(m)
-	if d.hourly(q) {
-		field = promStat(stat) + "_" + field // as InfluxQL names mean(*) INTO
+	if kept, again := d.hourly(q, m); kept != "" {
+		return fmt.Sprintf("%s(%q) AS %q", influxFunction(again), "h", name)
 	}
 	switch stat {
 	case Increase:
@@ -86,7 +88,11 @@ func (d Dialect) influxOver(q Query, m telemetry.Metric, name string) string {
 		}
 		return fmt.Sprintf("difference(last(%q)) AS %q", field, name)
 	}
-	return fmt.Sprintf("%s(%q) AS %q", map[Stat]string{Mean: "mean", Min: "min", Max: "max", Last: "last", Sum: "sum"}[stat], field, name)
+	return fmt.Sprintf("%s(%q) AS %q", influxFunction(stat), field, name)
+}
+
+func influxFunction(s Stat) string {
+	return map[Stat]string{Mean: "mean", Min: "min", Max: "max", Last: "last", Sum: "sum"}[s]
 }
 
 func influxAcross(a Across, field string) string {
@@ -100,7 +106,7 @@ func influxTime(q Query, readings bool) string {
 		return "$timeFilter"
 	}
 	window := q.Window
-	if _, rise := map[Stat]bool{Rise: true}[q.Stat]; rise && readings {
+	if q.Stat == Rise && readings {
 		window += 10 * time.Minute
 	}
 	return fmt.Sprintf("time > ${__to}ms - %s AND time <= ${__to}ms", short(window))
@@ -155,11 +161,12 @@ func (d Dialect) joinable(a, b Query) bool {
 	_, mb := b.spec(d.Catalogue)
 	plain := func(q Query, m *telemetry.MetricSpec) bool {
 		s := q.stat(m)
-		return s != Increase && s != Rise && q.AtLeast == nil && q.AtMost == nil
+		kept, _ := d.hourly(q, q.Metric)
+		return kept == "" && s != Increase && s != Rise && q.AtLeast == nil && q.AtMost == nil
 	}
 	same := func(x, y []telemetry.Site) bool {
 		return alternatives(x, regexp.QuoteMeta) == alternatives(y, regexp.QuoteMeta)
 	}
 	return plain(a, ma) && plain(b, mb) && a.Kind == b.Kind && a.Window == b.Window && a.By == b.By && a.Shape == b.Shape &&
-		same(a.Sites, b.Sites) && same(a.Except, b.Except) && d.hourly(a) == d.hourly(b)
+		same(a.Sites, b.Sites) && same(a.Except, b.Except)
 }

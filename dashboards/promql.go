@@ -51,7 +51,8 @@ func inParentheses(e string) string {
 
 // promOver brings the readings of each device over time together.
 func (d Dialect) promOver(q Query, m telemetry.Metric) string {
-	_, spec := q.spec(d.Catalogue)
+	k, _ := q.spec(d.Catalogue)
+	spec := k.Metric([]byte(m))
 	stat := q.stat(spec)
 	window, offset := "$__interval", ""
 	if q.Window > 0 {
@@ -62,8 +63,10 @@ func (d Dialect) promOver(q Query, m telemetry.Metric) string {
 	}
 	matchers := d.promMatchers(q)
 	name := string(q.Kind) + "_" + string(m)
-	if d.hourly(q) {
-		return fmt.Sprintf("%s_over_time(site:%s:%s1h%s[%s]%s)", promHourly(stat), name, promStat(stat), matchers, window, offset)
+	if kept, again := d.hourly(q, m); kept != "" {
+		// Of an hour's revisions the last counts.
+		e := fmt.Sprintf("last_over_time(%s_%s%s[1h])", telemetry.HourlyKind(q.Kind), spec.HourlyName(kept), matchers)
+		return fmt.Sprintf("%s_over_time(%s[%s:1h]%s)", promHourly(again), e, window, offset)
 	}
 	if stat == Rise {
 		return fmt.Sprintf("last_over_time(%[1]s%[2]s[%[3]s]%[4]s) - last_over_time(%[1]s%[2]s[%[3]s]%[5]s)",
@@ -71,7 +74,7 @@ func (d Dialect) promOver(q Query, m telemetry.Metric) string {
 	}
 	over := func(window, offset string) string {
 		e := fmt.Sprintf("%s(%s%s[%s]%s)", promFunction(stat), name, matchers, window, offset)
-		if !judged(q.Kind) || stat == Increase {
+		if !judged(k) || stat == Increase {
 			return e
 		}
 		worst := "max_over_time"
@@ -80,7 +83,7 @@ func (d Dialect) promOver(q Query, m telemetry.Metric) string {
 		}
 		return fmt.Sprintf("%s unless on (locality, site, device) %s(%s_quality%s[%s]%s) > 0", e, worst, q.Kind, matchers, window, offset)
 	}
-	if q.Window <= time.Hour || stat == Last || stat == Increase || !judged(q.Kind) {
+	if q.Window <= time.Hour || stat == Last || stat == Increase || !judged(k) {
 		return over(window, offset)
 	}
 	slot := short(q.slot(d.Catalogue))
@@ -93,11 +96,6 @@ func riseOffset(q Query) string {
 		return ""
 	}
 	return " offset " + short(q.Window)
-}
-
-// promStat is how the statistic is called.
-func promStat(s Stat) string {
-	return map[Stat]string{Mean: "mean", Min: "min", Max: "max", Sum: "sum"}[s]
 }
 
 // promHourly is how aggregates of pieces are brought together to the same of the

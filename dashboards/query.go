@@ -91,7 +91,8 @@ type Query struct {
 	// Name is what the answer is called; without it the metric's name, or that of
 	// each locality, site or device.
 	Name Text
-	// Hourly reads the aggregates of hours instead of readings; panels set it.
+	// Hourly reads what is kept of hours instead of readings. Panels of long ranges
+	// set it.
 	Hourly bool
 }
 
@@ -123,18 +124,7 @@ func (q Query) stat(m *telemetry.MetricSpec) Stat {
 
 // judged reports whether readings of a kind can be marked by their instrument as
 // taken while calibrated or in error. What Hải Đăng computes is not.
-func judged(k telemetry.Kind) bool {
-	return !computed(k) && k != telemetry.Status
-}
-
-// computed reports whether Hải Đăng itself writes the kind.
-func computed(k telemetry.Kind) bool {
-	switch k {
-	case telemetry.AirQualityIndex, telemetry.Platform, telemetry.SiteState:
-		return true
-	}
-	return false
-}
+func judged(k *telemetry.KindSpec) bool { return !k.Computed && k.Kind != telemetry.Status }
 
 // title is the metric's name.
 func (q Query) title(c *telemetry.Catalogue) Text {

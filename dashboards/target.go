@@ -115,11 +115,11 @@ const mostNames = 500
 // sites are those that a query may show and whose names are known.
 func (r *renderer) sites(q Query) []Site {
 	kind := q.Kind
-	if computed(kind) {
-		kind = ""
-	}
-	if kind == "" && q.Kind == telemetry.AirQualityIndex {
+	switch kind {
+	case telemetry.AirQualityIndex:
 		kind = telemetry.AirQuality
+	case telemetry.SiteState, telemetry.Platform:
+		kind = ""
 	}
 	found := r.of(kind)
 	if len(q.Sites) > 0 {
