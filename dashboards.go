@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strconv"
 	"time"
 
@@ -19,8 +18,11 @@ import (
 )
 
 type dashboardsCommand struct {
-	Render boardsRender `cmd:"" help:"Write the boards as files that Grafana provisions itself from."`
-	Check  boardsCheck  `cmd:"" help:"Ask a store everything that the boards ask it; exit 1 if a panel would show an error or nothing."`
+	Push   dashboardsPush   `cmd:"" help:"Put folder, data source, boards and the wall's playlist into Grafana."`
+	Diff   dashboardsDiff   `cmd:"" help:"Show what was changed in Grafana by hand; exit 1 if a push would overwrite it."`
+	Pull   dashboardsPull   `cmd:"" help:"Keep the boards that were changed by hand as files."`
+	Render dashboardsRender `cmd:"" help:"Write the files that Grafana provisions itself from."`
+	Check  boardsCheck      `cmd:"" help:"Ask a store everything that the boards ask it; exit 1 if a panel would show an error or nothing."`
 }
 
 // placesFlags say where the names of sites, localities and wards come from.
@@ -142,44 +144,4 @@ func boardModels(p dashboards.Province, lang, query, source string) (models []bo
 type boardModel struct {
 	uid  string
 	text []byte
-}
-
-type boardsRender struct {
-	placesFlags
-	Out        string `required:"" type:"path" help:"Folder for the files, one for each board and one for its wall." placeholder:"DIR"`
-	Lang       string `enum:"vi,en" default:"vi" help:"Language: vi or en." placeholder:"vi"`
-	Query      string `enum:"promql,influxql" default:"promql" help:"Language of the store: promql (embedded, VictoriaMetrics, Prometheus) or influxql (InfluxDB)." placeholder:"promql"`
-	DataSource string `name:"datasource" default:"haidang" help:"uid of the data source in Grafana." placeholder:"UID"`
-}
-
-// Help is kong's detailed help.
-func (boardsRender) Help() string {
-	return `Each file is a board's JSON model. Those whose uid ends in -wall (-wall-en) are for a screen without a
-keyboard: no variables, no scrolling. Open them with ?kiosk.
-
-Examples:
-  haidang dashboards render --out boards --url http://127.0.0.1:8080
-  haidang dashboards render --out boards --lang en --query influxql --datasource influx`
-}
-
-// Run renders.
-func (c *boardsRender) Run(ctx context.Context, out *output) error {
-	p, err := c.province(ctx)
-	if err != nil {
-		return err
-	}
-	models, _, err := boardModels(p, c.Lang, c.Query, c.DataSource)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(c.Out, 0o755); err != nil {
-		return fmt.Errorf("make --out: %w", err)
-	}
-	for _, m := range models {
-		if err := os.WriteFile(filepath.Join(c.Out, m.uid+".json"), m.text, 0o644); err != nil {
-			return fmt.Errorf("write board: %w", err)
-		}
-	}
-	fmt.Fprintf(out.stdout, "%d boards in %s\n", len(models), c.Out)
-	return nil
 }

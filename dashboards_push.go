@@ -8,15 +8,9 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/haidang-iot/haidang/dashboards"
 	"github.com/haidang-iot/haidang/dashboards/grafana"
 )
-
-type dashboardsCommand struct {
-	Push   dashboardsPush   `cmd:"" help:"Put folder, data source, boards and the wall's playlist into Grafana."`
-	Diff   dashboardsDiff   `cmd:"" help:"Show what was changed in Grafana by hand; exit 1 if a push would overwrite it."`
-	Pull   dashboardsPull   `cmd:"" help:"Keep the boards that were changed by hand as files."`
-	Render dashboardsRender `cmd:"" help:"Write the files that Grafana provisions itself from."`
-}
 
 // grafanaFlags say which Grafana is meant, and as whom.
 type grafanaFlags struct {
@@ -45,9 +39,11 @@ func (f grafanaFlags) open(ctx context.Context) (*grafana.Server, error) {
 
 // sourceOfBoards say what is published: which boards, reading where.
 type sourceOfBoards struct {
-	boardFlags
+	placesFlags
+	Lang        string `enum:"vi,en" default:"vi" help:"Language of the boards: vi or en. Each has boards, a folder and a wall of its own." placeholder:"vi"`
 	Folder      string `help:"Title of the folder in Grafana." default:"Hải Đăng" placeholder:"TITLE"`
 	Source      string `help:"Where the boards read, as Grafana reaches it: the city's /prometheus, VictoriaMetrics, or InfluxDB." default:"http://127.0.0.1:8080/prometheus" placeholder:"URL"`
+	DataSource  string `name:"datasource" help:"uid of the data source in Grafana." default:"haidang" placeholder:"UID"`
 	SourceName  string `help:"Name of the data source in Grafana." default:"Hải Đăng" placeholder:"NAME"`
 	SourceToken string `env:"HAIDANG_SOURCE_TOKEN" help:"Token that Grafana shows there: an API token of the city, or InfluxDB's; kept encrypted in Grafana. Better given in the environment." placeholder:"SECRET"`
 	Query       string `enum:"promql,influxql" default:"promql" help:"Language of the store: promql (embedded, VictoriaMetrics) or influxql (InfluxDB)." placeholder:"promql"`
@@ -55,12 +51,28 @@ type sourceOfBoards struct {
 	With        string `type:"path" help:"Folder of boards that 'pull' kept; they are used instead of the generated ones." placeholder:"DIR"`
 }
 
+// suffix is what the language adds to uids.
+func (f sourceOfBoards) suffix() string {
+	if f.Lang == "en" {
+		return "-en"
+	}
+	return ""
+}
+
+// wallName is what the playlist is called after its folder.
+func (f sourceOfBoards) wallName() string {
+	if f.Lang == "en" {
+		return " – wall"
+	}
+	return " – màn hình lớn"
+}
+
 // bundle is what is to be published.
 func (f sourceOfBoards) bundle(ctx context.Context) (grafana.Bundle, error) {
 	b := grafana.Bundle{
 		Folder: grafana.Folder{UID: "haidang" + f.suffix(), Title: f.Folder},
 		DataSource: grafana.DataSource{
-			UID: boardSource, Name: f.SourceName, Language: grafana.Language(f.Query), URL: f.Source,
+			UID: f.DataSource, Name: f.SourceName, Language: grafana.Language(f.Query), URL: f.Source,
 		},
 	}
 	if f.suffix() != "" && f.Folder == "Hải Đăng" {
@@ -76,19 +88,23 @@ func (f sourceOfBoards) bundle(ctx context.Context) (grafana.Bundle, error) {
 	default:
 		b.DataSource.Authorization = "Bearer " + f.SourceToken
 	}
-	models, wall, err := f.models(ctx, f.Query)
+	province, err := f.province(ctx)
+	if err != nil {
+		return b, err
+	}
+	models, wall, err := boardModels(province, f.Lang, f.Query, f.DataSource)
 	if err != nil {
 		return b, err
 	}
 	for _, m := range models {
-		board, err := grafana.NewBoard(m)
+		board, err := grafana.NewBoard(m.text)
 		if err != nil {
 			return b, err
 		}
 		b.Boards = append(b.Boards, board)
 	}
 	if len(wall) > 0 {
-		b.Playlist = grafana.Playlist{UID: "haidang-wall" + f.suffix(), Name: b.Folder.Title + f.wallName(), Interval: "30s", Boards: wall}
+		b.Playlist = grafana.Playlist{UID: "haidang-wall" + f.suffix(), Name: b.Folder.Title + f.wallName(), Interval: dashboards.WallInterval.String(), Boards: wall}
 	}
 	if f.With != "" {
 		if b.Boards, err = grafana.Kept(f.With, b.Boards); err != nil {
@@ -115,7 +131,7 @@ Examples:
   HAIDANG_GRAFANA_TOKEN=… haidang dashboards push
   haidang dashboards push --grafana https://grafana.example.vn --source https://haidang.example.vn/prometheus
   haidang dashboards push --source http://127.0.0.1:8086 --query influxql --influx-bucket city
-  haidang dashboards push --lang en --dry-run`
+  haidang dashboards push --url http://127.0.0.1:8080 --lang en --dry-run    names of sites from the city`
 }
 
 // Run publishes.
@@ -203,7 +219,7 @@ func (c *dashboardsDiff) Run(ctx context.Context, out *output) error {
 	if c.JSON {
 		err = printJSON(out.stdout, differencesOf(findings))
 	} else {
-		printFindings(out.stdout, findings)
+		printStandings(out.stdout, findings)
 	}
 	if err != nil {
 		return err
@@ -232,7 +248,7 @@ func differencesOf(findings []grafana.Finding) []boardDifferences {
 	return out
 }
 
-func printFindings(w io.Writer, findings []grafana.Finding) {
+func printStandings(w io.Writer, findings []grafana.Finding) {
 	same := 0
 	for _, f := range findings {
 		if f.State == grafana.Same {

@@ -14,19 +14,6 @@ import (
 	"github.com/haidang-iot/haidang/dashboards/grafana/grafanatest"
 )
 
-// boardsFolder is a folder of two models, one for the wall.
-func boardsFolder(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	for uid, title := range map[string]string{"haidang-air": "Không khí", "haidang-air-wall": "Không khí · tường"} {
-		text := `{"uid":"` + uid + `","title":"` + title + `","panels":[{"id":1,"type":"stat","title":"VN_AQI","gridPos":{"x":0,"y":0,"w":6,"h":4}}]}`
-		if err := os.WriteFile(filepath.Join(dir, uid+".json"), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
-
 // dashboardsLine runs one command line.
 func dashboardsLine(args ...string) (code int, stdout, stderr string) {
 	var o, e bytes.Buffer
@@ -39,10 +26,10 @@ func TestDashboardsOnTheCommandLine(t *testing.T) {
 	defer s.Close()
 	t.Setenv("HAIDANG_GRAFANA", s.URL)
 	t.Setenv("HAIDANG_GRAFANA_TOKEN", "admin:admin")
-	models, kept := boardsFolder(t), t.TempDir()
+	kept := t.TempDir()
 	expect := func(want int, text string, args ...string) string {
 		t.Helper()
-		code, stdout, stderr := dashboardsLine(append(append([]string{"dashboards"}, args...), "--models", models)...)
+		code, stdout, stderr := dashboardsLine(append([]string{"dashboards"}, args...)...)
 		if code != want || !strings.Contains(stdout+stderr, text) {
 			t.Errorf("%v: exit code %d, want %d and %q:\n%s%s", args, code, want, text, stdout, stderr)
 		}
@@ -50,7 +37,7 @@ func TestDashboardsOnTheCommandLine(t *testing.T) {
 	}
 	expect(0, "would be created", "push", "--dry-run")
 	expect(0, "kiosk", "push")
-	expect(0, "2 of 2 boards", "diff")
+	expect(0, "25 of 25 boards", "diff")
 	expect(0, "Nothing was changed", "pull", "--out", kept)
 
 	res, err := http.Get(strings.Replace(s.URL, "://", "://admin:admin@", 1) + "/api/dashboards/uid/haidang-air")
@@ -64,7 +51,7 @@ func TestDashboardsOnTheCommandLine(t *testing.T) {
 	if err := json.NewDecoder(res.Body).Decode(&live); err != nil {
 		t.Fatal(err)
 	}
-	live.Dashboard["panels"].([]any)[0].(map[string]any)["title"] = "AQI của tôi"
+	live.Dashboard["panels"].([]any)[1].(map[string]any)["title"] = "AQI của tôi"
 	body, err := json.Marshal(map[string]any{"dashboard": live.Dashboard, "folderUid": "haidang"})
 	if err != nil {
 		t.Fatal(err)
@@ -75,13 +62,13 @@ func TestDashboardsOnTheCommandLine(t *testing.T) {
 	}
 	saved.Body.Close()
 
-	expect(1, `title: "VN_AQI" → "AQI của tôi"`, "diff")
+	expect(1, `→ "AQI của tôi"`, "diff")
 	expect(1, `"state": "by hand"`, "diff", "--json")
 	expect(1, "--force", "push")
 	expect(0, "kept haidang-air.json", "pull", "--out", kept)
 	expect(0, "updated", "push", "--with", kept)
 	out := t.TempDir()
-	expect(0, "2 boards", "render", "--out", out, "--with", kept)
+	expect(0, "25 boards", "render", "--out", out, "--with", kept)
 	if text, err := os.ReadFile(filepath.Join(out, "boards", "haidang-air.json")); err != nil || !strings.Contains(string(text), "AQI của tôi") {
 		t.Errorf("render --with: %v %s", err, text)
 	}
@@ -89,7 +76,6 @@ func TestDashboardsOnTheCommandLine(t *testing.T) {
 }
 
 func TestDashboardsRefuses(t *testing.T) {
-	models := boardsFolder(t)
 	for _, c := range []struct {
 		want string
 		args []string
@@ -99,9 +85,9 @@ func TestDashboardsRefuses(t *testing.T) {
 		{"should be like", []string{"push", "--source", "prometheus"}},
 		{"bucket", []string{"render", "--out", t.TempDir(), "--query", "influxql", "--source", "http://127.0.0.1:8086"}},
 		{"--source-env", []string{"render", "--out", t.TempDir(), "--source-token", "s3cret"}},
-		{"--with", []string{"render", "--out", t.TempDir(), "--with", filepath.Join(models, "none")}},
+		{"--with", []string{"render", "--out", t.TempDir(), "--with", filepath.Join(t.TempDir(), "none")}},
 	} {
-		code, stdout, stderr := dashboardsLine(append(append([]string{"dashboards"}, c.args...), "--models", models)...)
+		code, stdout, stderr := dashboardsLine(append([]string{"dashboards"}, c.args...)...)
 		if code != 1 || !strings.Contains(stderr, c.want) || strings.Contains(stdout+stderr, "s3cret") {
 			t.Errorf("%v: exit code %d, want 1 and %q:\n%s%s", c.args, code, c.want, stdout, stderr)
 		}
@@ -128,10 +114,4 @@ func TestHealth(t *testing.T) {
 			t.Errorf("%v: exit code %d: %s", c.args, code, stderr)
 		}
 	}
-}
-
-// boardsForTest are the flags that give a command line boards.
-func boardsForTest(t *testing.T) []string {
-	t.Helper()
-	return []string{"--models", boardsFolder(t)}
 }

@@ -38,9 +38,8 @@ type commands struct {
 	Tape       tapeCommand       `cmd:"" help:"Look at tapes and convert to and from them."`
 	Audit      auditCommand      `cmd:"" help:"Print what became of every message; exit 1 if any is unaccounted for."`
 	Devices    devicesCommand    `cmd:"" help:"Sites and devices: list, register, import, swap, retire; backup and restore."`
-	Dashboards dashboardsCommand `cmd:"" help:"Boards for Grafana: render them, and check that they show something."`
 	Quarantine quarantineCommand `cmd:"" help:"List, show and re-drive messages that could not be stored."`
-	Dashboards dashboardsCommand `cmd:"" help:"Boards for Grafana: publish, compare, keep, render."`
+	Dashboards dashboardsCommand `cmd:"" help:"Boards for Grafana: publish, compare, keep, render; check that they show something."`
 	Health     healthCommand     `cmd:"" help:"Ask a running haidang whether it is well; for containers."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
