@@ -67,7 +67,7 @@ func (p *Publisher) pushOldPlaylist(ctx context.Context, l Playlist) (uid, done 
 			continue
 		}
 		if uid != "" {
-			return "", "", fmt.Errorf("Grafana has two playlists of this name: remove or rename one of them there")
+			return "", "", fmt.Errorf("there are two playlists of this name in Grafana: remove or rename one of them there")
 		}
 		uid = other.UID
 	}

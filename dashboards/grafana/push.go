@@ -309,7 +309,7 @@ func (p *Publisher) saveBoard(ctx context.Context, folder Folder, f Finding) err
 		// This version rewrites models; once more, saying what it makes of it.
 		stamp.Saved, f.version = saved, after.version
 	}
-	return fmt.Errorf("Grafana %s makes something else of the same board each time it is saved, so changes by hand cannot be told: report it with the board's JSON", p.Server.Version)
+	return fmt.Errorf("this Grafana (%s) makes something else of the same board each time it is saved, so changes by hand cannot be told: report it with the board's JSON", p.Server.Version)
 }
 
 // save saves one model over the version that was seen, 0 for none, and returns

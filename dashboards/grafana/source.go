@@ -89,7 +89,7 @@ func (p *Publisher) makeSource(ctx context.Context, d DataSource, options, secre
 		return p.Server.unreached(err)
 	}
 	if made.ID == nil {
-		return fmt.Errorf("Grafana answers without saying that it made the data source")
+		return fmt.Errorf("the answer of Grafana does not say that it made the data source")
 	}
 	return nil
 }
