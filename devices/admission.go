@@ -124,9 +124,9 @@ func (a *Admission) welcome(locality telemetry.Locality, kind telemetry.Kind, de
 	if site, refusal := s.Lookup(locality, kind, device, at); refusal == "" || refusal != why {
 		return site, refusal
 	}
-	st := s.find(device)
+	st, spec := s.find(device), r.Catalogue.Kind(kind)
 	switch {
-	case kind == telemetry.Status || r.Catalogue.Kind(kind) == nil:
+	case kind == telemetry.Status || spec == nil || spec.Computed:
 		return "", why // a device is let in by what it measures
 	case st == nil && s.guests >= a.Cap:
 		return "", CapReached

@@ -137,7 +137,7 @@ func (d Device) Validate(cat *telemetry.Catalogue) error {
 
 func checkKinds(cat *telemetry.Catalogue, kinds []telemetry.Kind) (errs Errors) {
 	for _, k := range kinds {
-		if cat.Kind(k) == nil || k == telemetry.Status {
+		if spec := cat.Kind(k); spec == nil || spec.Computed || k == telemetry.Status {
 			errs.add(invalid("kinds", ReasonUnknownKind, clip(string(k), 64)))
 		}
 	}
@@ -160,7 +160,7 @@ func (p Profile) Validate(cat *telemetry.Catalogue) error {
 		switch {
 		case f.Name == "":
 			errs.add(invalid("fields", ReasonRequired))
-		case k == nil:
+		case k == nil, k.Computed:
 			errs.add(invalid("fields", ReasonUnknownKind, clip(string(f.Kind), 64)))
 		case k.Metric([]byte(f.Metric)) == nil:
 			errs.add(invalid("fields", ReasonUnknownMetric, clip(string(f.Metric), 64), string(f.Kind)))

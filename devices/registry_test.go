@@ -146,6 +146,7 @@ func TestDeviceInput(t *testing.T) {
 		{devices.Device{ID: "a"}, "kinds", devices.ReasonRequired},
 		{devices.Device{ID: "a", Kinds: []telemetry.Kind{"tides"}}, "kinds", devices.ReasonUnknownKind},
 		{devices.Device{ID: "a", Kinds: []telemetry.Kind{telemetry.Status}}, "kinds", devices.ReasonUnknownKind},
+		{devices.Device{ID: "a", Kinds: []telemetry.Kind{telemetry.AirQualityIndex}}, "kinds", devices.ReasonUnknownKind},
 		{devices.Device{ID: "a", Kinds: []telemetry.Kind{telemetry.Noise}, Profile: "x"}, "profile", devices.ReasonUnknownProfile},
 	} {
 		_, err := c.CreateDevice(ctx, by("lan"), tc.device)

@@ -185,7 +185,7 @@ type complain func(path, format string, args ...any)
 
 func (g *Group) check(path string, bad complain) {
 	kind := telemetry.NewCatalogue().Kind(g.Kind)
-	if kind == nil || g.Kind == telemetry.Status {
+	if kind == nil || kind.Computed || g.Kind == telemetry.Status {
 		bad(path+".kind", "there is no kind %q; there are %s", g.Kind, list(measuredKinds()))
 		return
 	}

@@ -22,11 +22,15 @@ func TestPlaces(t *testing.T) {
 			t.Errorf("locality %s has no wards", v.ID)
 		}
 	}
-	k := into[struct{ Kinds []api.Kind }](c.do("GET", "/kinds", nil).want(200))
+	k := into[struct{ Kinds, Computed []api.Kind }](c.do("GET", "/kinds", nil).want(200))
 	aq := k.Kinds[slices.IndexFunc(k.Kinds, func(k api.Kind) bool { return k.Kind == telemetry.AirQuality })]
 	pm := aq.Metrics[slices.IndexFunc(aq.Metrics, func(m api.Metric) bool { return m.Name == telemetry.PM25 })]
 	if pm.Unit == "" || pm.Max == 0 || pm.NameVI == "" || pm.Common || aq.CadenceSeconds == 0 {
 		t.Errorf("air quality: %+v", aq)
+	}
+	isIndex := func(k api.Kind) bool { return k.Kind == telemetry.AirQualityIndex }
+	if slices.ContainsFunc(k.Kinds, isIndex) || !slices.ContainsFunc(k.Computed, isIndex) {
+		t.Errorf("the index is to be among what is computed, and not among what devices report")
 	}
 	c.do("GET", "/profiles", nil).want(200)
 }

@@ -55,21 +55,33 @@ func (a *API) localities(ctx context.Context, _ *struct{}) (*out[Localities], er
 
 // kindList is the catalogue.
 type kindList struct {
-	Kinds []Kind `json:"kinds" doc:"In order of presentation"`
+	Kinds    []Kind `json:"kinds" doc:"What devices report, in order of presentation"`
+	Computed []Kind `json:"computed" doc:"What Hải Đăng computes itself; no device may report it"`
 }
 
 func (a *API) kinds(context.Context, *struct{}) (*out[kindList], error) {
-	var body kindList
-	common := a.Registry.Catalogue.Kind(telemetry.Status)
-	for _, k := range a.Registry.Catalogue.Kinds() {
-		v := Kind{Kind: k.Kind, NameVI: k.NameVI, NameEN: k.NameEN, CadenceSeconds: seconds(k.Cadence)}
-		for _, m := range k.Metrics {
-			v.Metrics = append(v.Metrics, Metric{Name: m.Name, NameVI: m.NameVI, NameEN: m.NameEN, Unit: m.Unit, Min: m.Min, Max: m.Max,
-				Form: formOf(m.Form), Common: k.Kind != telemetry.Status && common != nil && common.Metric([]byte(m.Name)) != nil})
-		}
-		body.Kinds = append(body.Kinds, v)
+	catalogue := a.Registry.Catalogue
+	body := kindList{Kinds: make([]Kind, 0, len(catalogue.Kinds())), Computed: make([]Kind, 0, len(catalogue.Computed()))}
+	common := catalogue.Kind(telemetry.Status)
+	for _, k := range catalogue.Kinds() {
+		body.Kinds = append(body.Kinds, kindOf(k, func(m telemetry.Metric) bool {
+			return k.Kind != telemetry.Status && common != nil && common.Metric([]byte(m)) != nil
+		}))
+	}
+	for _, k := range catalogue.Computed() {
+		body.Computed = append(body.Computed, kindOf(k, func(telemetry.Metric) bool { return false }))
 	}
 	return &out[kindList]{body}, nil
+}
+
+// kindOf is a kind as we tell it; common says which metrics every device knows.
+func kindOf(k telemetry.KindSpec, common func(telemetry.Metric) bool) Kind {
+	v := Kind{Kind: k.Kind, NameVI: k.NameVI, NameEN: k.NameEN, CadenceSeconds: seconds(k.Cadence)}
+	for _, m := range k.Metrics {
+		v.Metrics = append(v.Metrics, Metric{Name: m.Name, NameVI: m.NameVI, NameEN: m.NameEN, Unit: m.Unit, Min: m.Min, Max: m.Max,
+			Form: formOf(m.Form), Common: common(m.Name)})
+	}
+	return v
 }
 
 func formOf(f telemetry.Form) string {

@@ -107,7 +107,7 @@ func (a *API) heardOf(h devices.Heard) Heard {
 		Earliest: moment(h.Earliest), Count: h.Count, Topic: h.Topic, Gateway: h.Gateway}
 	v.Sample, v.Binary = payload(h.Sample)
 	v.Draft = RegistrationDraft{Device: DeviceInput{ID: h.Device}, Locality: h.Locality, From: h.First}
-	if a.Registry.Catalogue.Kind(h.Kind) != nil && h.Kind != telemetry.Status {
+	if k := a.Registry.Catalogue.Kind(h.Kind); k != nil && !k.Computed && h.Kind != telemetry.Status {
 		v.Draft.Device.Kinds = []telemetry.Kind{h.Kind}
 	}
 	if !h.Earliest.IsZero() && h.Earliest.Before(h.First) {

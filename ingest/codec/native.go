@@ -14,6 +14,7 @@ import (
 type Native struct {
 	kinds      map[telemetry.Kind]*kind
 	kindNames  string
+	computed   map[telemetry.Kind]bool
 	maxPayload int
 
 	// dec reads straight from the payload through source, without a copy.
@@ -55,6 +56,10 @@ func NewNative(cat *telemetry.Catalogue, maxPayload int) *Native {
 		n.kinds[spec.Kind] = &kind{spec: spec, metrics: metricNames(spec)}
 	}
 	n.kindNames = strings.Join(names, ", ")
+	n.computed = map[telemetry.Kind]bool{}
+	for _, k := range cat.Computed() {
+		n.computed[k.Kind] = true
+	}
 	n.obj.marks = make([]mark, most)
 	n.obj.values = make([]telemetry.Value, 0, most)
 	return n

@@ -47,6 +47,8 @@ func (n *Native) explainKind(s, name string) error {
 	case name == commandLevel:
 		return whole(telemetry.UnknownKind,
 			"the topic is for commands to devices, not for readings; leave %s/+/%s/+ out of the subscriptions", Root, commandLevel)
+	case n.computed[telemetry.Kind(name)]:
+		return whole(telemetry.UnknownKind, "%s is computed by Hải Đăng itself, no device reports it; there are %s", name, n.kindNames)
 	default:
 		return whole(telemetry.UnknownKind, "there is no kind %s; there are %s", quote(name), n.kindNames)
 	}

@@ -66,7 +66,10 @@ type KindSpec struct {
 	NameVI, NameEN string
 	// Cadence is how often a device of this kind usually reports.
 	Cadence time.Duration
-	// Metrics holds the kind's own metrics first, then those every device knows.
+	// Computed says that Hải Đăng computes it itself: no device may publish it.
+	Computed bool
+	// Metrics holds the kind's own metrics first, then, unless it is computed,
+	// those every device knows.
 	Metrics []MetricSpec
 
 	byName map[string]*MetricSpec
@@ -78,32 +81,44 @@ func (k *KindSpec) Metric(name []byte) *MetricSpec { return k.byName[string(name
 
 // Catalogue is every kind with its metrics. It never changes once made.
 type Catalogue struct {
-	kinds  []KindSpec
-	byName map[Kind]*KindSpec
+	kinds, computed []KindSpec
+	byName          map[Kind]*KindSpec
 }
 
 // NewCatalogue makes the catalogue from the tables of this package.
 func NewCatalogue() *Catalogue {
-	c := &Catalogue{kinds: kinds(), byName: map[Kind]*KindSpec{}}
+	c := &Catalogue{kinds: kinds(), computed: computedKinds(), byName: map[Kind]*KindSpec{}}
 	for i := range c.kinds {
-		k := &c.kinds[i]
-		k.Metrics = append(k.Metrics, deviceMetrics()...)
-		k.byName = make(map[string]*MetricSpec, len(k.Metrics))
-		for j := range k.Metrics {
-			m := &k.Metrics[j]
-			m.Index = j
-			k.byName[string(m.Name)] = m
-		}
-		c.byName[k.Kind] = k
+		c.kinds[i].Metrics = append(c.kinds[i].Metrics, deviceMetrics()...)
+		c.add(&c.kinds[i])
+	}
+	for i := range c.computed {
+		c.computed[i].Computed = true
+		c.add(&c.computed[i])
 	}
 	return c
 }
 
-// Kinds lists the kinds in their order of presentation. The caller must not
-// change them.
+// add makes the kind and its metrics findable by name.
+func (c *Catalogue) add(k *KindSpec) {
+	k.byName = make(map[string]*MetricSpec, len(k.Metrics))
+	for j := range k.Metrics {
+		m := &k.Metrics[j]
+		m.Index = j
+		k.byName[string(m.Name)] = m
+	}
+	c.byName[k.Kind] = k
+}
+
+// Kinds lists the kinds that devices report, in their order of presentation. The
+// caller must not change them.
 func (c *Catalogue) Kinds() []KindSpec { return c.kinds }
 
-// Kind finds a kind; nil if there is none of that name.
+// Computed lists the kinds that Hải Đăng computes itself. The caller must not
+// change them.
+func (c *Catalogue) Computed() []KindSpec { return c.computed }
+
+// Kind finds a kind, computed ones too; nil if there is none of that name.
 func (c *Catalogue) Kind(k Kind) *KindSpec { return c.byName[k] }
 
 // Check says why a number cannot be this metric's: not finite, or outside the

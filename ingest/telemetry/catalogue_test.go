@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -28,14 +29,34 @@ func TestCatalogueHasEveryKind(t *testing.T) {
 			t.Errorf("kind %s: have %v", k, spec)
 		}
 	}
+	computed := []telemetry.Kind{"air_quality_index", "site_state", "platform"}
+	if have := len(cat.Computed()); have != len(computed) {
+		t.Errorf("have %d computed kinds, want %d", have, len(computed))
+	}
+	for _, k := range computed {
+		if spec := cat.Kind(k); spec == nil || spec.Kind != k || !spec.Computed {
+			t.Errorf("computed kind %s: have %v", k, spec)
+		}
+	}
 	if spec := cat.Kind("tides"); spec != nil {
 		t.Errorf("a kind that nobody knows: have %v", spec)
 	}
 }
 
+// all are the kinds that devices report and those that Hải Đăng computes.
+func all(c *telemetry.Catalogue) []telemetry.KindSpec {
+	return slices.Concat(c.Kinds(), c.Computed())
+}
+
 func TestCatalogueKinds(t *testing.T) {
+	cat := telemetry.NewCatalogue()
+	for _, k := range cat.Kinds() {
+		if k.Computed {
+			t.Errorf("kind %s is computed, and among those that devices report", k.Kind)
+		}
+	}
 	seen := map[telemetry.Kind]bool{}
-	for _, k := range telemetry.NewCatalogue().Kinds() {
+	for _, k := range all(cat) {
 		if seen[k.Kind] {
 			t.Errorf("kind %s comes twice", k.Kind)
 		}
@@ -53,10 +74,10 @@ func TestCatalogueKinds(t *testing.T) {
 func TestCatalogueMetrics(t *testing.T) {
 	cat := telemetry.NewCatalogue()
 	units := map[string]bool{}
-	for _, u := range strings.Fields("% ° °C µg/m³ µg/L mg/L µS/cm NTU PSU mV V A W var kWh Hz hPa m m/s m³/s km/h mm mm/h W/m² lx s h kg dBA dBm") {
+	for _, u := range strings.Fields("% ° °C µg/m³ µg/L mg/L µS/cm NTU PSU mV V A W var kWh Hz hPa m m/s m³/s km/h mm mm/h W/m² lx s h kg dBA dBm B d") {
 		units[u] = true
 	}
-	for _, k := range cat.Kinds() {
+	for _, k := range all(cat) {
 		seen := map[telemetry.Metric]bool{}
 		for i, m := range k.Metrics {
 			name := string(k.Kind) + "_" + string(m.Name)
@@ -91,8 +112,8 @@ func TestCatalogueMetrics(t *testing.T) {
 			}
 		}
 		for _, own := range []telemetry.Metric{telemetry.Battery, telemetry.RSSI, telemetry.Sequence, telemetry.QualityCode} {
-			if !seen[own] {
-				t.Errorf("%s lacks the device's own %s", k.Kind, own)
+			if seen[own] == k.Computed {
+				t.Errorf("%s: has the device's own %s: %v", k.Kind, own, seen[own])
 			}
 		}
 		if k.Metric([]byte("ts")) != nil {
@@ -108,7 +129,7 @@ func TestCatalogueMetrics(t *testing.T) {
 // in each, so that one panel can show them all.
 func TestCatalogueMetricsAgree(t *testing.T) {
 	first := map[telemetry.Metric]telemetry.MetricSpec{}
-	for _, k := range telemetry.NewCatalogue().Kinds() {
+	for _, k := range all(telemetry.NewCatalogue()) {
 		for _, m := range k.Metrics {
 			f, ok := first[m.Name]
 			if !ok {
@@ -126,14 +147,14 @@ func TestCatalogueMetricsAgree(t *testing.T) {
 // kind uses is a metric that a board can name and nobody can send.
 func TestCatalogueUsesEveryConstant(t *testing.T) {
 	used := map[string]bool{}
-	for _, k := range telemetry.NewCatalogue().Kinds() {
+	for _, k := range all(telemetry.NewCatalogue()) {
 		used["Kind "+string(k.Kind)] = true
 		for _, m := range k.Metrics {
 			used["Metric "+string(m.Name)] = true
 		}
 	}
 	declared := map[string]bool{}
-	for _, file := range []string{"catalogue.go", "kinds.go"} {
+	for _, file := range []string{"catalogue.go", "kinds.go", "computed.go"} {
 		f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
 		if err != nil {
 			t.Fatal(err)

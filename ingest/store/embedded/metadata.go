@@ -48,7 +48,7 @@ var _ scrape.MetricMetadataStore = catalogueMetadata{}
 
 func newCatalogueMetadata(c *telemetry.Catalogue) catalogueMetadata {
 	all := catalogueMetadata{}
-	for _, k := range c.Kinds() {
+	for _, k := range slices.Concat(c.Kinds(), c.Computed()) {
 		for _, m := range k.Metrics {
 			name := metricName(k.Kind, m.Name)
 			typ := model.MetricTypeGauge
