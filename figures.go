@@ -22,8 +22,9 @@ const externalVisible = 10 * time.Second
 
 // ownFigures are what this process computes itself and writes to the store.
 type ownFigures struct {
-	hours    *figures.Hours
-	platform *figures.Platform
+	hours     *figures.Hours
+	platform  *figures.Platform
+	standings *standings
 }
 
 // openFigures makes what computes figures from the readings in a store and writes
@@ -44,8 +45,9 @@ func (c *city) openFigures(f storeFlags, s store.Store, readings api.Readings, r
 	c.open.opened("figures", hours.Close)
 	p := figures.NewPlatform(s, c.reg, c.reg)
 	p.Logger, p.Dir, p.Localities = c.log, c.data, c.config.gatewayLocalities()
-	p.Sites = newStandings(r).now
-	return &ownFigures{hours, p}, nil
+	own := &ownFigures{hours, p, newStandings(r)}
+	p.Sites = own.standings.now
+	return own, nil
 }
 
 // run adds the computing to the process. It is stopped after the loader, whose
@@ -92,8 +94,13 @@ type standings struct {
 	alarms func() map[telemetry.Site]bool
 	// stale says that the places must be read anew.
 	stale  atomic.Bool
+	readAt time.Time
 	places map[telemetry.Site]devices.Position
 }
+
+// placesEvery bounds how often the places of all sites are read: while many
+// change, they are shown so much later.
+const placesEvery = time.Minute
 
 func newStandings(r *registry) *standings {
 	s := &standings{registry: r}
@@ -105,11 +112,12 @@ func newStandings(r *registry) *standings {
 // now is for one goroutine.
 func (s *standings) now(ctx context.Context) ([]figures.Standing, error) {
 	all := s.registry.presences().Devices
-	if s.stale.Swap(false) || slices.ContainsFunc(all, func(d devices.DeviceSilence) bool { _, known := s.places[d.Site]; return !known }) {
+	if time.Since(s.readAt) > placesEvery && s.stale.Swap(false) {
 		if err := s.readPlaces(ctx); err != nil {
 			s.stale.Store(true)
 			return nil, err
 		}
+		s.readAt = time.Now()
 	}
 	alarms := map[telemetry.Site]bool{}
 	if s.alarms != nil {
@@ -165,12 +173,6 @@ func (s *standings) readPlaces(ctx context.Context) error {
 		}
 		if len(page) < devices.MaxPage {
 			break
-		}
-	}
-	// What was let in a moment ago may not be written down yet: it has no place.
-	for _, d := range s.registry.presences().Devices {
-		if _, known := places[d.Site]; !known {
-			places[d.Site] = devices.Position{}
 		}
 	}
 	s.places = places

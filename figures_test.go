@@ -177,3 +177,56 @@ func TestGatewayLocalities(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// Samples are read as they were written, on every store: after a moment and until
+// another, of some sites, whatever these are called.
+func TestSamplesOnEveryStore(t *testing.T) {
+	for name, open := range readables() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := open(t)
+			reader, ok := r.store.(store.Reader)
+			if !ok {
+				reader = externalReader{r.readings.(*api.External)}
+			}
+			h := newHistory()
+			to := h.now.Add(-time.Hour)
+			from := to.Add(-time.Hour)
+			sites := append(hostile(), "plain")
+			h.points = nil
+			for i, site := range sites {
+				for j, at := range []time.Time{from, from.Add(time.Millisecond), to, to.Add(time.Millisecond)} {
+					h.add(site, "d", telemetry.Noise, at, telemetry.LAeq, float64(40+i)+float64(j)/10)
+				}
+			}
+			if err := r.store.Write(t.Context(), h.points); err != nil {
+				t.Fatal(err)
+			}
+			r.settle()
+			read := func(sites ...telemetry.Site) (n map[telemetry.Site][]float64) {
+				n = map[telemetry.Site][]float64{}
+				q := store.Query{Kind: telemetry.Noise, Metrics: []telemetry.Metric{telemetry.LAmax, telemetry.LAeq}, Sites: sites, From: from, To: to}
+				if err := reader.Samples(t.Context(), q, func(s store.Sample) { n[s.Series.Site] = append(n[s.Series.Site], s.Number) }); err != nil {
+					t.Fatal(err)
+				}
+				return n
+			}
+			all := read()
+			for i, site := range sites {
+				want := []float64{float64(40+i) + 0.1, float64(40+i) + 0.2}
+				if diff := cmp.Diff(want, all[telemetry.Site(site)]); diff != "" {
+					t.Errorf("%q among all: %s", site, diff)
+				}
+				if diff := cmp.Diff(map[telemetry.Site][]float64{telemetry.Site(site): want}, read(telemetry.Site(site))); diff != "" {
+					t.Errorf("%q alone: %s", site, diff)
+				}
+			}
+			if two := read("plain", ".*"); len(two) != 2 {
+				t.Errorf("two sites: %v", two)
+			}
+			if len(all) != len(sites) {
+				t.Errorf("%d sites", len(all))
+			}
+		})
+	}
+}

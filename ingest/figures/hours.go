@@ -183,7 +183,11 @@ func (h *Hours) closeHours(due time.Time) error {
 		}
 		from = earliest
 	}
-	if !from.Before(last) {
+	if from.After(last) {
+		h.Logger.Warn("the clock has been put back: the hours since are computed as they end anew", "from", from, "now", due)
+		from = last.Add(-time.Hour)
+	}
+	if from.Equal(last) {
 		return nil
 	}
 	var all []note

@@ -329,3 +329,14 @@ func TestNotesComeFirst(t *testing.T) {
 	c.mustRun()
 	c.want(air, "pm25:mean1h", "a", midnight.Add(time.Hour), 10)
 }
+
+// A clock that was ahead once does not stop the hours from being computed.
+func TestClockPutBack(t *testing.T) {
+	c := newTown(t, midnight.Add(48*time.Hour))
+	c.mustRun()
+	c.now = midnight.Add(30 * time.Minute)
+	c.tell("a", "aq-1", telemetry.AirQuality, c.now, telemetry.PM25, 20.0)
+	c.now = midnight.Add(time.Hour)
+	c.mustRun()
+	c.want(air, "pm25:mean1h", "a", midnight.Add(time.Hour), 20)
+}
