@@ -86,6 +86,7 @@ func owners() []owner {
 		{"modernc.org/sqlite/...", []string{"ingest/ledger", "devices/sqlstore"}, "SQL stays in the packages that own the tables"},
 		{"github.com/prometheus/prometheus/...", []string{"ingest/store/embedded"}, "only the embedded store knows the TSDB"},
 		{"github.com/influxdata/...", []string{"ingest/store/influx"}, "only the influx store knows InfluxDB's client"},
+		{"github.com/grafana-tools/sdk/...", []string{"dashboards/grafana"}, "only dashboards/grafana speaks to Grafana"},
 		{module, nil, "nobody imports main"},
 		{"testing/...", nil, "production code does not know tests"},
 	}
@@ -369,6 +370,8 @@ func otherBreaches() []breach {
 		{"main.go", `import "github.com/prometheus/prometheus/tsdb"`, "TSDB"},
 		{"ingest/a.go", `import "github.com/prometheus/client_golang/prometheus"`, ""},
 		{"ingest/store/embedded/a.go", `import "github.com/influxdata/line-protocol/v2/lineprotocol"`, "InfluxDB"},
+		{"dashboards/grafana/a.go", `import "github.com/grafana-tools/sdk"`, ""},
+		{"dashboards/a.go", `import "github.com/grafana-tools/sdk"`, "speaks to Grafana"},
 		{"ingest/cache/a.go", ``, "no rule says"},
 		{"ingest/a.go", `import . "fmt"`, "dot import"},
 		{"ingest/a_test.go", `import . "fmt"`, "dot import"},

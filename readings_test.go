@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -24,6 +25,8 @@ import (
 type readable struct {
 	store    store.Store
 	readings api.Readings
+	// handler is the embedded store's Prometheus API; nil if the store is external.
+	handler http.Handler
 	// settle returns once all that was written can be read.
 	settle func()
 }
@@ -46,7 +49,7 @@ func openReadable(t testing.TB, f storeFlags) readable {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return readable{s, c.openReadings(f, handler, telemetry.NewCatalogue()), func() {}}
+	return readable{s, c.openReadings(f, handler, telemetry.NewCatalogue()), handler, func() {}}
 }
 
 func external(url, token string) storeFlags {
@@ -139,6 +142,7 @@ func newHistory() *history {
 	h.add("latest", "d1", telemetry.WaterLevel, ago(20*time.Hour), telemetry.Level, 1.5)
 	h.add("latest", "gone", telemetry.Noise, ago(26*time.Hour), telemetry.LAeq, 60)
 	h.add("latest", "clock", telemetry.Noise, ago(-time.Hour), telemetry.LAeq, 61)
+	h.addFlagged()
 	for i, name := range hostile() {
 		h.add(name, "d", telemetry.Noise, ago(time.Minute), telemetry.LAeq, float64(50+i))
 		h.add("hostile", name, telemetry.Noise, ago(time.Minute), telemetry.LAeq, float64(70+i))
@@ -209,6 +213,8 @@ func TestReadings(t *testing.T) {
 			}
 			r.settle()
 			t.Run("series", func(t *testing.T) { testSeries(t, r.readings, h) })
+			t.Run("chart", func(t *testing.T) { testChart(t, r.readings, h) })
+			t.Run("flags", func(t *testing.T) { testFlags(t, r.readings, h) })
 			t.Run("latest", func(t *testing.T) { testLatest(t, r.readings, h) })
 			t.Run("first", func(t *testing.T) { testFirst(t, r.readings, h) })
 			t.Run("hostile", func(t *testing.T) { testHostile(t, r.readings, h) })

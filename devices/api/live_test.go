@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -103,10 +105,26 @@ func TestLive(t *testing.T) {
 	if !reading.Time.Equal(now) || reading.Values[telemetry.LAeq] != 62.5 || reading.Values[telemetry.LAmax] != 80 {
 		t.Errorf("reading: %+v", reading)
 	}
-	silence.Observe("d", now, now, "")
+	// What was so at the first look is no news, and nobody can tell when that was: so
+	// devices come, until one is news.
+	stop := make(chan struct{})
+	var coming sync.WaitGroup
+	coming.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			case <-time.After(200 * time.Millisecond):
+				id := fmt.Sprintf("new-%d", i)
+				c.do("POST", "/registrations", merge(registration(id, id, id, "noise"), object{"from": time.Now().Add(-time.Hour)})).want(200)
+			}
+		}
+	})
 	var presence api.PresenceEvent
 	all.next(api.EventPresence, &presence)
-	if presence.Device != "d" {
+	close(stop)
+	coming.Wait()
+	if !strings.HasPrefix(string(presence.Device), "new-") {
 		t.Errorf("presence: %+v", presence)
 	}
 	far.next(api.EventChange, &change) // concerns all
@@ -238,6 +256,10 @@ func TestCheck(t *testing.T) {
 		return api.Reading{Site: "s", Device: "d", Kind: telemetry.Noise, Time: now.Add(-ago), Values: map[telemetry.Metric]float64{telemetry.LAeq: 60}}
 	}
 	old, fresh, before := heard(2*time.Hour), heard(time.Second), heard(5*time.Hour)
+	flagged := func(r api.Reading, quality float64) api.Reading {
+		r.Values = map[telemetry.Metric]float64{telemetry.LAeq: 140, telemetry.QualityCode: quality}
+		return r
+	}
 	bad := api.Waiting{Reason: telemetry.OutOfRange, Count: 4, Received: now.Add(-time.Minute), Topic: "kh/nha-trang/noise/d", Payload: []byte(`{"laeq":999}`)}
 	for name, tt := range map[string]struct {
 		device   string
@@ -258,6 +280,9 @@ func TestCheck(t *testing.T) {
 		"late":                      {latest: []api.Reading{old}, want: api.LateReading},
 		"late, then quarantined":    {latest: []api.Reading{old}, waiting: quarantine{bad}, want: api.Quarantined, reason: "out_of_range"},
 		"receiving":                 {latest: []api.Reading{fresh}, want: api.Receiving, first: true},
+		"the instrument's error":    {latest: []api.Reading{flagged(fresh, 2)}, want: api.FaultyValue},
+		"calibrating":               {latest: []api.Reading{flagged(fresh, 1)}, want: api.Receiving, first: true},
+		"an error long ago":         {latest: []api.Reading{flagged(old, 2)}, want: api.LateReading},
 		"receiving beside old":      {latest: []api.Reading{fresh}, waiting: quarantine{bad}, want: api.Receiving, first: true},
 		"another device's":          {latest: []api.Reading{{Site: "s", Device: "x", Kind: telemetry.Noise, Time: now}}, want: api.NeverHeard},
 		"before it stood there":     {latest: []api.Reading{before}, want: api.NeverHeard},
