@@ -84,7 +84,7 @@ type externalReader struct{ *api.External }
 
 // Samples implements [store.Reader].
 func (r externalReader) Samples(ctx context.Context, q store.Query, f func(store.Sample)) error {
-	return r.External.Samples(ctx, api.SampleQuery(q), func(s api.RawSample) { f(store.Sample(s)) })
+	return r.External.RawSamples(ctx, api.SampleQuery(q), func(s api.RawSample) { f(store.Sample(s)) })
 }
 
 // standings says how all sites with devices stand.

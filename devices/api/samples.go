@@ -29,10 +29,10 @@ type RawSample struct {
 	Number float64
 }
 
-// Samples calls f for each sample, those of one series in order of time. The store
+// RawSamples calls f for each sample, those of one series in order of time. The store
 // is asked for one metric at a time, which bounds an answer: a city of 20,000 sites
 // has 7 MB of a metric in an hour.
-func (e *External) Samples(ctx context.Context, q SampleQuery, f func(RawSample)) error {
+func (e *External) RawSamples(ctx context.Context, q SampleQuery, f func(RawSample)) error {
 	r, err := e.readings(ctx)
 	if err != nil {
 		return err
