@@ -18,13 +18,13 @@ import (
 	"github.com/haidang-iot/haidang/ingest/telemetry/vnaqi"
 )
 
-// settled reads a store once it shows all that was written.
-type settled struct {
+// settledReader reads a store once it shows all that was written.
+type settledReader struct {
 	store.Reader
 	settle func()
 }
 
-func (s settled) Samples(ctx context.Context, q store.Query, f func(store.Sample)) error {
+func (s settledReader) Samples(ctx context.Context, q store.Query, f func(store.Sample)) error {
 	s.settle()
 	return s.Reader.Samples(ctx, q, f)
 }
@@ -40,7 +40,7 @@ func TestFiguresOnEveryStore(t *testing.T) {
 			if !ok {
 				reader = externalReader{r.readings.(*api.External)}
 			}
-			testFigures(t, r.store, settled{reader, r.settle})
+			testFigures(t, r.store, settledReader{reader, r.settle})
 		})
 	}
 }
