@@ -100,6 +100,7 @@ func (g *guarded) run(parts *actors, srv *server) {
 	parts.add("HTTP", srv.run)
 	parts.add("ledger's history", g.history.Run) // before the loader, to end after it
 	parts.add("presence", g.registry.keepPresence(g.ledger))
+	g.figures.run(parts)
 	parts.add("loader", g.loader.Run)
 	g.registry.run(parts, g.loading, g.control, g.rest)
 }

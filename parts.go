@@ -19,6 +19,7 @@ import (
 	devicesapi "github.com/haidang-iot/haidang/devices/api"
 	"github.com/haidang-iot/haidang/ingest"
 	"github.com/haidang-iot/haidang/ingest/api"
+	"github.com/haidang-iot/haidang/ingest/figures"
 	"github.com/haidang-iot/haidang/ingest/journal"
 	"github.com/haidang-iot/haidang/ingest/ledger"
 	"github.com/haidang-iot/haidang/ingest/store"
@@ -125,6 +126,7 @@ type loading struct {
 	prometheus http.Handler
 	// readings is what devices' REST reads of the store.
 	readings devicesapi.Readings
+	figures  *ownFigures
 }
 
 // openLoading opens store, ledger and registry and makes the loader that fills
@@ -155,9 +157,15 @@ func (c *city) openLoading(ctx context.Context, f storeFlags, rf registryFlags, 
 	l.Admission, l.Listener = r.admission, r
 	audit := ingest.Audit{Ledger: led, Journal: j}
 	c.reg.MustRegister(ingest.NewLedgerCollector(audit, time.Now), devices.NewPresenceCollector(r.presences))
+	readings := c.openReadings(f, handler, r.Catalogue)
+	own, err := c.openFigures(f, st, readings, r)
+	if err != nil {
+		return nil, err
+	}
+	l.Store = figures.Noting{Store: st, Hours: own.hours}
 	history := &ingest.Recorder{Audit: audit, History: led, Now: time.Now, Logger: c.log}
 	return &loading{loader: l, registry: r, ledger: led, journal: j, audit: audit, history: history, prometheus: handler,
-		readings: c.openReadings(f, handler, r.Catalogue)}, nil
+		readings: readings, figures: own}, nil
 }
 
 // serve adds the loader's operations and the store's query API to the server.

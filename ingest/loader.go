@@ -395,6 +395,7 @@ func (l *Loader) observe(w *batchWork, now time.Time) {
 	for i := range w.points {
 		p, it := w.points[i], &w.items[w.owners[i]]
 		l.Metrics.delay.Observe(now.Sub(p.Time).Seconds())
+		l.Metrics.loadDelay.Observe(now.Sub(it.message.Received).Seconds())
 		if l.Listener != nil && it.stored > 0 {
 			l.Listener.Stored(p, it.message.Received, it.gateway)
 		}

@@ -22,6 +22,7 @@ type Metrics struct {
 	writeErrors   prometheus.Counter
 	storeUp       prometheus.Gauge
 	delay         prometheus.Histogram
+	loadDelay     prometheus.Histogram
 	problems      *prometheus.CounterVec
 	values        prometheus.Counter
 }
@@ -42,11 +43,12 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		writeErrors:   prometheus.NewCounter(prometheus.CounterOpts{Name: "haidang_store_write_errors_total", Help: "Writes to the store that failed and were repeated."}),
 		storeUp:       prometheus.NewGauge(prometheus.GaugeOpts{Name: "haidang_store_up", Help: "1 while the last write to the store succeeded."}),
 		delay:         prometheus.NewHistogram(prometheus.HistogramOpts{Name: "haidang_event_to_queryable_seconds", Help: "Time from a reading's event time to its being queryable; readings that bring no time count from when they were received.", Buckets: []float64{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400}}),
+		loadDelay:     prometheus.NewHistogram(prometheus.HistogramOpts{Name: "haidang_received_to_queryable_seconds", Help: "Time from a reading's receipt by its gateway to its being queryable.", Buckets: []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400}}),
 		problems:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: "haidang_loader_problems_total", Help: "Things found wrong with messages or fields of them since the loader started."}, []string{"reason"}),
 		values:        prometheus.NewCounter(prometheus.CounterOpts{Name: "haidang_store_values_total", Help: "Values written to the store since the loader started."}),
 	}
 	reg.MustRegister(m.connected, m.received, m.receivedBytes, m.repeated, m.inFlight, m.recordSize, m.appendSeconds, m.appendErrors,
-		m.batchMessages, m.writeSeconds, m.writeErrors, m.storeUp, m.delay, m.problems, m.values)
+		m.batchMessages, m.writeSeconds, m.writeErrors, m.storeUp, m.delay, m.loadDelay, m.problems, m.values)
 	m.storeUp.Set(1)
 	return m
 }

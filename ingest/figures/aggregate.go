@@ -3,6 +3,7 @@ package figures
 import (
 	"math"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/haidang-iot/haidang/ingest/store"
@@ -128,30 +129,35 @@ type part struct {
 }
 
 // partOf brings the samples of one device's metric together, after from and until
-// to. What lies before from is only where a counter's increase begins.
+// to. What lies in the hour before is only where a counter's increase begins.
 func partOf(m telemetry.Metric, all []sample, flagged map[int64]bool, from, to int64) (p part, ok bool) {
 	p.least, p.most = math.Inf(1), math.Inf(-1)
+	first := sort.Search(len(all), func(i int) bool { return all[i].at > from })
 	last, n := math.NaN(), 0
-	for _, s := range all {
+	for i := first - 1; i >= 0 && all[i].at > from-time.Hour.Milliseconds(); i-- {
+		if !flagged[all[i].at] {
+			last = all[i].value
+			break
+		}
+	}
+	for _, s := range all[first:] {
 		if s.at > to {
 			break
 		}
 		if flagged[s.at] {
 			continue
 		}
-		if s.at > from {
-			n++
-			p.sum += linear(m, s.value)
-			p.least, p.most = min(p.least, s.value), max(p.most, s.value)
-			sin, cos := math.Sincos(s.value * math.Pi / 180)
-			p.east, p.north = p.east+sin, p.north+cos
-			if !math.IsNaN(last) {
-				p.grew = true
-				if grown := s.value - last; grown >= 0 {
-					p.increase += grown
-				} else {
-					p.increase += s.value // it began anew
-				}
+		n++
+		p.sum += linear(m, s.value)
+		p.least, p.most = min(p.least, s.value), max(p.most, s.value)
+		sin, cos := math.Sincos(s.value * math.Pi / 180)
+		p.east, p.north = p.east+sin, p.north+cos
+		if !math.IsNaN(last) {
+			p.grew = true
+			if grown := s.value - last; grown >= 0 {
+				p.increase += grown
+			} else {
+				p.increase += s.value // it began anew
 			}
 		}
 		last = s.value

@@ -28,6 +28,9 @@ const (
 	budget = 4 * time.Minute
 	// fewSites is up to how many sites a day is read at once, for them alone.
 	fewSites = 100
+	// wholeDay is up to how many samples of a kind in an hour a day is read at once,
+	// for all sites: some 20 MB.
+	wholeDay = 50_000
 	// notesName is the file in the data folder.
 	notesName = "figures.notes"
 )
@@ -55,6 +58,8 @@ type Hours struct {
 	tables map[telemetry.Kind]*table // of what devices report and something is kept of
 	order  []telemetry.Kind
 	index  indexSpecs
+	// sizes are how many samples the newest hours of all sites had, by kind.
+	sizes map[telemetry.Kind]int
 
 	written           *prometheus.CounterVec
 	failures, refused prometheus.Counter
@@ -67,7 +72,7 @@ func OpenHours(o Options) (*Hours, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Hours{Options: o, notes: n, tables: map[telemetry.Kind]*table{}}
+	h := &Hours{Options: o, notes: n, tables: map[telemetry.Kind]*table{}, sizes: map[telemetry.Kind]int{}}
 	cat := telemetry.NewCatalogue()
 	kinds := cat.Kinds()
 	for i := range kinds {
@@ -178,7 +183,11 @@ func (h *Hours) closeHours(due time.Time) error {
 		}
 		from = earliest
 	}
-	if !from.Before(last) {
+	if from.After(last) {
+		h.Logger.Warn("the clock has been put back: the hours since are computed as they end anew", "from", from, "now", due)
+		from = last.Add(-time.Hour)
+	}
+	if from.Equal(last) {
 		return nil
 	}
 	var all []note
@@ -205,11 +214,11 @@ type batch struct {
 }
 
 // batches brings together what is due, the newest first: somebody may look at it.
-func batches(due []noted, wanted func(note) bool) []batch {
-	due = slices.DeleteFunc(due, func(n noted) bool { return !wanted(n.note) })
+// A day is read at once for few sites, and for all where whole allows it.
+func batches(due []noted, whole bool) []batch {
 	var out []batch
 	for _, day := range gather(due, func(n note) int64 { return vnaqi.DayOf(n.endTime()).Unix() }) {
-		if day.all || len(day.sites) > fewSites {
+		if !whole && (day.all || len(day.sites) > fewSites) {
 			out = append(out, gather(day.notes, func(n note) int64 { return n.end })...)
 		} else {
 			out = append(out, day)
@@ -282,19 +291,50 @@ func (b *batch) span() (from, to time.Time) {
 	return b.notes[len(b.notes)-1].endTime().Add(-time.Hour), b.notes[0].endTime()
 }
 
-// hours computes what is due of hours; it reports whether there was something.
+// hours computes what is due of hours; it reports whether there was something. The
+// newest come first, by which is known how much a kind's hour holds.
 func (h *Hours) hours(ctx context.Context, due, began time.Time) (worked bool, err error) {
-	waiting := h.notes.due(began.Add(-h.Visible))
-	for _, b := range batches(waiting, func(n note) bool { return h.computed(n.kind) }) {
-		if h.Now().Sub(began) > budget {
-			return worked, nil
+	waiting := map[telemetry.Kind][]noted{}
+	for _, n := range h.notes.due(began.Add(-h.Visible)) {
+		if h.computed(n.kind) {
+			waiting[n.kind] = append(waiting[n.kind], n)
 		}
-		if err := h.hoursOf(ctx, b, due); err != nil {
-			return worked, fmt.Errorf("compute hours of %s: %w", b.kind, err)
+	}
+	for _, newest := range []bool{true, false} {
+		for _, k := range h.order {
+			last := due.Add(-runAfter).Truncate(time.Hour).Unix()
+			part := slices.DeleteFunc(slices.Clone(waiting[k]), func(n noted) bool { return (n.end == last) != newest })
+			for _, b := range batches(part, h.whole(k)) {
+				if h.Now().Sub(began) > budget {
+					return worked, nil
+				}
+				err := h.hoursOf(ctx, b, due)
+				if err != nil && ctx.Err() == nil && b.notes[0].end != b.notes[len(b.notes)-1].end {
+					err = h.hourByHour(ctx, b, due) // it may hold more than can be read at once
+				}
+				if err != nil {
+					return worked, fmt.Errorf("compute hours of %s: %w", k, err)
+				}
+				worked = true
+			}
 		}
-		worked = true
 	}
 	return worked, nil
+}
+
+func (h *Hours) hourByHour(ctx context.Context, b batch, due time.Time) error {
+	for _, hour := range gather(b.notes, func(n note) int64 { return n.end }) {
+		if err := h.hoursOf(ctx, hour, due); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// whole reports whether a day of all sites may be read at once.
+func (h *Hours) whole(k telemetry.Kind) bool {
+	size, known := h.sizes[k]
+	return known && size <= wholeDay
 }
 
 func (h *Hours) hoursOf(ctx context.Context, b batch, due time.Time) error {
@@ -304,8 +344,12 @@ func (h *Hours) hoursOf(ctx context.Context, b batch, due time.Time) error {
 		from = from.Add(-time.Hour)
 	}
 	r := newReadings()
-	if err := h.Reader.Samples(ctx, b.query(t.metrics, from, to), r.add); err != nil {
+	size := 0
+	if err := h.Reader.Samples(ctx, b.query(t.metrics, from, to), func(s store.Sample) { size++; r.add(s) }); err != nil {
 		return err
+	}
+	if b.all {
+		h.sizes[b.kind] = size / int(max(to.Sub(from)/time.Hour, 1))
 	}
 	for end, sites := range b.ends() {
 		at := time.Unix(end, 0).UTC()

@@ -321,11 +321,70 @@ func TestNotesComeFirst(t *testing.T) {
 	if err := c.hours.Close(); err != nil {
 		t.Fatal(err)
 	}
-	p := telemetry.Point{Time: at, Series: telemetry.Series{Kind: telemetry.Noise, Locality: "nha-trang", Site: "a", Device: "n"}}
+	laeq := c.cat.Kind(telemetry.Noise).Metric([]byte(telemetry.LAeq))
+	p := telemetry.Point{Time: at, Series: telemetry.Series{Kind: telemetry.Noise, Locality: "nha-trang", Site: "a", Device: "n"}, Values: []telemetry.Value{{Spec: laeq, Number: 50}}}
 	if err := (figures.Noting{Store: c.store, Hours: c.hours}).Write(t.Context(), []telemetry.Point{p}); err == nil {
-		t.Error("a late point was written without its note")
+		t.Error("a note that could not be written was not told of")
+	}
+	if err := c.store.Samples(t.Context(), store.Query{Kind: telemetry.Noise, Metrics: []telemetry.Metric{telemetry.LAeq}, From: midnight, To: c.now}, func(s store.Sample) {
+		t.Errorf("a late point was written without its note: %+v", s)
+	}); err != nil {
+		t.Fatal(err)
 	}
 	c.open()
 	c.mustRun()
 	c.want(air, "pm25:mean1h", "a", midnight.Add(time.Hour), 10)
+}
+
+// A clock that was ahead once does not stop the hours from being computed.
+func TestClockPutBack(t *testing.T) {
+	c := newTown(t, midnight.Add(48*time.Hour))
+	c.mustRun()
+	c.now = midnight.Add(30 * time.Minute)
+	c.tell("a", "aq-1", telemetry.AirQuality, c.now, telemetry.PM25, 20.0)
+	c.now = midnight.Add(time.Hour)
+	c.mustRun()
+	c.want(air, "pm25:mean1h", "a", midnight.Add(time.Hour), 20)
+}
+
+// Late ozone of an evening changes the first eight-hour means of the next day.
+func TestLateOzoneChangesTheNextDay(t *testing.T) {
+	c := newTown(t, midnight.Add(48*time.Hour))
+	each(midnight, 48, func(at, _ time.Time, _ int) {
+		c.tell("a", "aq-1", telemetry.AirQuality, at, telemetry.PM25, 1.0, telemetry.O3, 10.0)
+	})
+	c.mustRun()
+	next := midnight.Add(48 * time.Hour)
+	c.want(telemetry.AirQualityIndex, telemetry.VNAQIDay, "a", next, 5)
+	// The hour until 22:00 has (10+790)/2 = 400 then, the eight until 01:00 (7·10+400)/8 = 58.75.
+	c.tell("a", "aq-1", telemetry.AirQuality, midnight.Add(22*time.Hour-time.Minute), telemetry.O3, 790.0)
+	c.mustRun()
+	c.want(telemetry.AirQualityIndex, telemetry.VNAQIDay, "a", midnight.Add(24*time.Hour), 200)
+	c.want(telemetry.AirQualityIndex, telemetry.VNAQIDay, "a", next, 29)
+}
+
+// meanwhile is a store that lets something happen before it writes.
+type meanwhile struct {
+	store.Store
+	happens func()
+}
+
+func (m meanwhile) Write(ctx context.Context, points []telemetry.Point) error {
+	m.happens()
+	return m.Store.Write(ctx, points)
+}
+
+// A run between the note of a late point and its being written has not seen it.
+func TestRunDuringAWrite(t *testing.T) {
+	c := newTown(t, midnight.Add(3*time.Hour))
+	end := midnight.Add(time.Hour)
+	c.tell("a", "aq-1", telemetry.AirQuality, end.Add(-time.Minute), telemetry.PM25, 10.0)
+	p := telemetry.Point{Time: end.Add(-2 * time.Minute), Series: telemetry.Series{Kind: telemetry.AirQuality, Locality: "nha-trang", Site: "a", Device: "aq-1"},
+		Values: []telemetry.Value{{Spec: c.cat.Kind(telemetry.AirQuality).Metric([]byte(telemetry.PM25)), Number: 30}}}
+	if err := (figures.Noting{Store: meanwhile{c.store, c.mustRun}, Hours: c.hours}).Write(t.Context(), []telemetry.Point{p}); err != nil {
+		t.Fatal(err)
+	}
+	c.want(air, "pm25:mean1h", "a", end, 10)
+	c.mustRun()
+	c.want(air, "pm25:mean1h", "a", end, 20)
 }

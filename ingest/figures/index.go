@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/haidang-iot/haidang/ingest/store"
@@ -67,9 +68,9 @@ func (h *Hours) noteIndices(b batch, due time.Time) error {
 
 // indices computes what is due of VN_AQI.
 func (h *Hours) indices(ctx context.Context, due time.Time) error {
-	isIndex := func(n note) bool { return n.kind == telemetry.AirQualityIndex }
 	began := h.Now()
-	for _, b := range batches(h.notes.due(began), isIndex) {
+	waiting := slices.DeleteFunc(h.notes.due(began), func(n noted) bool { return n.kind != telemetry.AirQualityIndex })
+	for _, b := range batches(waiting, h.whole(telemetry.AirQuality)) {
 		if h.Now().Sub(began) > budget {
 			return nil
 		}

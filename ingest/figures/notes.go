@@ -150,7 +150,10 @@ func (n *notes) append() error {
 // rewrite writes the file anew; the caller has the lock.
 func (n *notes) rewrite() error {
 	n.torn = true
-	b := fmt.Appendf(nil, "closed %d\n", n.closed.Unix())
+	var b []byte
+	if !n.closed.IsZero() {
+		b = fmt.Appendf(b, "closed %d\n", n.closed.Unix())
+	}
 	for k := range n.since {
 		b = appendNote(b, k)
 	}

@@ -41,6 +41,9 @@ func (s *Store) Samples(ctx context.Context, q store.Query, f func(store.Sample)
 		found := querier.Select(ctx, false, nil, matchers...)
 		var it chunkenc.Iterator
 		for found.Next() {
+			if err := ctx.Err(); err != nil {
+				return fmt.Errorf("read samples: %w", err)
+			}
 			one := found.At()
 			it = one.Iterator(it)
 			if err := eachSample(it, sampleOf(q.Kind, m, one.Labels()), from, to, f); err != nil {
