@@ -38,6 +38,7 @@ type commands struct {
 	Tape       tapeCommand       `cmd:"" help:"Look at tapes and convert to and from them."`
 	Audit      auditCommand      `cmd:"" help:"Print what became of every message; exit 1 if any is unaccounted for."`
 	Devices    devicesCommand    `cmd:"" help:"Sites and devices: list, register, import, swap, retire; backup and restore."`
+	Dashboards dashboardsCommand `cmd:"" help:"Boards and alert rules for Grafana and Prometheus."`
 	Quarantine quarantineCommand `cmd:"" help:"List, show and re-drive messages that could not be stored."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 }

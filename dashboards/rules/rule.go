@@ -149,13 +149,17 @@ func hint(k telemetry.Kind) Text {
 	return Text{}
 }
 
+// Areas are the uses that limits tell apart, and the tags that say them.
+func Areas() []limits.Area {
+	return []limits.Area{limits.AreaSpecial, limits.AreaOrdinary, limits.AreaRiver, limits.AreaBathing, limits.AreaAquaculture}
+}
+
 // AreasOf sorts sites by use, from their tags.
 func AreasOf(tags map[telemetry.Site][]string) map[limits.Area][]telemetry.Site {
 	out := map[limits.Area][]telemetry.Site{}
 	for _, site := range slices.Sorted(maps.Keys(tags)) {
 		for _, tag := range tags[site] {
-			switch a := limits.Area(tag); a {
-			case limits.AreaSpecial, limits.AreaOrdinary, limits.AreaRiver, limits.AreaBathing, limits.AreaAquaculture:
+			if a := limits.Area(tag); slices.Contains(Areas(), a) {
 				out[a] = append(out[a], site)
 			}
 		}
