@@ -108,11 +108,8 @@ type refusals struct{ *access.Control }
 
 // Refused implements [api.Refusals].
 func (r refusals) Refused(ctx context.Context, d telemetry.Device) (api.Refused, bool, error) {
-	events, err := r.Events(ctx, access.EventFilter{Action: access.CredentialRefused, Subject: access.Username(d), Limit: 1})
-	if err != nil || len(events) == 0 {
-		return api.Refused{}, false, err
-	}
-	return api.Refused{At: events[0].At, Reason: events[0].Reason}, true, nil
+	e, refused, err := r.LastRefusal(ctx, d)
+	return api.Refused{At: e.At, Reason: e.Reason}, refused, err
 }
 
 // credentials issues devices' secrets in the name of who asks.

@@ -18,7 +18,9 @@ type devicesCommand struct {
 	Import    devicesImport    `cmd:"" help:"Import devices and sites from CSV or XLSX; exit 1 if a row fails."`
 	Export    devicesExport    `cmd:"" help:"Export devices or sites as CSV, XLSX or GeoJSON."`
 	Labels    devicesLabels    `cmd:"" help:"Make a sheet of QR labels as PDF."`
+	Edit      devicesEdit      `cmd:"" help:"Change what is said of a device."`
 	Install   devicesInstall   `cmd:"" help:"Put a registered device at a site."`
+	Move      devicesMove      `cmd:"" help:"Take a device from its site to another, in one act."`
 	Swap      devicesSwap      `cmd:"" help:"Replace a device at its site; the site's history goes on."`
 	Maintain  devicesMaintain  `cmd:"" help:"Begin maintenance: readings are stored, silence is no fault."`
 	Resume    devicesResume    `cmd:"" help:"End maintenance, or take a retired device into use again."`

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -37,6 +38,8 @@ type question struct {
 	// version is the version that was seen, 0 if it does not matter.
 	version int64
 	within  time.Duration
+	// header is sent besides; as who is logged in by it, no token is.
+	header http.Header
 	// about is the device in question, for remedies.
 	about string
 }
@@ -143,6 +146,10 @@ func (f deviceFlags) request(ctx context.Context, q question) (*http.Request, er
 	}
 	if q.version > 0 {
 		req.Header.Set("If-Match", devices.Device{Version: q.version}.ETag())
+	}
+	if q.header != nil {
+		maps.Copy(req.Header, q.header)
+		return req, nil
 	}
 	if err := f.authorize(req); err != nil {
 		return nil, err

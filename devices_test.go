@@ -145,7 +145,7 @@ func (o *fieldOffice) run(args ...string) outcome {
 func (o outcome) want(code int, texts ...string) outcome {
 	o.t.Helper()
 	if o.code != code {
-		o.t.Fatalf("devices %s: exit code %d, want %d\nstdout: %s\nstderr: %s", o.line, o.code, code, o.stdout, o.stderr)
+		o.t.Fatalf("%s: exit code %d, want %d\nstdout: %s\nstderr: %s", o.line, o.code, code, o.stdout, o.stderr)
 	}
 	for _, text := range texts {
 		if !strings.Contains(o.stdout+o.stderr, text) {
@@ -179,8 +179,8 @@ func TestEveryDevicesCommandHasHelpWithExamples(t *testing.T) {
 			t.Errorf("devices %s --help: stderr %q", name, o.stderr)
 		}
 	}
-	if kind.NumField() != 19 {
-		t.Errorf("%d commands, want 19", kind.NumField())
+	if kind.NumField() != 21 {
+		t.Errorf("%d commands, want 21", kind.NumField())
 	}
 }
 
@@ -303,6 +303,10 @@ func (readingsOfTest) First(context.Context, telemetry.Device, telemetry.Site, t
 }
 
 func (readingsOfTest) Series(context.Context, api.SeriesQuery) ([]api.DeviceSeries, error) {
+	return nil, nil
+}
+
+func (readingsOfTest) Samples(context.Context, api.SeriesQuery) ([]api.DeviceSamples, error) {
 	return nil, nil
 }
 

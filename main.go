@@ -36,8 +36,12 @@ type commands struct {
 	Record     recordCommand     `cmd:"" help:"Record what an MQTT broker has to say to a tape."`
 	Replay     replayCommand     `cmd:"" help:"Play a tape to an MQTT broker, at any speed."`
 	Tape       tapeCommand       `cmd:"" help:"Look at tapes and convert to and from them."`
+	Verify     verifyCommand     `cmd:"" help:"Compare a store with what a scenario must have left in it; exit 1 if anything is wrong."`
 	Audit      auditCommand      `cmd:"" help:"Print what became of every message; exit 1 if any is unaccounted for."`
 	Devices    devicesCommand    `cmd:"" help:"Sites and devices: list, register, import, swap, retire; backup and restore."`
+	Sites      sitesCommand      `cmd:"" help:"Places that are measured: list, show, add, edit, retire, reopen."`
+	People     peopleCommand     `cmd:"" help:"Accounts: list, invite, change roles, disable, new passwords."`
+	Tokens     tokensCommand     `cmd:"" help:"API tokens for programs: list, create, revoke."`
 	Dashboards dashboardsCommand `cmd:"" help:"Boards and alert rules for Grafana and Prometheus."`
 	Quarantine quarantineCommand `cmd:"" help:"List, show and re-drive messages that could not be stored."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`

@@ -139,6 +139,7 @@ func newHistory() *history {
 	h.add("latest", "d1", telemetry.WaterLevel, ago(20*time.Hour), telemetry.Level, 1.5)
 	h.add("latest", "gone", telemetry.Noise, ago(26*time.Hour), telemetry.LAeq, 60)
 	h.add("latest", "clock", telemetry.Noise, ago(-time.Hour), telemetry.LAeq, 61)
+	h.addFlagged()
 	for i, name := range hostile() {
 		h.add(name, "d", telemetry.Noise, ago(time.Minute), telemetry.LAeq, float64(50+i))
 		h.add("hostile", name, telemetry.Noise, ago(time.Minute), telemetry.LAeq, float64(70+i))
@@ -209,6 +210,8 @@ func TestReadings(t *testing.T) {
 			}
 			r.settle()
 			t.Run("series", func(t *testing.T) { testSeries(t, r.readings, h) })
+			t.Run("chart", func(t *testing.T) { testChart(t, r.readings, h) })
+			t.Run("flags", func(t *testing.T) { testFlags(t, r.readings, h) })
 			t.Run("latest", func(t *testing.T) { testLatest(t, r.readings, h) })
 			t.Run("first", func(t *testing.T) { testFirst(t, r.readings, h) })
 			t.Run("hostile", func(t *testing.T) { testHostile(t, r.readings, h) })

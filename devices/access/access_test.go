@@ -75,6 +75,16 @@ func newWorld(t testing.TB, change ...func(*access.Options)) *world {
 	return w
 }
 
+// restarted is access control as another run of the program has it.
+func (w *world) restarted() *access.Control {
+	w.t.Helper()
+	c, err := access.New(access.Options{Store: w.store.Access(), Now: w.Now})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return c
+}
+
 // plant puts devices into the registry: aq-1 and the colon's one stand in Nha
 // Trang, wl-2 in Cam Ranh, idle-3 nowhere, old-4 is retired.
 func (w *world) plant() {

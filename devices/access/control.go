@@ -60,6 +60,8 @@ type Control struct {
 	mu      sync.Mutex
 	touched *recent[string, time.Time] // when the last use was last written
 	told    map[int64]time.Time        // credentials whose end OnEnded knows
+
+	doorbell doorbell
 }
 
 // New makes a Control. Until [Control.Start] has been called it is guarded.
@@ -82,7 +84,8 @@ func New(o Options) (*Control, error) {
 		}
 	}
 	c := &Control{store: o.Store, o: o, log: o.Logger, hasher: newHasher(defaultArgon()), limits: newLimits(),
-		touched: newRecent[string, time.Time](limitsKept), told: map[int64]time.Time{}}
+		touched: newRecent[string, time.Time](limitsKept), told: map[int64]time.Time{},
+		doorbell: doorbell{last: map[telemetry.Device]knock{}}}
 	c.now = func() time.Time { return o.Now().UTC().Truncate(time.Millisecond) }
 	c.journal = newJournal(o.Store, c.now, o.Logger)
 	c.mode.Store(int32(Guarded))

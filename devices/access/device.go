@@ -68,8 +68,16 @@ func (c *Control) Authenticate(ctx context.Context, clientID, username string, p
 		g, err = c.grant(device, s)
 	}
 	var why Refused
-	if errors.As(err, &why) {
-		c.journal.refused(Event{Action: CredentialRefused, Subject: username, Reason: string(why), Detail: clientDetail(clientID), Remote: addressOf(remote)})
+	switch {
+	case errors.As(err, &why):
+		e := Event{Action: CredentialRefused, At: c.now(), Count: 1, Subject: username, Reason: string(why), Detail: clientDetail(clientID), Remote: addressOf(remote)}
+		c.journal.refused(e)
+		c.doorbell.refuse(device, e)
+	case err == nil:
+		// It is let in also where that cannot be noted.
+		if err := c.admitted(ctx, device, clientID, remote); err != nil {
+			c.log.Warn("cannot note that a device was let in", "device", device, "error", err)
+		}
 	}
 	return g, err
 }

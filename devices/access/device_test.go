@@ -76,6 +76,48 @@ func TestDeviceAuthentication(t *testing.T) {
 	}
 }
 
+// What a technician has put right is told as a refusal no more, also by a program
+// that was started since.
+func TestRefusalIsOverOnceLetIn(t *testing.T) {
+	w := newWorld(t)
+	mac := w.issue("a4:cf:12", 0)
+	knock := func(c *access.Control, secret access.Secret) {
+		t.Helper()
+		w.pass(time.Second)
+		_, err := c.Authenticate(t.Context(), "a4~cf~12", "a4~cf~12", secret, addr(1))
+		if (err == nil) != (secret == mac.Secret) {
+			t.Fatal(err)
+		}
+	}
+	look := func(when string, c *access.Control, want string) {
+		t.Helper()
+		e, refused, err := c.LastRefusal(t.Context(), "a4:cf:12")
+		if err != nil || refused != (want != "") || refused && (e.Reason != want || !e.At.Equal(w.now)) {
+			t.Errorf("%s: %+v, %v, %v; want %q at %v", when, e, refused, err, want, w.now)
+		}
+	}
+	look("never tried", w.Control, "")
+	knock(w.Control, "wrong")
+	look("refused", w.Control, "wrong_secret")
+	w.Events(t.Context(), access.EventFilter{}) // writes what waits
+	look("refused, after a restart", w.restarted(), "wrong_secret")
+	again := w.restarted()
+	knock(again, mac.Secret) // the first that it hears of the device
+	look("let in", again, "")
+	again.Events(t.Context(), access.EventFilter{}) // writes what waits
+	look("let in, after a restart", w.restarted(), "")
+	for range 20 {
+		knock(again, "wrong")
+		look("refused again", again, "wrong_secret")
+		knock(again, mac.Secret)
+		look("let in again", again, "")
+	}
+	accepted, err := again.Events(t.Context(), access.EventFilter{Action: access.CredentialAccepted})
+	if err != nil || len(accepted) != 1 || accepted[0].Subject != "a4~cf~12" {
+		t.Errorf("20 times within minutes are in the journal as %+v, %v", accepted, err)
+	}
+}
+
 func TestRotateAndRevoke(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()

@@ -32,9 +32,12 @@ const (
 	CredentialRotated Action = "credential_rotated"
 	CredentialRevoked Action = "credential_revoked"
 	CredentialRefused Action = "credential_refused" // a device was not let in
-	TopicRefused      Action = "topic_refused"      // a device asked for what is not its own
-	RequestRefused    Action = "request_refused"    // somebody's role or locality was not enough
-	AlarmAcknowledged Action = "alarm_acknowledged" // somebody has seen to an alarm
+	// CredentialAccepted tells that a device which had been refused was let in. It is
+	// not written at each connection.
+	CredentialAccepted Action = "credential_accepted"
+	TopicRefused       Action = "topic_refused"      // a device asked for what is not its own
+	RequestRefused     Action = "request_refused"    // somebody's role or locality was not enough
+	AlarmAcknowledged  Action = "alarm_acknowledged" // somebody has seen to an alarm
 )
 
 // Event is one entry. Entries are only ever added. A refusal that repeats is
@@ -151,6 +154,16 @@ func (j *journal) refused(e Event) {
 	}
 	t.count++
 	t.last = e
+}
+
+// add notes what is to be written in a few seconds, if there is room.
+func (j *journal) add(e Event) {
+	e.At, e.Count = j.now(), 1
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.waiting) < 2*refusalsKept {
+		j.waiting = append(j.waiting, e)
+	}
 }
 
 // turn ends a window if it is over, or at the end of all.

@@ -106,7 +106,7 @@ func (a *API) firstReading(ctx context.Context, e evidence) *Reading {
 	if err != nil {
 		a.Logger.Warn("cannot read first reading", "device", e.placed.Device.ID, "error", err)
 	}
-	if err != nil || !ok || first.Time.After(e.good.Time) {
+	if err != nil || !ok || first.Time.After(e.good.Time) || first.Values[telemetry.QualityCode] > float64(telemetry.Measuring) {
 		return e.good
 	}
 	return &first
@@ -135,6 +135,9 @@ func (e *evidence) judge(c *Check, cadence time.Duration) {
 		c.Last = e.good
 		if !e.overdue(c.Checked, cadence) {
 			c.State = Receiving
+			if e.good.Values[telemetry.QualityCode] >= float64(telemetry.InstrumentError) {
+				c.State = FaultyValue
+			}
 			return
 		}
 	}
@@ -213,7 +216,13 @@ func (e *evidence) lastSeen() time.Time {
 func checkText(c *Check) (vi, en string) {
 	switch c.State {
 	case Receiving:
+		if c.Last.Values[telemetry.QualityCode] >= float64(telemetry.Calibrating) {
+			return "Đã nhận dữ liệu; thiết bị đang hiệu chuẩn.", "Data is being received; the instrument is calibrating."
+		}
 		return "Đã nhận dữ liệu.", "Data is being received."
+	case FaultyValue:
+		return "Có nhận dữ liệu, nhưng thiết bị báo lỗi: các giá trị không dùng được. Kiểm tra đầu đo và dây nối.",
+			"Data is being received, but the instrument reports an error: its values are not to be used. Check the probe and its wiring."
 	case LateReading:
 		return "Đã từng nhận dữ liệu, nhưng đang trễ. Kiểm tra nguồn điện và sóng.", "Data was received before, and is overdue. Check power and signal."
 	case WrongSecret:

@@ -259,6 +259,7 @@ type InstallInput struct {
 	Site           telemetry.Site `json:"site"`
 	From           *time.Time     `json:"from,omitempty" doc:"Absent: now, or when the device was first heard, so that what waits in quarantine finds its site"`
 	To             *time.Time     `json:"to,omitempty" doc:"For a past installation"`
+	Move           bool           `json:"move,omitempty" doc:"Take the device from where it stands, in the same act"`
 	Redundant      bool           `json:"redundant,omitempty"`
 	CadenceSeconds float64        `json:"cadence_seconds,omitempty"`
 	Why            string         `json:"why,omitempty"`

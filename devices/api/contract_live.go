@@ -16,6 +16,7 @@ const (
 	WrongSecret CheckState = "wrong_secret" // it connects and is refused
 	Quarantined CheckState = "quarantined"  // it is heard; what it sends cannot be stored
 	LateReading CheckState = "late"         // it was heard, and is overdue
+	FaultyValue CheckState = "faulty"       // its readings are stored, and the instrument says that they are wrong
 	Receiving   CheckState = "receiving"    // its readings are stored
 )
 
@@ -23,13 +24,13 @@ const (
 // every few seconds until it is receiving.
 type Check struct {
 	Device     telemetry.Device `json:"device"`
-	State      CheckState       `json:"state" enum:"never_heard,wrong_secret,quarantined,late,receiving"`
+	State      CheckState       `json:"state" enum:"never_heard,wrong_secret,quarantined,late,faulty,receiving"`
 	TextVI     string           `json:"text_vi" example:"Đã nhận dữ liệu."`
 	TextEN     string           `json:"text_en"`
 	Registered bool             `json:"registered"`
 	Site       telemetry.Site   `json:"site,omitempty"`
 	First      *Reading         `json:"first,omitempty" doc:"receiving: the first valid reading since it stands there"`
-	Last       *Reading         `json:"last,omitempty" doc:"receiving, late: the newest valid reading"`
+	Last       *Reading         `json:"last,omitempty" doc:"receiving, faulty, late: the newest reading that was stored"`
 	Reason     string           `json:"reason,omitempty" doc:"quarantined: the stable word for why; wrong_secret: what was refused"`
 	Detail     string           `json:"detail,omitempty" doc:"A sentence on it, in English"`
 	Topic      string           `json:"topic,omitempty"`
@@ -64,14 +65,22 @@ type SeriesPoint struct {
 	Min  float64   `json:"min"`
 	Mean float64   `json:"mean"`
 	Max  float64   `json:"max"`
-	// Quality is the worst of the step's readings.
-	Quality string `json:"quality,omitempty" enum:"calibrating,error" doc:"The instrument flagged a reading of this step: do not take the values for good. Absent if it flagged none"`
+	// Quality is the worst flag on a reading of the step that is left out.
+	Quality string `json:"quality,omitempty" enum:"calibrating,error" doc:"The instrument flagged readings of this step, and the values are of its others only. Absent if it flagged none"`
+}
+
+// FlaggedStep is a step in which the instrument flagged all readings.
+type FlaggedStep struct {
+	Time    time.Time `json:"t" doc:"The end of the step"`
+	Quality string    `json:"quality,omitempty" enum:"calibrating,error"`
 }
 
 // DeviceSeries is what one device measured at the site.
 type DeviceSeries struct {
 	Device telemetry.Device `json:"device"`
-	Points []SeriesPoint    `json:"points" doc:"In order of time; a step without a reading is left out, so a gap is a gap"`
+	Points []SeriesPoint    `json:"points" doc:"In order of time; a step without a good reading is left out, so a gap is a gap"`
+	// Flagged are steps that had readings, and none that may enter an average.
+	Flagged []FlaggedStep `json:"flagged,omitempty" doc:"Steps that are left out because the instrument flagged all their readings"`
 }
 
 // Series is a metric of a site over time. The site's history goes through swaps:
@@ -127,7 +136,7 @@ type DeviceSilence struct {
 	Gateway        string             `json:"gateway,omitempty"`
 	State          devices.Presence   `json:"state" enum:"muted,fresh,waiting,late,silent"`
 	CadenceSeconds float64            `json:"cadence_seconds"`
-	LastReceived   *time.Time         `json:"last_received,omitempty" doc:"Since the start of the process"`
+	LastReceived   *time.Time         `json:"last_received,omitempty" doc:"The last time that anything was received of it, also by earlier runs of the program"`
 	LastEvent      *time.Time         `json:"last_event,omitempty" doc:"The newest time it measured; far behind last_received, it is sending what it had stored"`
 	MissingSeconds float64            `json:"missing_seconds"`
 	Incident       string             `json:"incident,omitempty" doc:"The gateway of the incident it is part of"`

@@ -132,6 +132,15 @@ func (e *External) Series(ctx context.Context, q SeriesQuery) ([]DeviceSeries, e
 	return r.Series(ctx, q)
 }
 
+// Samples implements [Readings].
+func (e *External) Samples(ctx context.Context, q SeriesQuery) ([]DeviceSamples, error) {
+	r, err := e.readings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return r.Samples(ctx, q)
+}
+
 // readings is the reader of the store's language, which is found out once.
 func (e *External) readings(ctx context.Context) (Readings, error) {
 	l := e.language.Load()

@@ -21,7 +21,14 @@ const (
 )
 
 // grouping brings samples together to readings.
-type grouping map[groupKey]map[telemetry.Metric]sample
+type grouping map[groupKey]*group
+
+// group is what is known of a kind and device: each metric's newest sample, and
+// what the instrument said of itself at each moment.
+type group struct {
+	values map[telemetry.Metric]sample
+	flags  map[int64]float64 // quality by Unix milliseconds
+}
 
 type groupKey struct {
 	site   telemetry.Site
@@ -32,16 +39,31 @@ type groupKey struct {
 func (g grouping) add(site telemetry.Site, device telemetry.Device, kind telemetry.Kind, metric telemetry.Metric, s sample) {
 	k := groupKey{site, device, kind}
 	if g[k] == nil {
-		g[k] = map[telemetry.Metric]sample{}
+		g[k] = &group{map[telemetry.Metric]sample{}, map[int64]float64{}}
 	}
-	if old, ok := g[k][metric]; !ok || s.time.After(old.time) {
-		g[k][metric] = s
+	if metric == telemetry.QualityCode {
+		g[k].flags[s.time.UnixMilli()] = s.value
+	}
+	if old, ok := g[k].values[metric]; !ok || s.time.After(old.time) {
+		g[k].values[metric] = s
 	}
 }
 
-// newestOf is the time of a group's newest sample; zero if it has none.
-func newestOf(group map[telemetry.Metric]sample) (t time.Time) {
-	for _, s := range group {
+// has reports whether a metric was found.
+func (g *group) has(metric telemetry.Metric) bool {
+	if g == nil {
+		return false
+	}
+	_, ok := g.values[metric]
+	return ok
+}
+
+// newest is the time of the newest sample; zero if there is none.
+func (g *group) newest() (t time.Time) {
+	if g == nil {
+		return t
+	}
+	for _, s := range g.values {
 		if s.time.After(t) {
 			t = s.time
 		}
@@ -51,29 +73,48 @@ func newestOf(group map[telemetry.Metric]sample) (t time.Time) {
 
 // newest is each group's newest values, those of about the same time.
 func (g grouping) newest() (out []Reading) {
-	for k, values := range g {
-		r := Reading{Site: k.site, Device: k.device, Kind: k.kind, Time: newestOf(values), Values: map[telemetry.Metric]float64{}}
-		for m, s := range values {
-			if r.Time.Sub(s.time) <= together {
-				r.Values[m] = s.value
-			}
-		}
-		out = append(out, r)
+	for k, one := range g {
+		out = append(out, one.reading(k))
 	}
 	return newer(out, nil)
 }
 
+// reading is the newest values. Its quality is the worst that was said of one of
+// them, at its own moment: a flag that came with other values, before or after,
+// says nothing of these.
+func (g *group) reading(k groupKey) Reading {
+	r := Reading{Site: k.site, Device: k.device, Kind: k.kind, Time: g.newest(), Values: map[telemetry.Metric]float64{}}
+	worst, said := g.flags[r.Time.UnixMilli()], false
+	for m, s := range g.values {
+		switch {
+		case r.Time.Sub(s.time) > together:
+		case m == telemetry.QualityCode:
+			said = true
+		default:
+			r.Values[m] = s.value
+			worst = max(worst, g.flags[s.time.UnixMilli()])
+		}
+	}
+	if said || worst > 0 {
+		r.Values[telemetry.QualityCode] = worst
+	}
+	return r
+}
+
 // first is the first reading of all, with the values of exactly that moment.
 func (g grouping) first() (r Reading, ok bool) {
-	for k, values := range g {
-		for _, s := range values {
+	for k, one := range g {
+		for _, s := range one.values {
 			if !ok || s.time.Before(r.Time) {
 				r, ok = Reading{Site: k.site, Device: k.device, Kind: k.kind, Time: s.time}, true
 			}
 		}
 	}
 	r.Values = map[telemetry.Metric]float64{}
-	for m, s := range g[groupKey{r.Site, r.Device, r.Kind}] {
+	if !ok {
+		return r, false
+	}
+	for m, s := range g[groupKey{r.Site, r.Device, r.Kind}].values {
 		if s.time.Equal(r.Time) {
 			r.Values[m] = s.value
 		}

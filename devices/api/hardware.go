@@ -241,7 +241,13 @@ func (a *API) install(ctx context.Context, in *installing) (*tagged[Installation
 	b := in.Body
 	i := devices.Installation{Device: in.ID, Site: b.Site, From: orZero(b.From), To: orZero(b.To), Redundant: b.Redundant,
 		Cadence: duration(b.CadenceSeconds)}
+	move := b.Move
 	err := a.onDevice(ctx, in.DeviceSeen, b.Why, func(b *devices.Batch) (err error) {
+		if move {
+			if _, err := b.Remove(ctx, in.ID, i.From); err != nil {
+				return err
+			}
+		}
 		i, err = b.Install(ctx, i)
 		return err
 	})

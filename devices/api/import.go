@@ -57,8 +57,9 @@ func (a *API) importFile(ctx context.Context, q *importQuery) (*out[ImportResult
 	}
 	res := ImportResult{DryRun: q.DryRun, Rows: len(s.rows), Format: s.format, Encoding: s.encoding, Columns: p.layout.columns, Results: []RowResult{}}
 	i := importer{reader: p, catalogue: a.Registry.Catalogue, request: q.request(), all: q.Results == "all", result: &res}
-	// One act, for which all other changes wait; the rows of a partial import need
-	// not be one, so others come in between.
+	// One act, for which all other changes wait, and with them writing down who was
+	// let in or heard meanwhile; admission and reading go on. The rows of a partial
+	// import need not be one act, so others come in between.
 	size := len(s.rows)
 	if q.Partial && !q.DryRun {
 		size = importChunk

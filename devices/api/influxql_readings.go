@@ -64,13 +64,13 @@ func (q *InfluxQL) Latest(ctx context.Context, site telemetry.Site) ([]Reading, 
 		return nil, err
 	}
 	var statements []string
-	for k, values := range groups {
+	for k, one := range groups {
 		names, err1 := quoted('"', string(k.kind))
 		device, err2 := quoted('\'', string(k.device))
 		if err := errors.Join(err1, err2); err != nil {
 			return nil, err
 		}
-		newest := newestOf(values)
+		newest := one.newest()
 		statements = append(statements, fmt.Sprintf(`SELECT * FROM %s WHERE "site" = %s AND "device" = %s AND time >= %s AND time <= %s GROUP BY *`,
 			names[0], tags[0], device[0], influxTime(newest.Add(-together)), influxTime(newest)))
 	}
@@ -156,6 +156,30 @@ func (q *InfluxQL) Series(ctx context.Context, s SeriesQuery) ([]DeviceSeries, e
 	}
 	slices.SortFunc(out, func(a, b DeviceSeries) int { return cmp.Compare(a.Device, b.Device) })
 	return out, nil
+}
+
+// Samples implements [Readings].
+func (q *InfluxQL) Samples(ctx context.Context, s SeriesQuery) ([]DeviceSamples, error) {
+	names, err1 := quoted('"', string(s.Metric), string(telemetry.QualityCode), string(s.Kind))
+	tags, err2 := quoted('\'', string(s.Site))
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, err
+	}
+	found, err := q.ask(ctx, fmt.Sprintf(`SELECT %s, %s FROM %s WHERE "site" = %s AND time > %s AND time <= %s GROUP BY "device"`,
+		names[0], names[1], names[2], tags[0], influxTime(s.From), influxTime(s.To)))
+	if err != nil {
+		return nil, err
+	}
+	in := sampling{}
+	for _, table := range found[0].Series {
+		d := telemetry.Device(table.Tags["device"])
+		if err := table.samples(func(at time.Time, column string, v float64) {
+			in.add(d, s, telemetry.Metric(column), sample{at, v})
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return in.sorted(), nil
 }
 
 // influxTime is a moment in a statement.

@@ -133,6 +133,9 @@ func (s *slot) reading() Reading {
 		case s.time.Sub(v.time) > together:
 		case v.Spec.Name == telemetry.QualityCode:
 			said = true
+			if v.time.Equal(s.time) {
+				worst = max(worst, v.Number)
+			}
 		default:
 			r.Values[v.Spec.Name] = v.Number
 			worst = max(worst, v.quality)

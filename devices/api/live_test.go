@@ -238,6 +238,10 @@ func TestCheck(t *testing.T) {
 		return api.Reading{Site: "s", Device: "d", Kind: telemetry.Noise, Time: now.Add(-ago), Values: map[telemetry.Metric]float64{telemetry.LAeq: 60}}
 	}
 	old, fresh, before := heard(2*time.Hour), heard(time.Second), heard(5*time.Hour)
+	flagged := func(r api.Reading, quality float64) api.Reading {
+		r.Values = map[telemetry.Metric]float64{telemetry.LAeq: 140, telemetry.QualityCode: quality}
+		return r
+	}
 	bad := api.Waiting{Reason: telemetry.OutOfRange, Count: 4, Received: now.Add(-time.Minute), Topic: "kh/nha-trang/noise/d", Payload: []byte(`{"laeq":999}`)}
 	for name, tt := range map[string]struct {
 		device   string
@@ -258,6 +262,9 @@ func TestCheck(t *testing.T) {
 		"late":                      {latest: []api.Reading{old}, want: api.LateReading},
 		"late, then quarantined":    {latest: []api.Reading{old}, waiting: quarantine{bad}, want: api.Quarantined, reason: "out_of_range"},
 		"receiving":                 {latest: []api.Reading{fresh}, want: api.Receiving, first: true},
+		"the instrument's error":    {latest: []api.Reading{flagged(fresh, 2)}, want: api.FaultyValue},
+		"calibrating":               {latest: []api.Reading{flagged(fresh, 1)}, want: api.Receiving, first: true},
+		"an error long ago":         {latest: []api.Reading{flagged(old, 2)}, want: api.LateReading},
 		"receiving beside old":      {latest: []api.Reading{fresh}, waiting: quarantine{bad}, want: api.Receiving, first: true},
 		"another device's":          {latest: []api.Reading{{Site: "s", Device: "x", Kind: telemetry.Noise, Time: now}}, want: api.NeverHeard},
 		"before it stood there":     {latest: []api.Reading{before}, want: api.NeverHeard},

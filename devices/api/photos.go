@@ -119,6 +119,9 @@ func (a *API) photo(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, a.fail(ctx, err)
 	}
+	if p.Digest == "" { // no picture that could be written anew, without what else is in it
+		return nil, a.fail(ctx, devices.Missing(devices.EntityPhoto, fmt.Sprint(p.ID)))
+	}
 	const forever = "private, max-age=31536000, immutable"
 	for tag := range strings.SplitSeq(in.IfNoneMatch, ",") {
 		if tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/"); tag == p.ETag() || tag == "*" {

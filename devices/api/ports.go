@@ -42,8 +42,25 @@ type Readings interface {
 	// First gives a device's first reading at a site with an event time from a
 	// moment on; false if there is none.
 	First(ctx context.Context, device telemetry.Device, site telemetry.Site, from time.Time) (Reading, bool, error)
-	// Series gives a metric of a site, thinned to steps.
+	// Series gives a metric of a site, thinned to steps, of all readings: also of
+	// those that the instrument did not take for good. [Chart] leaves them out.
 	Series(ctx context.Context, q SeriesQuery) ([]DeviceSeries, error)
+	// Samples gives all readings of a metric of a site from From excluded to To
+	// included, by device and in order of time.
+	Samples(ctx context.Context, q SeriesQuery) ([]DeviceSamples, error)
+}
+
+// DeviceSamples is each single value that a device measured.
+type DeviceSamples struct {
+	Device  telemetry.Device
+	Samples []Sample
+}
+
+// Sample is a value and what the instrument said of it.
+type Sample struct {
+	Time    time.Time
+	Value   float64
+	Quality telemetry.Quality
 }
 
 // SeriesQuery asks for a metric of a site. Each step (from From excluded to To

@@ -149,15 +149,23 @@ func (p *Prometheus) Latest(ctx context.Context, site telemetry.Site) ([]Reading
 	return groups.newest(), nil
 }
 
-// newest adds each series' newest sample in a window to the groups.
+// newest adds each series' newest sample in a window to the groups, and of quality
+// all.
 func (p *Prometheus) newest(ctx context.Context, groups grouping, selector string, site telemetry.Site, window time.Duration, now time.Time) error {
 	found, err := p.samples(ctx, selector, window, now)
 	if err != nil {
 		return err
 	}
 	for _, s := range found {
-		if kind, metric, ok := p.split(s.Metric["__name__"]); ok && len(s.Values) > 0 {
-			groups.add(site, telemetry.Device(s.Metric["device"]), kind, metric, s.Values[len(s.Values)-1].sample)
+		kind, metric, ok := p.split(s.Metric["__name__"])
+		if !ok || len(s.Values) == 0 {
+			continue
+		}
+		if metric != telemetry.QualityCode {
+			s.Values = s.Values[len(s.Values)-1:]
+		}
+		for _, v := range s.Values {
+			groups.add(site, telemetry.Device(s.Metric["device"]), kind, metric, v.sample)
 		}
 	}
 	return nil
@@ -171,7 +179,7 @@ func (p *Prometheus) missing(ctx context.Context, groups grouping, selector stri
 	if err := p.post(ctx, "series", url.Values{"match[]": {selector}, "start": {stampOf(now.Add(-window))}, "end": {stampOf(now)}}, &found); err != nil {
 		return nil, err
 	}
-	out := map[telemetry.Device][]string{}
+	out, flags := map[telemetry.Device][]string{}, map[telemetry.Device][]string{}
 	for _, labels := range found {
 		name, device := labels["__name__"], telemetry.Device(labels["device"])
 		kind, metric, ok := p.split(name)
@@ -179,9 +187,16 @@ func (p *Prometheus) missing(ctx context.Context, groups grouping, selector stri
 			continue
 		}
 		group := groups[groupKey{site, device, kind}]
-		if _, have := group[metric]; !have && !now.Add(-searched).Before(newestOf(group).Add(-together)) {
+		switch {
+		case now.Add(-searched).Before(group.newest().Add(-together)):
+		case metric == telemetry.QualityCode: // what was said earlier is known of other values only
+			flags[device] = append(flags[device], name)
+		case !group.has(metric):
 			out[device] = append(out[device], name)
 		}
+	}
+	for device := range out {
+		out[device] = append(out[device], flags[device]...)
 	}
 	return out, nil
 }
@@ -283,6 +298,24 @@ func (p *Prometheus) Series(ctx context.Context, q SeriesQuery) ([]DeviceSeries,
 	}
 	slices.SortFunc(out, func(a, b DeviceSeries) int { return strings.Compare(string(a.Device), string(b.Device)) })
 	return out, nil
+}
+
+// Samples implements [Readings].
+func (p *Prometheus) Samples(ctx context.Context, q SeriesQuery) ([]DeviceSamples, error) {
+	selector := fmt.Sprintf(`{site=%q,__name__=~"%s_(%s|%s)"}`, q.Site, q.Kind, q.Metric, telemetry.QualityCode)
+	found, err := p.samples(ctx, selector, q.To.Sub(q.From), q.To)
+	if err != nil {
+		return nil, err
+	}
+	in := sampling{}
+	for _, s := range found {
+		if _, metric, ok := p.split(s.Metric["__name__"]); ok {
+			for _, v := range s.Values {
+				in.add(telemetry.Device(s.Metric["device"]), q, metric, v.sample)
+			}
+		}
+	}
+	return in.sorted(), nil
 }
 
 // settled is how old a moment must be for VictoriaMetrics to answer for it as it

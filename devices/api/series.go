@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/haidang-iot/haidang/devices"
@@ -74,7 +73,7 @@ func (a *API) series(ctx context.Context, in *seriesQuery) (*out[Series], error)
 	if err != nil {
 		return nil, err
 	}
-	found, err := a.flaggedSeries(ctx, q)
+	found, err := Chart(ctx, a.Readings, q)
 	if err != nil {
 		a.Logger.Warn("cannot read series", "site", in.ID, "error", err)
 		return nil, storeAway()
@@ -83,41 +82,6 @@ func (a *API) series(ctx context.Context, in *seriesQuery) (*out[Series], error)
 		found = []DeviceSeries{}
 	}
 	return &out[Series]{Series{Site: in.ID, Kind: k.Kind, Metric: m.Name, Unit: m.Unit, From: q.From, To: q.To, StepSeconds: seconds(q.Step), Series: found}}, nil
-}
-
-// flaggedSeries is a series whose points say where the instrument itself did not
-// take its readings for good.
-func (a *API) flaggedSeries(ctx context.Context, q SeriesQuery) ([]DeviceSeries, error) {
-	found, err := a.Readings.Series(ctx, q)
-	if err != nil || len(found) == 0 || q.Metric == telemetry.QualityCode {
-		return found, err
-	}
-	q.Metric = telemetry.QualityCode
-	flags, err := a.Readings.Series(ctx, q)
-	if err != nil {
-		return nil, fmt.Errorf("read quality: %w", err)
-	}
-	type step struct {
-		device telemetry.Device
-		at     int64
-	}
-	worst := map[step]float64{}
-	for _, s := range flags {
-		for _, p := range s.Points {
-			worst[step{s.Device, p.Time.UnixMilli()}] = p.Max
-		}
-	}
-	for _, s := range found {
-		for i := range s.Points {
-			switch v := worst[step{s.Device, s.Points[i].Time.UnixMilli()}]; {
-			case v >= float64(telemetry.InstrumentError):
-				s.Points[i].Quality = "error"
-			case v >= float64(telemetry.Calibrating):
-				s.Points[i].Quality = "calibrating"
-			}
-		}
-	}
-	return found, nil
 }
 
 // span is the time that is asked for, in steps that people use. Its borders lie

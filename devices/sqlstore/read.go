@@ -103,7 +103,9 @@ func (t *transaction) Sites(ctx context.Context, f devices.SiteFilter) ([]device
 
 // siteScope is the tables that a filter looks at, and the sites' ids in them. The
 // sites of a kind are those of its devices: going through these is a third of the
-// work of looking for them at each site.
+// work of looking for them at each site. The id is an expression, for SQLite would
+// go by the index of the bare column to get them in order, and with that to and
+// fro in the table: ten times the work of reading it from end to end.
 func siteScope(f devices.SiteFilter, c *conditions) (from, id string) {
 	from, id = "site s", "s.id"
 	c.equal("s.state", string(f.State))
@@ -113,10 +115,10 @@ func siteScope(f devices.SiteFilter, c *conditions) (from, id string) {
 	c.find("s.search", f.Query)
 	place := "s."
 	if f.Kind != "" {
-		if from, id, place = "placed p", "DISTINCT p.site", "p."; len(c.terms) > 0 {
+		if from, id, place = "placed p", "DISTINCT p.site || ''", "p."; len(c.terms) > 0 {
 			from += " JOIN site s ON s.id = p.site"
 		}
-		c.add("p.site <> ''")
+		c.add("p.installation <> 0")
 		c.add("p.kinds LIKE ? ESCAPE '!'", "% "+escape(string(f.Kind))+" %")
 	}
 	c.equal(place+"locality", string(f.Locality))

@@ -43,7 +43,11 @@ func Open(ctx context.Context, place string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open registry %s: %w", Name(place), err)
 	}
-	if err := s.migrate(ctx, 0); err != nil {
+	err = s.migrate(ctx, 0)
+	if err == nil {
+		err = s.mendPhotos(ctx)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("open registry %s: %w", Name(place), errors.Join(err, s.Close()))
 	}
 	return s, nil

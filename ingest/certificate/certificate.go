@@ -44,17 +44,12 @@ type Certificate struct {
 
 	mu      sync.Mutex
 	current *tls.Certificate
-	stamp   stamp // of the files that are in use, or were tried last
+	seen    content // in use, or tried last
 	checked time.Time
 }
 
-// stamp tells whether files have changed.
-type stamp struct{ cert, key fileStamp }
-
-type fileStamp struct {
-	modified time.Time
-	size     int64
-}
+// content is what is in the two files.
+type content struct{ cert, key string }
 
 // Load reads the files. A certificate that clients would refuse, because it has
 // expired, is an error. A nil log is silent, a nil now the clock.
@@ -72,16 +67,15 @@ func Load(f Files, log *slog.Logger, now func() time.Time) (*Certificate, error)
 		now = time.Now
 	}
 	c := &Certificate{files: f, now: now, log: log}
-	s, err := c.stat()
-	if err != nil {
+	var err error
+	if c.seen, err = c.read(); err != nil {
 		return nil, err
 	}
-	loaded, err := c.read()
-	if err != nil {
+	if c.current, err = c.parse(c.seen); err != nil {
 		return nil, err
 	}
-	c.current, c.stamp, c.checked = loaded, s, c.now()
-	c.warn(loaded)
+	c.checked = c.now()
+	c.warn(c.current)
 	return c, nil
 }
 
@@ -119,20 +113,20 @@ func (c *Certificate) get() *tls.Certificate {
 		return c.current
 	}
 	c.checked = now
-	s, err := c.stat()
-	if err == nil && s == c.stamp {
+	files, err := c.read()
+	if err == nil && files == c.seen {
 		return c.current
 	}
 	if err != nil {
 		// Said once: until it changes again.
-		if c.stamp != (stamp{}) {
+		if c.seen != (content{}) {
 			c.log.Warn("keeping the TLS certificate in use", "error", err)
 		}
-		c.stamp = stamp{}
+		c.seen = content{}
 		return c.current
 	}
-	c.stamp = s
-	loaded, err := c.read()
+	c.seen = files
+	loaded, err := c.parse(files)
 	if err != nil {
 		c.log.Warn("keeping the TLS certificate in use", "error", err)
 		return c.current
@@ -141,26 +135,6 @@ func (c *Certificate) get() *tls.Certificate {
 	c.log.Info("TLS certificate replaced", "file", c.files.Cert, "valid_until", loaded.Leaf.NotAfter)
 	c.warn(loaded)
 	return c.current
-}
-
-func (c *Certificate) stat() (stamp, error) {
-	cert, err := statFile(c.files.Cert)
-	if err != nil {
-		return stamp{}, c.unreadable(c.files.CertFlag, c.files.Cert, err)
-	}
-	key, err := statFile(c.files.Key)
-	if err != nil {
-		return stamp{}, c.unreadable(c.files.KeyFlag, c.files.Key, err)
-	}
-	return stamp{cert, key}, nil
-}
-
-func statFile(name string) (fileStamp, error) {
-	info, err := os.Stat(name)
-	if err != nil {
-		return fileStamp{}, err
-	}
-	return fileStamp{info.ModTime(), info.Size()}, nil
 }
 
 // unreadable says which file of which flag, once.
@@ -172,16 +146,22 @@ func (c *Certificate) unreadable(flag, file string, err error) error {
 	return fmt.Errorf("%s %s cannot be read: %w: give the path of a PEM file that this user may read", flag, file, err)
 }
 
-func (c *Certificate) read() (*tls.Certificate, error) {
+// read reads both files. They are small, and their times tell less than what is in
+// them: two writes within a tick of the file system's clock look like one.
+func (c *Certificate) read() (content, error) {
 	cert, err := os.ReadFile(c.files.Cert)
 	if err != nil {
-		return nil, c.unreadable(c.files.CertFlag, c.files.Cert, err)
+		return content{}, c.unreadable(c.files.CertFlag, c.files.Cert, err)
 	}
 	key, err := os.ReadFile(c.files.Key)
 	if err != nil {
-		return nil, c.unreadable(c.files.KeyFlag, c.files.Key, err)
+		return content{}, c.unreadable(c.files.KeyFlag, c.files.Key, err)
 	}
-	pair, err := tls.X509KeyPair(cert, key)
+	return content{string(cert), string(key)}, nil
+}
+
+func (c *Certificate) parse(f content) (*tls.Certificate, error) {
+	pair, err := tls.X509KeyPair([]byte(f.cert), []byte(f.key))
 	if err != nil {
 		return nil, fmt.Errorf("%s %s and %s %s cannot be used together: %w: give a certificate chain in PEM, the server's first, and the key it was made for",
 			c.files.CertFlag, c.files.Cert, c.files.KeyFlag, c.files.Key, err)

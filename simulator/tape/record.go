@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
@@ -69,7 +70,8 @@ type Recorded struct {
 	Bytes    int64  `json:"bytes"`
 	// Last is when the newest was received.
 	Last time.Time `json:"last,omitzero"`
-	// Connected says whether the broker is there.
+	// Connected says that the broker is there and has granted the topics: from now
+	// on nothing is missed.
 	Connected bool `json:"connected"`
 }
 
@@ -86,6 +88,7 @@ func (r *Recorder) Run(ctx context.Context) error {
 	ended, end := context.WithCancel(ctx)
 	defer end()
 	var handlers sync.WaitGroup
+	var subscribed atomic.Bool
 	o := r.Broker.options("record").SetCleanSession(false).SetAutoAckDisabled(true).SetOrderMatters(true).SetResumeSubs(false).
 		SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) {
 			handlers.Add(1)
@@ -96,12 +99,15 @@ func (r *Recorder) Run(ctx context.Context) error {
 			}
 		}).
 		SetConnectionLostHandler(func(_ mqtt.Client, err error) {
+			subscribed.Store(false)
 			r.Logger.Warn("the broker is gone; trying again, and it keeps what comes meanwhile", "error", err)
 		})
 	o.SetOnConnectHandler(func(c mqtt.Client) {
 		// In its own goroutine, as paho wants: here it would wait for itself.
 		go func() {
-			if err := r.subscribe(c); err != nil && ended.Err() == nil {
+			err := r.subscribe(c)
+			subscribed.Store(err == nil && c.IsConnectionOpen())
+			if err != nil && ended.Err() == nil {
 				select {
 				case refused <- err:
 				default:
@@ -113,7 +119,7 @@ func (r *Recorder) Run(ctx context.Context) error {
 	if err := await(ctx, client.Connect()); err != nil {
 		return fmt.Errorf("connect to broker %s: %w", redacted(r.Broker.URL), err)
 	}
-	err := r.write(ended, client, in, refused)
+	err := r.write(ended, &subscribed, in, refused)
 	end()
 	handlers.Wait()
 	client.Disconnect(250)
@@ -149,7 +155,7 @@ func (r *Recorder) subscribe(c mqtt.Client) error {
 }
 
 // write brings what comes to the tape.
-func (r *Recorder) write(ctx context.Context, client mqtt.Client, in <-chan received, refused <-chan error) error {
+func (r *Recorder) write(ctx context.Context, subscribed *atomic.Bool, in <-chan received, refused <-chan error) error {
 	flush := time.NewTicker(flushEvery)
 	defer flush.Stop()
 	var done Recorded
@@ -163,7 +169,7 @@ func (r *Recorder) write(ctx context.Context, client mqtt.Client, in <-chan rece
 		}
 		done.Messages += uint64(len(acks))
 		acks = acks[:0]
-		done.Bytes, done.Connected = r.Out.Written(), client.IsConnectionOpen()
+		done.Bytes, done.Connected = r.Out.Written(), subscribed.Load()
 		if r.Progress != nil {
 			r.Progress(done)
 		}

@@ -81,7 +81,7 @@ async function api(state, req, url, raw, res) {
     state.user = name
     return json(res, 200, session(name))
   }
-  if (route === 'GET /session') return json(res, 200, session(state.user))
+  if (route === 'GET /session') return json(res, 200, { ...session(state.user), oidc: !!state.oidc })
   if (!state.user) throw new Refusal(401, 'unauthorized', [])
   if (route === 'DELETE /session' || route === 'DELETE /sessions') { state.user = ''; return json(res, 204) }
   if (req.method !== 'GET') {
@@ -129,7 +129,8 @@ function answer(city, req, user, route, root, id, act, q, text, raw) {
     case 'export': return exported(city, q)
     case 'labels': return labels(city, user, JSON.parse(text))
     case 'installations': return installation(city, req, user, id, act, route.split('/')[4], q, raw)
-    case 'heard': return { heard: city.heard, total: city.heard.length }
+    case 'heard': if (id) return city.heard.find((h) => h.device === id)
+      return { heard: city.heard, total: city.heard.length }
     case 'quarantine': return route.endsWith('/redrive') ? redrive(city, JSON.parse(text)) : quarantine(city, q)
     case 'registrations': return register(city, user, JSON.parse(text))
     case 'import': return importRows(city, text, q)
@@ -226,7 +227,7 @@ function register(city, user, r) {
   const taken = !r.redundant && city.at(r.site.id).find((d) => d.kinds.some((k) => r.device.kinds.includes(k)))
   if (taken) refuse(409, 'conflict', '', 'kind_taken', `Điểm ${r.site.id} đã có thiết bị ${taken.id}. Hãy thay thiết bị đó, hoặc khai báo là thiết bị dự phòng.`, `Site ${r.site.id} already has device ${taken.id}. Swap it, or declare this one redundant.`)
   const skew = (Date.parse(r.sent_at) - Date.now()) / 1000
-  const installation = city.add(r.device, r.site.id, Date.parse(r.from) - (Math.abs(skew) > 60 ? skew * 1000 : 0), user)
+  const installation = city.add(r.device, r.site.id, (Date.parse(r.from) || Date.now()) - (Math.abs(skew) > 60 ? skew * 1000 : 0), user)
   const out = { request_id: r.request_id, device: city.device(city.devices.get(r.device.id)), site: city.site(city.sites.get(r.site.id)), installation, clock_skew_seconds: Math.abs(skew) > 60 ? skew : undefined }
   city.requests.set(r.request_id, { digest, answer: out })
   return out
@@ -251,17 +252,26 @@ function redrive(city, f) {
   return { tried: hit.length, stored: stored.length, duplicate: 0, partial: 0, waiting: hit.length - stored.length, next: hit.length === 10 ? hit[9].id : 0 }
 }
 
+// A few of the names by which the server knows a column, and what a row of a
+// device at a new site must have.
+const columnNames = { 'mã thiết bị': 'device_id', 'loại đo': 'kinds', 'điểm đo': 'site_name', 'tên điểm đo': 'site_name', 'địa phương': 'locality', 'mã phường': 'ward', 'phường, xã': 'ward', 'vĩ độ': 'lat', 'kinh độ': 'lon' }
+const needed = ['kinds', 'locality', 'ward', 'lat']
+
 function importRows(city, text, q) {
   const lines = text.replace(/^\uFEFF/, '').split(/\r?\n/).filter(Boolean)
-  const columns = lines[0].split(/[;,]/).map((header, i) => ({ header, field: ['device', 'kinds', 'site', 'lat', 'lon'][i] }))
+  const columns = lines[0].split(';').map((header) => ({ header, field: columnNames[header.trim().toLowerCase()] }))
+  if (!columns.some((c) => c.field)) refuse(422, 'invalid', 'file', 'no_header', 'Không nhận ra cột nào; dòng đầu phải là tên cột.', 'No column is recognised; the first line must name the columns.')
+  const header = (field) => columns.find((c) => c.field === field)?.header ?? field
   const results = lines.slice(1).map((line, i) => {
     const cells = line.split(';')
-    const bad = !/^[\w.:-]+$/.test(cells[0] ?? '')
-    const swapped = Number((cells[3] ?? '0').replace(',', '.')) > 90 && q.fix_swapped !== 'true'
+    const get = (field) => cells[columns.findIndex((c) => c.field === field)] ?? ''
+    const [id, lat, lon] = [get('device_id'), Number(get('lat').replace(',', '.')), Number(get('lon').replace(',', '.'))]
     const errors = []
-    if (bad) errors.push({ column: columns[0].header, code: 'bad_id', vi: 'Mã chỉ gồm chữ a–z, A–Z, số và - _ . : (tối đa 64 ký tự).', en: 'The id cannot be used.' })
-    if (swapped) errors.push({ column: columns[3].header, code: 'swapped_coordinates', vi: 'Vĩ độ và kinh độ có vẻ bị đảo.', en: 'Latitude and longitude seem to be swapped.', suggestion: `${cells[4]}; ${cells[3]}` })
-    return { row: i + 2, status: errors.length ? 'failed' : 'ok', device: cells[0], site: cells[2], errors: errors.length ? errors : undefined }
+    const fault = (field, code, vi, en, suggestion) => errors.push({ column: header(field), code, vi, en, suggestion })
+    if (!/^[\w.:-]+$/.test(id)) fault('device_id', 'bad_id', 'Mã chỉ gồm chữ a–z, A–Z, số và - _ . : (tối đa 64 ký tự).', 'The id cannot be used.')
+    for (const f of needed) if (!get(f)) fault(f, 'required', 'Cần điền mục này.', 'This is needed.')
+    if (lat > 90 && q.fix_swapped !== 'true') fault('lat', 'swapped_coordinates', `Vĩ độ và kinh độ có vẻ bị đảo: có phải là ${lon}, ${lat}?`, `Latitude and longitude seem to be swapped: is it ${lon}, ${lat}?`, `${lon}, ${lat}`)
+    return { row: i + 2, status: errors.length ? 'failed' : 'ok', device: id, site: get('site_name'), errors: errors.length ? errors : undefined }
   })
   const failed = results.filter((r) => r.status === 'failed')
   const commit = q.dry_run !== 'true' && (!failed.length || q.partial === 'true')

@@ -25,6 +25,7 @@ vi.setConfig({ testTimeout: 4 * PATIENCE, hookTimeout: 4 * PATIENCE })
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const photo = readFileSync(new URL('../public/icon-192.png', import.meta.url))
+const another = readFileSync(new URL('../public/apple-touch-icon.png', import.meta.url))
 const HERE = { lat: 12.2588, lon: 109.1985, accuracy: 6 } // what the phone says, see browser.mjs
 
 let city: any
@@ -158,7 +159,7 @@ describe('the field team', () => {
     expect(photos).toHaveLength(1)
 
     await p.getByRole('button', { name: 'Kiểm tra dữ liệu' }).click()
-    await p.getByText('Chưa nghe thấy thiết bị').waitFor()
+    await p.getByText('Chưa nhận được tín hiệu').waitFor()
     await expect(city.publish(air('aq-0042'), { pm25: 12.4 }, { ...login, secret: 'wrong' })).rejects.toThrow()
     await p.getByText('Sai mật khẩu thiết bị').waitFor()
     await city.publish(air('aq-0042'), '{"pm25":99999}', login)
@@ -167,6 +168,27 @@ describe('the field team', () => {
     await city.publish(air('aq-0042'), { pm25: 12.4 }, login)
     await p.getByText('Đã nhận dữ liệu').waitFor()
     await p.getByText('12,4 µg/m³').waitFor()
+
+    // The photo of the registration is on the site's page; one more is added
+    // there later, and an operator deletes it.
+    people.operator = await city.person('operator')
+    const there = await visit('desktop', '/sites/cau-tran-phu-phia-nam')
+    const pictures = there.getByRole('button', { name: /^Ảnh aq-0042/ })
+    await expect.poll(() => pictures.count(), { timeout: PATIENCE }).toBe(1)
+    await expect.poll(() => pictures.locator('img').first().evaluate((i: HTMLImageElement) => i.naturalWidth), { timeout: PATIENCE }).toBeGreaterThan(0)
+    await there.locator('section[aria-labelledby=installations] input[type=file]').setInputFiles({ name: 'b.png', mimeType: 'image/png', buffer: another })
+    await expect.poll(() => pictures.count(), { timeout: PATIENCE }).toBe(2)
+    expect((await city.call('GET', `/installations/${installation.id}/photos`)).photos).toHaveLength(2)
+    await pictures.last().click()
+    await there.getByRole('dialog').getByRole('button', { name: 'Xóa ảnh' }).click()
+    await there.getByRole('dialog').getByLabel(/Lý do/).fill('chụp nhầm')
+    await there.getByRole('dialog').getByRole('button', { name: 'Xóa ảnh' }).click()
+    await expect.poll(() => pictures.count(), { timeout: PATIENCE }).toBe(1)
+    expect((await city.call('GET', `/installations/${installation.id}/photos`)).photos).toHaveLength(1)
+    // One act, one line: the registration is not told three times.
+    const journal = there.locator('section[aria-labelledby=journal]')
+    await journal.getByText('chụp nhầm').waitFor()
+    expect(await journal.getByText('Lắp đặt').count()).toBe(1)
   })
 
   it('sends once from two tabs, to a site near by', async () => {
@@ -444,7 +466,7 @@ describe('the operations centre', () => {
     await p.getByText('Đã nhận dữ liệu').waitFor()
     await eventually('all that waited is stored', async () => (await city.stored('air_quality_pm25', 'cho-dam-cong-bac')).map((r: any) => r.value).join() === '3,2,1')
     await p.goto(`${city.url}/heard`)
-    await p.getByText('Không nghe thấy thiết bị lạ nào.').waitFor()
+    await p.getByText('Không có thiết bị lạ nào.').waitFor()
   })
 
   it('re-drives what has become right meanwhile, and leaves what has not', async () => {
@@ -489,7 +511,7 @@ describe('the operations centre', () => {
     await fits()
     await p.goto(`${city.url}/quarantine`)
     await p.getByText(`${air('aq-5')}/<script>window.pwned=1</script>`, { exact: true }).waitFor()
-    await p.getByText(`no metric`).first().waitFor()
+    await p.getByText('Loại đo này không có đại lượng tên như vậy.').first().waitFor()
     await fits()
     expect(await p.evaluate(() => 'pwned' in window)).toBe(false)
   })
@@ -500,6 +522,7 @@ describe('the operations centre', () => {
     await p.locator('input[type=file]').setInputFiles({ name: 'thiet-bi.csv', mimeType: 'text/csv', buffer: Buffer.from(csv) })
     await p.getByText('2 trong 3 dòng có lỗi. Chưa ghi gì.').waitFor()
     expect(await p.getByRole('row', { name: /3 Mã thiết bị/ }).count()).toBe(1)
+    await p.getByText('có phải là 12,2725; 109,206?').waitFor()
     await expect(city.call('GET', '/devices/aq-0100')).rejects.toThrow('404')
     await p.getByRole('button', { name: 'Đảo lại tọa độ của 1 dòng' }).click()
     await p.getByText('1 trong 3 dòng có lỗi. Chưa ghi gì.').waitFor()
@@ -521,6 +544,24 @@ describe('the operations centre', () => {
     await p.getByText('Balanced: not one message lost').waitFor()
   })
 
+  it('draws the ledger’s history', async () => {
+    // The ledger is recorded every minute.
+    await eventually('the ledger has a history', async () => {
+      const at = (ago: number) => new Date(Date.now() - ago).toISOString()
+      const { gateways } = await city.call('GET', `/ledger/history?from=${at(3_600_000)}&to=${at(0)}&step=1m`)
+      return gateways.some((g: any) => g.points.some((q: any) => q.received > 0))
+    })
+    const p = await visit('desktop', '/ledger', { as: 'viewer' })
+    const course = p.locator('section[aria-labelledby=course]')
+    await course.getByRole('button', { name: '1 giờ' }).click()
+    await course.locator('.uplot canvas').waitFor()
+    await course.getByText('Suốt khoảng này không thiếu bản tin nào.').waitFor()
+    await course.getByLabel('Cổng').selectOption('nha-trang')
+    await course.locator('.uplot canvas').waitFor()
+    const received = await course.locator('dl div').first().locator('dd').textContent()
+    expect(Number(received!.replace(/\D/g, ''))).toBeGreaterThan(0)
+  })
+
   it('hides from a viewer what only others may do, and the server refuses it', async () => {
     const p = await visit('desktop', '/sites/ga', { as: 'viewer' })
     await p.getByRole('heading', { name: 'Thiết bị tại điểm' }).waitFor()
@@ -531,10 +572,10 @@ describe('the operations centre', () => {
 
   it('has no serious finding of axe and nothing too wide', async () => {
     const p = await visit('phone', '/', { as: 'admin' })
-    for (const path of ['/', '/sites/ga', '/register', '/silence', '/heard', '/quarantine', '/ledger', '/import']) {
+    for (const path of ['/', '/sites/ga', '/register', '/silence', '/heard', '/quarantine', '/ledger', '/import', '/labels', '/export', '/journal', '/journal?of=access', '/people', '/tokens', '/account']) {
       await p.goto(city.url + path)
       await p.locator('h1').first().waitFor()
-      await p.locator('.skeleton').first().waitFor({ state: 'detached' })
+      await p.waitForFunction(() => document.querySelector('h1') && !document.querySelector('.skeleton'))
       // In the page's own world, where its content security policy would refuse a script tag.
       await p.evaluate(axe)
       const found = await p.evaluate(async () => {

@@ -218,7 +218,7 @@ it('shows the journal of changes to all, and that of access to administrators', 
 
   await p.getByRole('link', { name: 'Truy cập' }).click()
   await p.locator('main li').getByText('Từ chối thiết bị kết nối').first().waitFor()
-  await p.getByLabel('Việc').selectOption('topic_refused')
+  await p.getByLabel('Hành động').selectOption('topic_refused')
   await p.getByText('không phải chủ đề của thiết bị').first().waitFor()
   await expect.poll(() => p.getByRole('listitem').filter({ hasText: 'Đăng nhập' }).count()).toBe(0)
   await p.getByRole('link', { name: 'Bỏ lọc' }).click()

@@ -19,7 +19,7 @@ const DAY = 86_400_000
  *  fallen silent, an instrument in error, messages in quarantine, strangers. */
 async function busyCity() {
   const city = await startCity('--login', '--admission', 'registered', '--simulate', '40')
-  await city.administrator()
+  city.admin = await city.administrator()
   const heard = await eventually('forty devices are heard', async () => {
     const { heard } = await city.call('GET', '/heard?limit=100')
     return heard.filter((h) => h.draft.device.kinds?.length).length >= 40 && heard
@@ -65,7 +65,7 @@ async function history(city) {
 
 async function emptyCity() {
   const city = await startCity('--login')
-  await city.administrator()
+  city.admin = await city.administrator()
   return city
 }
 
@@ -123,12 +123,14 @@ const shots = [
   ['heard-empty', '/heard', { city: 'empty', sizes: ['phone'] }],
   ['quarantine', '/quarantine', {}],
   ['quarantine-empty', '/quarantine', { city: 'empty', sizes: ['phone'] }],
-  ['ledger', '/ledger', { act: (p) => p.locator('svg rect').nth(3).waitFor({ state: 'attached' }) }],
+  ['ledger', '/ledger', { act: async (p) => { await p.getByRole('button', { name: '1 giờ' }).click(); await chart(p); await p.locator('svg rect').nth(3).waitFor({ state: 'attached' }) } }],
   ['import', '/import', { sizes: ['phone'] }],
   ['import-errors', '/import', { sizes: ['desktop'], act: async (p) => { await p.locator('input[type=file]').setInputFiles({ name: 'thiet-bi.csv', mimeType: 'text/csv', buffer: Buffer.from(csv) }); await p.getByText('2 trong 3 dòng có lỗi').waitFor() } }],
   ['labels', '/labels', { act: (p) => p.locator('main input[type=checkbox]').nth(1).waitFor() }],
   ['export', '/export', { sizes: ['phone', 'desktop'] }],
   ['journal', '/journal', { sizes: ['phone', 'desktop'] }],
+  ['people', '/people', { as: 'admin', act: (p) => p.getByText('minh').first().waitFor() }],
+  ['journal-access', '/journal?of=access', { as: 'admin', sizes: ['desktop'] }],
   ['tokens', '/tokens', { sizes: ['phone', 'desktop'] }],
   ['account', '/account', { sizes: ['phone'] }],
 ]
@@ -137,7 +139,7 @@ const TALLEST = 1400 // CSS pixels of a page that are shown
 
 async function shoot(browser, city, name, path, size, o) {
   const url = city.url
-  const as = o.as === 'nobody' ? undefined : city.operator.storageState
+  const as = city[o.as ?? 'operator']?.storageState
   const { context, page, faults } = await open(browser, size, url, { ...o, storageState: as, ...(size === 'phone' && { deviceScaleFactor: 1.5 }) })
   try {
     const link = o.invitation ? `#${(await city.call('POST', '/links', { role: 'field' })).link}` : ''
@@ -154,6 +156,7 @@ async function shoot(browser, city, name, path, size, o) {
     // A taller window and not a longer picture, or the phone's bar would lie across it.
     if (whole) await page.setViewportSize({ width, height: Math.max(height, Math.min(tall, TALLEST)) })
     if (whole) await page.waitForTimeout(300)
+    await page.evaluate(() => scrollTo(0, 0))
     const png = await page.screenshot()
     const small = await shrink(page, png, size === 'wall' ? 1920 : 1440)
     writeFileSync(join(out, `${name}-${size}.png`), small)
@@ -165,7 +168,10 @@ async function shoot(browser, city, name, path, size, o) {
 }
 
 const cities = { busy: await busyCity(), empty: await emptyCity() }
-for (const c of Object.values(cities)) c.operator = await c.person('operator', 'minh')
+for (const c of Object.values(cities)) {
+  c.operator = await c.person('operator', 'minh')
+  for (const [role, name] of [['field', 'an.le'], ['viewer', 'phong.dieu.hanh']]) await c.person(role, name)
+}
 const browser = await launch()
 let bytes = 0
 try {

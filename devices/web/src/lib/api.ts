@@ -208,6 +208,8 @@ export interface Change {
   action: string
   who: string
   why?: string
+  /** The registration that it was part of. */
+  request?: string
   site?: string
   device?: string
 }
@@ -316,7 +318,7 @@ export interface Redriven {
   next: number
 }
 
-export type CheckState = 'never_heard' | 'wrong_secret' | 'quarantined' | 'late' | 'receiving'
+export type CheckState = 'never_heard' | 'wrong_secret' | 'quarantined' | 'late' | 'faulty' | 'receiving'
 
 export interface Check {
   device: string
@@ -356,6 +358,8 @@ export interface SeriesPoint {
   min: number
   mean: number
   max: number
+  /** What the instrument said of a reading of this step: no good values. */
+  quality?: 'calibrating' | 'error'
 }
 
 export interface Series {
@@ -517,6 +521,7 @@ export const retireDevice = (d: Device, why: string) =>
   request<Device>(`${v1}/devices/${seg(d.id)}/retire`, body({ why }, d.version))
 
 export const getHeard = (f: { q?: string; cursor?: string } = {}) => request<HeardPage>(query('/heard', f))
+export const getHeardDevice = (id: string) => request<Heard>(`${v1}/heard/${seg(id)}`)
 export const getSilence = (f: { state?: string; locality?: string; cursor?: string; limit?: number } = {}) =>
   request<SilencePage>(query('/silence', f))
 export const getIncidents = () => request<{ at: string; incidents: Incident[] }>(`${v1}/incidents`)

@@ -6,10 +6,15 @@ import { dateTime } from './format'
 export const ranges = { hour: 3600, day: 86_400, week: 604_800, month: 2_592_000 } as const
 export type Range = keyof typeof ranges
 
+/** What an instrument says of a step of its own: not to be taken for good. */
+export type Flag = 'calibrating' | 'error'
+
 export interface Columns {
   times: number[]
   /** For each device: smallest, mean and largest by time; null is a gap. */
-  devices: { device: string; min: (number | null)[]; mean: (number | null)[]; max: (number | null)[] }[]
+  devices: { device: string; min: (number | null)[]; mean: (number | null)[]; max: (number | null)[]; flags: (Flag | undefined)[] }[]
+  /** Whether the instrument flagged any step. */
+  flagged: boolean
   summary?: { min: number; max: number; last: number }
 }
 
@@ -31,11 +36,12 @@ export function columns(s: Series): Columns {
   const index = new Map(times.map((t, i) => [t, i]))
   let min = Infinity
   let max = -Infinity
+  let flagged = false
   let last: { at: number; value: number } | undefined
   const devices = s.series.map((d, i) => {
     // undefined joins (another device's moment), null breaks (a gap of its own).
     const blank = () => new Array<number | null>(times.length).fill(undefined as unknown as null)
-    const column = { device: d.device, min: blank(), mean: blank(), max: blank() }
+    const column = { device: d.device, min: blank(), mean: blank(), max: blank(), flags: new Array<Flag | undefined>(times.length) }
     let before = -Infinity
     for (const p of d.points) {
       const at = Date.parse(p.t) / 1000
@@ -47,13 +53,15 @@ export function columns(s: Series): Columns {
       column.min[k] = p.min
       column.mean[k] = p.mean
       column.max[k] = p.max
+      column.flags[k] = p.quality
+      flagged ||= !!p.quality
       min = Math.min(min, p.min)
       max = Math.max(max, p.max)
       if (!last || at > last.at) last = { at, value: p.mean }
     }
     return column
   })
-  return { times, devices, summary: last && { min, max, last: last.value } }
+  return { times, devices, flagged, summary: last && { min, max, last: last.value } }
 }
 
 /** How long may pass between two points before it is a gap: three times the

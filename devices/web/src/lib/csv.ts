@@ -1,11 +1,11 @@
 // A file of what was wrong in an import, for a spreadsheet.
 
 import type { ImportResult } from './api'
-import type { Language } from './format'
+import { decimalCommas, type Language } from './format'
 
 export function errorsFile(r: ImportResult, language: Language): string {
   const head = language === 'vi' ? ['Dòng', 'Cột', 'Lỗi', 'Gợi ý'] : ['Row', 'Column', 'Problem', 'Suggestion']
-  const rows = r.results.flatMap((row) => (row.errors ?? []).map((e) => [String(row.row), e.column ?? '', language === 'vi' ? e.vi : e.en, e.suggestion ?? '']))
+  const rows = r.results.flatMap((row) => (row.errors ?? []).map((e) => [String(row.row), e.column ?? '', language === 'vi' ? decimalCommas(e.vi) : e.en, language === 'vi' ? decimalCommas(e.suggestion ?? '') : (e.suggestion ?? '')]))
   // A BOM, or some spreadsheets take the file for another encoding.
   return '\uFEFF' + [head, ...rows].map((cells) => cells.map(cell).join(';')).join('\r\n') + '\r\n'
 }

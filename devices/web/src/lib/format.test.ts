@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { ago, bytes, date, dateTime, duration, metres, number, parseNumber, time } from './format'
+import { ago, bytes, date, dateTime, decimalCommas, duration, metres, number, parseNumber, time } from './format'
 
 it.each([
   [1234.5, undefined, '1.235', '1,235'],
@@ -48,4 +48,10 @@ it('writes sizes and distances', () => {
   expect(bytes(8589934592, 'vi')).toBe('8,6 GB')
   expect(metres(6.4, 'vi')).toBe('6 m')
   expect(metres(1480, 'vi')).toBe('1,5 km')
+})
+
+it('writes the server’s numbers as Vietnamese does, and leaves what was typed', () => {
+  expect(decimalCommas('có phải là 12.2725, 109.206?')).toBe('có phải là 12,2725; 109,206?')
+  expect(decimalCommas('từ 0.5 đến 10.25 m')).toBe('từ 0,5 đến 10,25 m')
+  expect(decimalCommas('Không đọc được số "1.2.3", "12.5" của v1.2.3, a.1 và 1.2.3')).toBe('Không đọc được số "1.2.3", "12.5" của v1.2.3, a.1 và 1.2.3')
 })

@@ -26,6 +26,15 @@ function decimals(value: number): number {
   return size >= 10 ? 1 : 2
 }
 
+/** A text of the server with its numbers as Vietnamese writes them: coordinates
+ *  "12.24, 109.19" become "12,24; 109,19". What stands in quotation marks was
+ *  typed by somebody and stays. */
+export function decimalCommas(text: string): string {
+  return text.replace(/"(?:[^"\\]|\\.)*"|(?<![\w.])([-−]?\d+)\.(\d+)(?!\w|\.\d)(, (?=[-−]?\d+\.\d))?/g, (whole, a?: string, b?: string, pair?: string) =>
+    a === undefined ? whole : `${a},${b}${pair ? '; ' : ''}`,
+  )
+}
+
 /** Reads a number as typed in either language: "1,5", "1.5", " 12 ". */
 export function parseNumber(text: string): number | undefined {
   const plain = text.trim().replace(/\s/g, '').replace('−', '-')

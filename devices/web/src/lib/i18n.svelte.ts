@@ -41,6 +41,14 @@ export function word(prefix: string, value: string): string {
   return key in messages ? t(key as Key) : value
 }
 
+/** Who did something: a program with an account's API token is told from the
+ *  person, and the system's own acts have a name. */
+export function who(name: string): string {
+  const [account, token] = name.split('/token:')
+  if (token) return t('who.token', { account, token: token.length > 8 ? `${token.slice(0, 6)}…` : token })
+  return word('who', name)
+}
+
 /** The name in the chosen language of anything that has two. */
 export function named(thing: { name_vi?: string; name_en?: string; name?: string } | undefined, fallback = ''): string {
   if (!thing) return fallback
@@ -50,7 +58,7 @@ export function named(thing: { name_vi?: string; name_en?: string; name?: string
 
 /** The sentence of a two-language detail. */
 export function said(detail: { vi: string; en: string }): string {
-  return (locale.language === 'vi' ? detail.vi : detail.en) || detail.vi || detail.en
+  return (locale.language === 'vi' ? format.decimalCommas(detail.vi) : detail.en) || detail.vi || detail.en
 }
 
 export const num = (value: number, digits?: number) => format.number(value, locale.language, digits)

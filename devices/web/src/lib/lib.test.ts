@@ -93,6 +93,14 @@ describe('a chart', () => {
     expect(c.devices.every((d) => !d.mean.includes(null))).toBe(true)
     expect(c.summary).toEqual({ min: -1, max: 6, last: 5 })
   })
+  it('knows which steps the instrument flagged', () => {
+    const s = series([[1, 2, 3]])
+    s.series[0].points[1].quality = 'error'
+    const c = columns(s)
+    expect(c.flagged).toBe(true)
+    expect(c.devices[0].flags).toEqual([undefined, 'error', undefined])
+    expect(columns(series([[1]])).flagged).toBe(false)
+  })
   it('is empty where there is nothing', () => {
     expect(columns(series([[]])).summary).toBeUndefined()
   })

@@ -11,6 +11,8 @@ import type { Language } from './format'
 maplibregl.setWorkerUrl(workerURL)
 
 const FONT = ['Be Vietnam Pro']
+/** The zoom from which wards are named, and localities no more. */
+const NEAR = 10.5
 const colours = {
   dark: { ground: '#0a1f29', ward: '#14303c', edge: '#2f5666', text: '#a3bcc6', ink: '#e9f2f5', well: '#5cc3d6', quiet: '#8aa6b1', attention: '#ffb43a' },
   light: { ground: '#dfe9ee', ward: '#f6fafb', edge: '#9db6c1', text: '#46606c', ink: '#0c2530', well: '#0b6a7f', quiet: '#5d7783', attention: '#8f5600' },
@@ -68,18 +70,25 @@ function addOurs(map: MapLibre, ground: Ground) {
   for (const shape of shapes) map.addImage(shape, draw(shape, c), { pixelRatio: 2 })
   map.addSource('wards', { type: 'geojson', data: empty })
   map.addSource('sites', { type: 'geojson', data: empty })
-  map.addLayer({ id: 'wards', type: 'fill', source: 'wards', filter: ['==', ['geometry-type'], 'Polygon'], paint: { 'fill-color': c.ward, 'fill-opacity': 0.55 } })
-  map.addLayer({ id: 'ward-edges', type: 'line', source: 'wards', filter: ['==', ['geometry-type'], 'Polygon'], paint: { 'line-color': c.edge, 'line-width': 1, 'line-dasharray': [3, 2] } })
+  // Wards are boxes that lie over each other: their fills cover the edges inside,
+  // and one outline is left.
+  map.addLayer({ id: 'ward-edges', type: 'line', source: 'wards', filter: ['==', ['geometry-type'], 'Polygon'], paint: { 'line-color': c.edge, 'line-width': 2 } })
+  map.addLayer({ id: 'wards', type: 'fill', source: 'wards', filter: ['==', ['geometry-type'], 'Polygon'], paint: { 'fill-color': c.ward } })
   const scale = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16 // a wall has larger letters
   const text = { 'text-font': FONT, 'text-size': 12 * scale, 'text-max-width': 9 }
   const halo = { 'text-halo-color': c.ground, 'text-halo-width': 1.5 }
   map.addLayer({
-    id: 'ward-names', type: 'symbol', source: 'wards', filter: ['==', ['geometry-type'], 'Point'],
-    layout: { ...text, 'text-field': ['get', 'name'], 'text-letter-spacing': 0.04 }, paint: { ...halo, 'text-color': c.text },
+    id: 'ward-names', type: 'symbol', source: 'wards', filter: ['==', ['get', 'of'], 'ward'], minzoom: NEAR,
+    layout: { ...text, 'text-field': ['get', 'name'], 'text-letter-spacing': 0.04, 'text-padding': 6 }, paint: { ...halo, 'text-color': c.text },
+  })
+  map.addLayer({
+    id: 'locality-names', type: 'symbol', source: 'wards', filter: ['==', ['get', 'of'], 'locality'], maxzoom: NEAR,
+    layout: { ...text, 'text-field': ['get', 'name'], 'text-size': 15 * scale, 'text-letter-spacing': 0.04, 'text-variable-anchor-offset': ['center', [0, 0], 'left', [1.5, 0], 'right', [-1.5, 0], 'left', [4, 0], 'right', [-4, 0], 'top', [0, 1.5], 'bottom', [0, -1.5]] },
+    paint: { ...halo, 'text-color': c.text },
   })
   map.addLayer({
     id: 'sites', type: 'symbol', source: 'sites',
-    layout: { 'icon-image': ['get', 'shape'], 'icon-allow-overlap': true, 'icon-ignore-placement': true, 'icon-size': ['interpolate', ['linear'], ['zoom'], 8, 0.75 * scale, 13, 1.2 * scale], 'symbol-sort-key': attention },
+    layout: { 'icon-image': ['get', 'shape'], 'icon-allow-overlap': true, 'icon-size': ['interpolate', ['linear'], ['zoom'], 8, 0.75 * scale, 13, 1.2 * scale], 'symbol-sort-key': attention },
   })
   map.addLayer({
     id: 'site-names', type: 'symbol', source: 'sites', minzoom: 11,
@@ -126,7 +135,11 @@ export function wardData(all: Localities, language: Language): GeoJSON.FeatureCo
     const name = language === 'en' ? w.name_en || w.name_vi : w.name_vi
     const ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
     features.push({ type: 'Feature', geometry: { type: 'Polygon', coordinates: [ring] }, properties: {} })
-    features.push({ type: 'Feature', geometry: { type: 'Point', coordinates: [(west + east) / 2, (south + north) / 2] }, properties: { name } })
+    features.push({ type: 'Feature', geometry: { type: 'Point', coordinates: [(west + east) / 2, (south + north) / 2] }, properties: { of: 'ward', name } })
+  }
+  for (const l of all.localities) {
+    const { west, south, east, north } = l.box
+    if (west < east) features.push({ type: 'Feature', geometry: { type: 'Point', coordinates: [(west + east) / 2, (south + north) / 2] }, properties: { of: 'locality', name: language === 'en' ? l.name_en || l.name_vi : l.name_vi } })
   }
   return { type: 'FeatureCollection', features }
 }

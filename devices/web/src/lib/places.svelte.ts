@@ -39,6 +39,11 @@ class Places {
     this.truncated = !!markers.truncated
   }
 
+  /** The kinds that are measured; a device's own state is none of them. */
+  get measured(): Kind[] {
+    return this.kinds.filter((k) => k.kind !== 'status')
+  }
+
   kind(name: string): Kind | undefined {
     return this.kinds.find((k) => k.kind === name)
   }

@@ -27,7 +27,7 @@ export const city = {
   'overview.silent': ['{n} mất tín hiệu', '{n} silent'],
   'overview.waiting': ['{n} chờ dữ liệu', '{n} waiting'],
   'overview.muted': ['{n} bảo trì', '{n} in maintenance'],
-  'overview.zoom': ['Thu phóng vừa toàn cảnh', 'Show all'],
+  'overview.zoom': ['Xem toàn bộ bản đồ', 'Show all'],
 
   'site.position': ['Tọa độ', 'Coordinates'],
   'site.height': ['Độ cao lắp đặt', 'Mount height'],
@@ -43,7 +43,8 @@ export const city = {
   'site.chart.metric': ['Đại lượng', 'Quantity'],
   'site.chart.none': ['Không có số liệu trong khoảng này.', 'No data in this period.'],
   'site.chart.hint': ['Chọn khoảng thời gian dài hơn.', 'Choose a longer period.'],
-  'site.chart.band': ['Vùng mờ: nhỏ nhất đến lớn nhất. Chỗ trống là không có số liệu.', 'The shaded band: smallest to largest. A gap is a gap in the data.'],
+  'site.chart.band': ['Vùng mờ: nhỏ nhất đến lớn nhất. Khoảng trống: không có số liệu.', 'The shaded band: smallest to largest. A gap is a gap in the data.'],
+  'site.chart.flags': ['Vòng rỗng: thiết bị đang hiệu chuẩn; vòng gạch chéo: thiết bị báo lỗi. Các giá trị đó chưa dùng được.', 'Hollow ring: the instrument was calibrating; crossed ring: it reported an error. Such values are not good.'],
   'site.chart.describe': ['{metric} tại {site}: thấp nhất {min}, cao nhất {max}, mới nhất {last} {unit}', '{metric} at {site}: lowest {min}, highest {max}, latest {last} {unit}'],
   'site.range.hour': ['Giờ', 'Hour'],
   'site.range.day': ['Ngày', 'Day'],

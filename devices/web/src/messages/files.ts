@@ -34,7 +34,7 @@ export const files = {
 
   'export.title': ['Xuất tệp', 'Export'],
   'export.what': ['Danh mục thiết bị và điểm đo, để mở bằng bảng tính hoặc bản đồ.', 'The register of devices and sites, for a spreadsheet or a map.'],
-  'export.of': ['Xuất gì', 'What'],
+  'export.of': ['Nội dung xuất', 'What'],
   'export.devices': ['Thiết bị, kèm điểm đo nơi lắp', 'Devices, with the sites where they stand'],
   'export.sites': ['Điểm đo', 'Sites'],
   'export.format': ['Định dạng', 'Format'],
