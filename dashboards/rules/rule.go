@@ -230,8 +230,8 @@ func windowText(d time.Duration) Text {
 	return Text{fmt.Sprintf("%d phút", int(d/time.Minute)), fmt.Sprintf("%d min", int(d/time.Minute))}
 }
 
-// summary and description are templates; value is the dialect's expression of the
-// value with its unit.
+// summary is a template that names the place, description one that tells all;
+// value is the dialect's expression of the value with its unit.
 func (r Rule) summary() Text {
 	if r.Compared.Kind == telemetry.Platform {
 		return Text{r.Name.VI + ": {{ $labels.device }}", r.Name.EN + ": {{ $labels.device }}"}
@@ -261,7 +261,7 @@ func (r Rule) annotations(lang, value string) map[string]string {
 	id, basis := r.basis()
 	summary, description := r.summary(), r.description(value)
 	out := map[string]string{
-		"summary": summary.In(lang), "summary_vi": summary.VI, "summary_en": summary.EN,
+		"summary": summary.In(lang), "summary_vi": r.Name.VI, "summary_en": r.Name.EN,
 		"description": description.In(lang), "description_vi": description.VI, "description_en": description.EN,
 		"value": value, "unit": unit, "threshold": r.threshold(lang), "reference": basis.In(lang), "basis": id,
 		"runbook_vi": r.Hint.VI, "runbook_en": r.Hint.EN,

@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/prometheus/notifier"
 
 	"github.com/haidang-iot/haidang/ingest"
+	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
 
 // Alertmanager tells Alertmanagers of the active alarms, once a round, by
@@ -101,11 +102,15 @@ func (a *Alertmanager) alert(alarm ingest.Alarm) *notifier.Alert {
 		}
 		return labels.FromMap(all)
 	}
+	place := ": " + string(alarm.Site)
+	if alarm.Kind == telemetry.Platform {
+		place = ": " + string(alarm.Device)
+	}
 	return &notifier.Alert{
 		StartsAt: alarm.Raised, GeneratorURL: a.source,
 		Labels: with(map[string]string{"alertname": alarm.Rule, "limit": alarm.Rule, "severity": alarm.Severity, "kind": string(alarm.Kind), "metric": string(alarm.Metric),
 			"locality": string(alarm.Locality), "site": string(alarm.Site), "device": string(alarm.Device)}),
-		Annotations: with(map[string]string{"summary": alarm.SummaryVI, "summary_en": alarm.SummaryEN, "description": alarm.DescriptionVI, "description_en": alarm.DescriptionEN,
+		Annotations: with(map[string]string{"summary": alarm.SummaryVI + place, "summary_en": alarm.SummaryEN + place, "description": alarm.DescriptionVI, "description_en": alarm.DescriptionEN,
 			"threshold": alarm.Threshold, "reference": alarm.Reference, "basis": alarm.Basis, "runbook": alarm.RunbookVI, "runbook_en": alarm.RunbookEN,
 			"acknowledged_by": alarm.AcknowledgedBy}),
 	}
