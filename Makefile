@@ -15,7 +15,7 @@ FUZZTIME ?= 20s
 BENCH ?= .
 CONSOLE = devices/web
 
-.PHONY: help run build console console-test test tools check fuzz bench clean
+.PHONY: help run build console console-test test tools check fuzz bench load clean
 
 help: ## list the commands
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
@@ -84,6 +84,9 @@ fuzz: ## fuzz each target for FUZZTIME (20s)
 
 bench: ## run the benchmarks; BENCH selects
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+load: build ## measure 5,000 simulated devices and 20,000 messages a second into a city; RATE, DEVICES, FOR (seconds)
+	./deploy/load.sh
 
 clean: ## remove the binary
 	rm -f haidang

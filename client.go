@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -54,6 +55,10 @@ func (f clientFlags) call(ctx context.Context, method, path string, in, out any)
 	}
 	res, err := client.Do(req)
 	if err != nil {
+		var u *url.Error
+		if errors.As(err, &u) {
+			err = u.Err // without the URL, which may have a password
+		}
 		return fmt.Errorf("ask --url %s: %w: %s", redact(f.URL), err, whyUnreached(err))
 	}
 	defer res.Body.Close()

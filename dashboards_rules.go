@@ -14,11 +14,6 @@ import (
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
 
-// dashboardsCommand is what makes files and boards for those who watch.
-type dashboardsCommand struct {
-	Rules dashboardsRules `cmd:"" help:"Write alert rules as files for Prometheus and Grafana."`
-}
-
 type dashboardsRules struct {
 	deviceFlags
 	Out        string  `required:"" help:"Folder to write to; made if need be." placeholder:"DIR"`

@@ -42,8 +42,9 @@ type commands struct {
 	Sites      sitesCommand      `cmd:"" help:"Places that are measured: list, show, add, edit, retire, reopen."`
 	People     peopleCommand     `cmd:"" help:"Accounts: list, invite, change roles, disable, new passwords."`
 	Tokens     tokensCommand     `cmd:"" help:"API tokens for programs: list, create, revoke."`
-	Dashboards dashboardsCommand `cmd:"" help:"Boards and alert rules for Grafana and Prometheus."`
 	Quarantine quarantineCommand `cmd:"" help:"List, show and re-drive messages that could not be stored."`
+	Dashboards dashboardsCommand `cmd:"" help:"Boards for Grafana: publish, compare, keep, render; check that they show something; alert rules as files."`
+	Health     healthCommand     `cmd:"" help:"Ask a running haidang whether it is well; for containers."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
 

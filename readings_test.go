@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -24,6 +25,8 @@ import (
 type readable struct {
 	store    store.Store
 	readings api.Readings
+	// handler is the embedded store's Prometheus API; nil if the store is external.
+	handler http.Handler
 	// settle returns once all that was written can be read.
 	settle func()
 }
@@ -46,7 +49,7 @@ func openReadable(t testing.TB, f storeFlags) readable {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return readable{s, c.openReadings(f, handler, telemetry.NewCatalogue()), func() {}}
+	return readable{s, c.openReadings(f, handler, telemetry.NewCatalogue()), handler, func() {}}
 }
 
 func external(url, token string) storeFlags {

@@ -141,10 +141,7 @@ func playedText(p tape.Played) string {
 	if all := p.Last.Sub(p.First); all > 0 {
 		share = min(1, float64(p.At.Sub(p.First))/float64(all))
 	}
-	const width = 24
-	full := int(share * width)
-	text := fmt.Sprintf("[%s%s] %3.0f %%  at %s  sent %s  acknowledged %s", strings.Repeat("█", full), strings.Repeat("·", width-full), 100*share,
-		p.At.In(vietnam()).Format("2006-01-02 15:04:05"), grouped(int64(p.Sent)), grouped(int64(p.Acknowledged)))
+	text := fmt.Sprintf("%s  at %s  sent %s  acknowledged %s", progressBar(share), p.At.In(vietnam()).Format("2006-01-02 15:04:05"), grouped(int64(p.Sent)), grouped(int64(p.Acknowledged)))
 	for _, more := range []struct {
 		name string
 		n    uint64
@@ -157,6 +154,13 @@ func playedText(p tape.Played) string {
 		text += fmt.Sprintf("  round %d", p.Round)
 	}
 	return text
+}
+
+// progressBar shows a share of the whole.
+func progressBar(share float64) string {
+	const width = 24
+	full := int(share * width)
+	return fmt.Sprintf("[%s%s] %3.0f %%", strings.Repeat("█", full), strings.Repeat("·", width-full), 100*share)
 }
 
 // vietnam is Asia/Ho_Chi_Minh, without summer time since 1975.
@@ -196,10 +200,28 @@ func (s *shownProgress) line(state any, text string) {
 	case s.asJSON:
 		json.NewEncoder(s.out.stdout).Encode(state) // an error here means that nobody reads any more
 	case s.terminal:
-		fmt.Fprintf(s.out.stderr, "\r\033[K%s", text)
+		fmt.Fprintf(s.out.stderr, "\r\033[K%s", s.fitting(text))
 	case time.Since(s.told) > 10*time.Second:
 		fmt.Fprintln(s.out.stderr, text)
 		s.told, s.text = time.Now(), ""
+	}
+}
+
+// fitting cuts a line to the terminal, for a line of two rows would not be
+// overwritten by the next.
+func (s *shownProgress) fitting(text string) string {
+	if f, ok := s.out.stderr.(*os.File); ok {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 1 {
+			return cutTo(text, width-1)
+		}
+	}
+	return text
+}
+
+// clear takes the line away: what comes next says it all.
+func (s *shownProgress) clear() {
+	if s.terminal && !s.asJSON {
+		fmt.Fprint(s.out.stderr, "\r\033[K")
 	}
 }
 

@@ -14,12 +14,11 @@ import (
 	"github.com/haidang-iot/haidang/simulator/tape"
 )
 
-// heldAsked is how many of a tape's devices a city is asked about.
+// heldAsked is how many of the devices a city is asked about.
 const heldAsked = 20
 
 // checkHeld asks the city whether it holds readings of the tape's devices and
-// times already, and if so says so before anything is sent. A city that cannot be
-// asked is told of on the way.
+// times already, and if so says so before anything is sent.
 func (c *replayCommand) checkHeld(ctx context.Context, in *tape.Reader, hint io.Writer) error {
 	span, err := in.Span()
 	if err != nil {
@@ -33,25 +32,31 @@ func (c *replayCommand) checkHeld(ctx context.Context, in *tape.Reader, hint io.
 		to = t
 	}
 	series, err := c.someSeries(in)
-	if err != nil || len(series) == 0 || to.Before(from) {
+	if err != nil || to.Before(from) {
 		return err
 	}
 	ask := clientFlags{URL: c.City, Token: c.Token}
+	return ask.checkHeld(ctx, series, from, to, "add --again to play all the same (the same readings count as duplicates), or --shift-to-now", hint)
+}
+
+// checkHeld is an error, with a remedy, if the city holds readings of any of the
+// devices between two times. A city that cannot be asked is told of on the way.
+func (f clientFlags) checkHeld(ctx context.Context, series []taped, from, to time.Time, remedy string, hint io.Writer) error {
 	for _, s := range series {
-		held, err := heldReadings(ctx, ask, s, from, to)
+		held, err := heldReadings(ctx, f, s, from, to)
 		if err != nil {
 			fmt.Fprintf(hint, "Cannot tell whether the city already holds these times: %v\n", err)
 			return nil
 		}
 		if held > 0 {
-			return fmt.Errorf("the city at %s already holds readings of %s between %s and %s: add --again to play all the same (the same readings count as duplicates), or --shift-to-now",
-				redact(c.City), s.device, from.In(vietnam()).Format("2006-01-02 15:04"), to.In(vietnam()).Format("2006-01-02 15:04"))
+			return fmt.Errorf("the city at %s already holds readings of %s between %s and %s: %s",
+				redact(f.URL), s.device, from.In(vietnam()).Format("2006-01-02 15:04"), to.In(vietnam()).Format("2006-01-02 15:04"), remedy)
 		}
 	}
 	return nil
 }
 
-// taped is whose readings are on a tape.
+// taped is whose readings are to be sent.
 type taped struct{ kind, device string }
 
 // someSeries are the first devices on the tape that the native topics name.

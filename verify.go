@@ -145,7 +145,7 @@ func (c *verifyCommand) Run(ctx context.Context, out *output) error {
 	if err == nil && c.Alarms {
 		r.Alarms, err = c.alarms(ctx, r.Crossings)
 	}
-	fmt.Fprint(out.stderr, "\r\033[K")
+	newShown(out, c.JSON).clear()
 	if err != nil {
 		return err
 	}
@@ -209,9 +209,10 @@ func (c *verifyCommand) scorer(out *output) (*score.Scorer, error) {
 	if c.Quarantine == "yes" || c.Quarantine == "auto" && own {
 		o.Quarantine = c.waiting
 	}
+	show := newShown(out, false)
 	o.Progress = func(done, total int, what string) {
-		if !c.JSON && total > 20 && (done%20 == 0 || done == total) {
-			fmt.Fprintf(out.stderr, "\r\033[K%s %d %%", what, 100*done/total)
+		if !c.JSON && total > 20 && done%20 == 0 && done < total {
+			show.line(nil, fmt.Sprintf("%s %d %%", what, 100*done/total))
 		}
 	}
 	return score.New(o)

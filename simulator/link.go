@@ -3,8 +3,12 @@ package simulator
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -31,19 +35,31 @@ const (
 //	             ▲                                      │
 //	             └───────────── PUBACK ─────────────────┘
 //
-// It works in one goroutine. What is in flight when a connection breaks is sent
-// first on the next.
+// It works in one goroutine; its connection has another, which takes what is
+// acknowledged out of the window. What is in flight when a connection breaks is
+// sent first on the next.
 type link struct {
 	sim    *Simulator
 	number int
 	client string
 	// device is the link's only device, or nil if several share it.
-	device *Device
+	device  *Device
+	devices []int
 
-	plan   *Plan
-	flight map[uint16]sending
-	lastID uint16
-	order  uint64
+	// schedule and plan are there once the simulator has begun.
+	schedule schedule
+	plan     *Plan
+	// reached is how far the plan has been sent, from its start.
+	reached atomic.Int64
+	// room has something in it when there is room again for what waits for it.
+	room chan struct{}
+
+	mu      sync.Mutex // guards the four below
+	flight  map[uint16]sending
+	lastID  uint16
+	order   uint64
+	waiting bool // for room
+
 	// stopped is set once the context has ended: nothing new is sent.
 	stopped bool
 	// failures since the last settled connection.
@@ -52,10 +68,15 @@ type link struct {
 	before bool
 }
 
+// share makes it a connection of several devices.
+func (l *link) share() { l.client = fmt.Sprintf("%s-connection-%04d", l.sim.o.Prefix, l.number+1) }
+
 // sending is a message in flight.
 type sending struct {
 	planned Planned
 	order   uint64
+	// due is when it was to be sent, on the clock, since the start.
+	due time.Duration
 	// state is not empty where it is a device's state and not a reading.
 	state string
 }
@@ -68,6 +89,11 @@ func (l *link) run(ctx, hard context.Context) {
 		began := l.sim.o.Now()
 		err := l.session(ctx, hard)
 		if err == nil || ctx.Err() != nil {
+			return
+		}
+		var no *Refusal
+		if l.sim.o.Demanding && !l.before && errors.As(err, &no) {
+			l.sim.stop(no)
 			return
 		}
 		if l.sim.o.Now().Sub(began) > settled {
@@ -103,6 +129,9 @@ func (l *link) session(ctx, hard context.Context) (err error) {
 	if l.before {
 		l.sim.counters.reconnects.Add(1)
 	}
+	if !l.before {
+		l.sim.expected.Add(-1)
+	}
 	l.before = true
 	l.sim.counters.connected.Add(1)
 	l.sim.outage.opened()
@@ -116,7 +145,11 @@ func (l *link) session(ctx, hard context.Context) (err error) {
 	if err := l.resume(w); err != nil {
 		return err
 	}
-	if err := l.pump(ctx, w); err != nil {
+	begun, err := l.standBy(ctx, w)
+	if err == nil && begun {
+		err = l.pump(ctx, w)
+	}
+	if err != nil {
 		return err
 	}
 	return l.farewell(w)
@@ -131,16 +164,25 @@ func (l *link) open(ctx context.Context) (*wire, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+	return openWire(ctx, l.sim.broker, l.sim.o.TLS, l.credentials())
+}
+
+// credentials are what it shows the broker.
+func (l *link) credentials() credentials {
 	c := credentials{client: l.client, username: l.sim.o.Username, password: l.sim.o.Password}
 	if l.device != nil {
 		c.statusTopic = l.device.statusTopic()
+		if l.sim.o.Secrets != nil {
+			c.username, c.password = string(l.device.ID), l.sim.o.Secrets[l.device.ID]
+		}
 	}
-	return openWire(ctx, l.sim.broker, c, l.sim.o.InFlight+1)
+	return c
 }
 
 // resume says online and sends again, in their order, the messages that were in
 // flight when the last connection broke.
 func (l *link) resume(w *wire) error {
+	l.mu.Lock()
 	again := make([]sending, 0, len(l.flight))
 	for _, f := range l.flight {
 		if f.state == "" {
@@ -155,21 +197,29 @@ func (l *link) resume(w *wire) error {
 	for i, f := range again {
 		ids[i] = l.enter(f)
 	}
+	l.mu.Unlock()
+	go w.read(l.acknowledged)
+	w.reading = true
 	if err := l.tell(w, online); err != nil {
 		return err
 	}
 	for i, f := range again {
 		l.sim.counters.resent.Add(1)
-		m := l.sim.fleet.Message(f.planned)
-		if err := w.publish(m.Topic, m.Payload, ids[i], false); err != nil {
+		e := l.plan.Write(f.planned)
+		if err := w.publish(e.Topic, e.Payload, ids[i], e.Retain); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// enter puts a message into the window under a packet id of its own.
+// enter puts a message into the window under a packet id of its own. The caller
+// holds the lock.
 func (l *link) enter(s sending) uint16 {
+	l.order++
+	if s.order == 0 {
+		s.order = l.order
+	}
 	for {
 		l.lastID++
 		if _, taken := l.flight[l.lastID]; !taken && l.lastID != 0 {
@@ -185,10 +235,37 @@ func (l *link) tell(w *wire, state string) error {
 	if l.device == nil {
 		return nil
 	}
-	l.order++
-	id := l.enter(sending{order: l.order, state: state})
+	id := l.take(sending{state: state})
 	l.sim.counters.states.Add(1)
 	return w.publish(l.device.statusTopic(), []byte(state), id, true)
+}
+
+// standBy keeps the connection until there is a plan; false if ctx ended first.
+func (l *link) standBy(ctx context.Context, w *wire) (begun bool, err error) {
+	select {
+	case <-l.sim.begun:
+		return true, nil
+	default:
+	}
+	ticker := time.NewTicker(keepAlive / 2)
+	defer ticker.Stop()
+	for {
+		if err := w.flush(); err != nil {
+			return false, err
+		}
+		select {
+		case <-l.sim.begun:
+			return true, nil
+		case <-ctx.Done():
+			return false, nil
+		case <-w.broken:
+			return false, fmt.Errorf("read from broker: %w", w.err)
+		case <-ticker.C:
+			if err := w.ping(); err != nil {
+				return false, err
+			}
+		}
+	}
 }
 
 // pump sends what is due when it is due, until there is no more of it and all of
@@ -209,7 +286,8 @@ func (l *link) pump(ctx context.Context, w *wire) error {
 		}
 		next, more := l.plan.Peek()
 		more = more && !l.stopped
-		if !more && len(l.flight) == 0 {
+		full, empty := l.await(more)
+		if !more && empty {
 			return nil
 		}
 		now := l.sim.o.Now()
@@ -221,13 +299,15 @@ func (l *link) pump(ctx context.Context, w *wire) error {
 			continue
 		}
 		wait := keepAlive/2 - now.Sub(pinged)
-		if more && len(l.flight) < l.sim.o.InFlight {
-			wait = min(wait, next.Due.Sub(now))
+		if more && !full {
+			if l.schedule.unpaced {
+				wait = 0
+			}
+			wait = min(wait, l.schedule.clock(next.Due).Sub(now))
 		}
 		timer.Reset(max(wait, 0))
 		select {
-		case id := <-w.acks:
-			l.acknowledged(id)
+		case <-l.room:
 		case <-w.broken:
 			return fmt.Errorf("read from broker: %w", w.err)
 		case <-timer.C:
@@ -238,62 +318,106 @@ func (l *link) pump(ctx context.Context, w *wire) error {
 	}
 }
 
+// await says how the window is, and has room told of where somebody waits for it:
+// if it is full, or there is no more to send.
+func (l *link) await(more bool) (full, empty bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	full, empty = len(l.flight) >= l.sim.o.InFlight, len(l.flight) == 0
+	l.waiting = full || !more
+	return full, empty
+}
+
 // sendDue writes what is due while the window has room. With QoS 0 there is no
 // window; it then returns how many messages it wrote and did not flush, for if
 // they are lost nobody will say so.
 func (l *link) sendDue(ctx context.Context, w *wire) (unflushed uint64, err error) {
-	for n := 0; n < burst && !l.stopped && len(l.flight) < l.sim.o.InFlight; n++ {
+	now := l.sim.o.Now()
+	for range burst {
 		next, ok := l.plan.Peek()
-		now := l.sim.o.Now()
-		if !ok || next.Due.After(now) {
+		if !ok {
+			l.reached.Store(math.MaxInt64)
 			return unflushed, nil
+		}
+		if l.stopped {
+			return unflushed, nil
+		}
+		due := now
+		if !l.schedule.unpaced {
+			if due = l.schedule.clock(next.Due); due.After(now) {
+				if now = l.sim.o.Now(); due.After(now) {
+					return unflushed, nil
+				}
+			}
 		}
 		if ctx.Err() != nil {
 			l.stop()
 			return unflushed, nil
 		}
-		l.plan.Next()
+		if l.sim.o.QoS > 0 && l.full() {
+			return unflushed, nil
+		}
+		e := l.plan.Write(next)
+		if l.sim.o.Secrets != nil && e.Topic != l.device.topic {
+			l.plan.Next()
+			l.sim.counters.withheld.Add(1)
+			continue
+		}
 		var id uint16
 		if l.sim.o.QoS > 0 {
-			l.order++
-			id = l.enter(sending{planned: next, order: l.order})
+			id = l.take(sending{planned: next, due: due.Sub(l.schedule.began)})
 		} else {
 			unflushed++
 		}
+		l.plan.Next()
+		l.reached.Store(int64(next.Due.Sub(l.schedule.from)))
 		l.sim.counters.sent.Add(1)
-		if now.Sub(next.Due) > lateAfterSeconds*time.Second {
+		if now.Sub(due) > lateAfterSeconds*time.Second {
 			l.sim.counters.late.Add(1)
 		}
-		e := l.plan.Write(next)
 		if err := w.publish(e.Topic, e.Payload, id, e.Retain); err != nil {
 			return unflushed, err
 		}
-		l.takeAcks(w)
 	}
 	return unflushed, nil
 }
 
-// takeAcks makes room in the window with what has been acknowledged already.
-func (l *link) takeAcks(w *wire) {
-	for {
-		select {
-		case id := <-w.acks:
-			l.acknowledged(id)
-		default:
-			return
-		}
-	}
+// full reports whether the window has no room.
+func (l *link) full() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.flight) >= l.sim.o.InFlight
 }
 
-// acknowledged takes a message out of the window.
-func (l *link) acknowledged(id uint16) {
-	s, ok := l.flight[id]
-	if !ok {
-		return // a broker may acknowledge twice
-	}
+// take is enter for who does not hold the lock.
+func (l *link) take(s sending) (id uint16) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.enter(s)
+}
+
+// acknowledged takes a message out of the window; last says that no other
+// acknowledgement has come yet. It is called by the connection's reader.
+func (l *link) acknowledged(id uint16, last bool) {
+	l.mu.Lock()
+	s, ok := l.flight[id] // a broker may acknowledge twice
 	delete(l.flight, id)
-	if s.state == "" {
+	// Who waits is woken for some room at a time: a wake for each place of it
+	// costs more than it gains.
+	wake := l.waiting && (last || len(l.flight) <= l.sim.o.InFlight*3/4)
+	if wake {
+		l.waiting = false
+	}
+	l.mu.Unlock()
+	if ok && s.state == "" {
+		l.sim.latencies.took(l.sim.o.Now().Sub(l.schedule.began) - s.due)
 		l.sim.counters.acknowledged.Add(1)
+	}
+	if wake {
+		select {
+		case l.room <- struct{}{}:
+		default: // it has been told and has not looked yet
+		}
 	}
 }
 
@@ -304,10 +428,12 @@ func (l *link) farewell(w *wire) error {
 	if l.tell(w, offline) == nil && w.flush() == nil {
 		timeout := time.NewTimer(l.sim.o.Grace)
 		defer timeout.Stop()
-		for len(l.flight) > 0 {
+		for {
+			if _, empty := l.await(false); empty {
+				break
+			}
 			select {
-			case id := <-w.acks:
-				l.acknowledged(id)
+			case <-l.room:
 			case <-w.broken:
 				return nil
 			case <-timeout.C:
@@ -325,7 +451,15 @@ func (l *link) stop() {
 		return
 	}
 	l.stopped = true
-	unsent := l.plan.remaining(l.sim.o.Now())
+	select {
+	case <-l.sim.begun:
+	default:
+		return // nothing was due
+	}
+	if l.schedule.unpaced {
+		return // nothing was due before there was room for it
+	}
+	unsent := l.plan.remaining(l.schedule.line(l.sim.o.Now()))
 	l.sim.counters.unsent.Add(unsent)
 	l.sim.counters.failed.Add(unsent)
 }
@@ -333,6 +467,8 @@ func (l *link) stop() {
 // giveUp counts what is left when the link ends.
 func (l *link) giveUp() {
 	l.stop() // after a plan's natural end there is nothing left for it to count
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for _, s := range l.flight {
 		if s.state == "" {
 			l.sim.counters.failed.Add(1)

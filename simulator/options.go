@@ -1,10 +1,12 @@
 package simulator
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/haidang-iot/haidang/ingest/telemetry"
@@ -13,13 +15,15 @@ import (
 // What the options may be. The limits keep a device's readings at least 10 ms
 // apart and its amounts (vehicles, rain) inside the catalogue's ranges.
 const (
-	maxDevices  = 1_000_000
-	minSpeed    = 0.1
-	maxSpeed    = 3600.0
-	minEvery    = 10 * time.Millisecond
-	maxEvery    = time.Hour
-	maxInFlight = 10_000
-	maxPrefix   = 16
+	maxDevices = 1_000_000
+	minSpeed   = 0.1
+	maxSpeed   = 3600.0
+	// maxLineSpeed plays a year in half a minute.
+	maxLineSpeed = 1e6
+	minEvery     = 10 * time.Millisecond
+	maxEvery     = time.Hour
+	maxInFlight  = 10_000
+	maxPrefix    = 16
 
 	// ownConnections is up to how many devices each have a connection by
 	// default. A connection is a file descriptor here and another at the
@@ -38,6 +42,30 @@ type Options struct {
 	// it has any.
 	Username, Password string
 
+	// TLS is how ssl:// is spoken. Default: what this machine's authorities vouch
+	// for is believed.
+	TLS *tls.Config
+	// Secrets gives every device a connection of its own, at which its user name is
+	// its id and its password what is here. A broker that lets devices in like that
+	// takes from each only its own topics: what a device sends elsewhere is
+	// withheld, and a device without a secret does not take part.
+	Secrets map[telemetry.Device]string
+	// Demanding makes a broker that does not answer or refuses at the start an
+	// error of Run. Default: it is tried until it does not.
+	Demanding bool
+
+	// Fleet, if set, is a scenario's, and is sent instead of one made of the
+	// options from Localities to Prefix.
+	Fleet *Fleet
+	// Only are the devices of Fleet that take part. Default: all.
+	Only []int
+	// From and To are the part of Fleet's time line that is sent. Default: its
+	// start and its end.
+	From, To time.Time
+	// Unpaced sends Fleet's messages as fast as the windows allow, each device's in
+	// their order. Nothing is late then.
+	Unpaced bool
+
 	// Localities are those the devices are spread over. They must be set.
 	Localities []telemetry.Locality
 	// Devices is their number. It must be set.
@@ -46,7 +74,8 @@ type Options struct {
 	Seed uint64
 	// Speed divides the catalogue's cadences: at 60, what reports every five
 	// minutes reports every five seconds. Event times are those of sending all
-	// the same. Default 1.
+	// the same. With Fleet it is how many times faster its time line goes, and event
+	// times are those of the time line. Default 1.
 	Speed float64
 	// Every, if not 0, is the time between any device's readings, in place of
 	// its kind's cadence and of Speed.
@@ -90,6 +119,9 @@ func (o Options) check() (Options, error) {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	o.fill()
+	if o.Fleet != nil {
+		return o, o.checkFleet()
+	}
 	if len(o.Localities) == 0 {
 		bad("no localities to spread the devices over: list at least one in the configuration")
 	}
@@ -118,6 +150,26 @@ func (o Options) check() (Options, error) {
 	return o, errors.Join(errs...)
 }
 
+// checkFleet is check for a scenario's fleet.
+func (o *Options) checkFleet() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if o.Fleet.live {
+		bad("the fleet is no scenario's")
+	}
+	if !(o.Speed > 0 && o.Speed <= maxLineSpeed) { // the negation catches NaN
+		bad("--speed is %v: give a number above 0 and up to %.0f, or send as fast as possible", o.Speed, maxLineSpeed)
+	}
+	if o.Devices < 1 {
+		bad("none of the scenario's %d devices takes part", len(o.Fleet.devices))
+	}
+	if !o.To.After(o.From) || o.From.Before(o.Fleet.Start()) || o.To.After(o.Fleet.End()) {
+		bad("the part from %s to %s is not within the scenario's time line, %s to %s: give other times for --from and --to",
+			o.From.Format(time.RFC3339), o.To.Format(time.RFC3339), o.Fleet.Start().Format(time.RFC3339), o.Fleet.End().Format(time.RFC3339))
+	}
+	return errors.Join(errs...)
+}
+
 // checkSending is check for what only a Simulator uses.
 func (o *Options) checkSending() error {
 	var errs []error
@@ -128,8 +180,11 @@ func (o *Options) checkSending() error {
 	if o.QoS > 1 {
 		bad("--qos is %d: give 0 or 1", o.QoS)
 	}
-	if o.Connections < 0 || o.Connections > o.Devices {
+	switch {
+	case o.Connections < 0 || o.Connections > o.Devices:
 		bad("--connections is %d: give a number from 1 to the %d devices", o.Connections, o.Devices)
+	case o.Secrets != nil && o.Connections != o.Devices:
+		bad("--connections is %d: with credentials of its own each of the %d devices has a connection of its own; leave it out", o.Connections, o.Devices)
 	}
 	if o.InFlight < 1 || o.InFlight > maxInFlight {
 		bad("--in-flight is %d: give a number from 1 to %d", o.InFlight, maxInFlight)
@@ -142,13 +197,20 @@ func (o *Options) checkSending() error {
 
 // fill sets the defaults.
 func (o *Options) fill() {
+	if o.Fleet != nil {
+		o.fillFleet()
+	}
 	if o.Speed == 0 {
 		o.Speed = 1
 	}
 	if o.Prefix == "" {
 		o.Prefix = "sim"
 	}
-	if o.Connections == 0 {
+	switch {
+	case o.Connections != 0:
+	case o.Secrets != nil:
+		o.Connections = o.Devices
+	default:
 		o.Connections = min(o.Devices, ownConnections)
 	}
 	if o.InFlight == 0 {
@@ -162,6 +224,23 @@ func (o *Options) fill() {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+}
+
+// fillFleet sets which devices of a scenario's fleet take part, and when.
+func (o *Options) fillFleet() {
+	if o.Only == nil {
+		o.Only = o.Fleet.Sample(0)
+	}
+	if o.Secrets != nil {
+		o.Only = slices.DeleteFunc(slices.Clone(o.Only), func(d int) bool { return o.Secrets[o.Fleet.devices[d].ID] == "" })
+	}
+	o.Devices = len(o.Only)
+	if o.From.IsZero() {
+		o.From = o.Fleet.Start()
+	}
+	if o.To.IsZero() {
+		o.To = o.Fleet.End()
 	}
 }
 

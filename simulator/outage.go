@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -24,6 +25,7 @@ type outage struct {
 	waiting int
 	away    bool
 	told    time.Time
+	last    error
 }
 
 // newOutage makes one for the given number of connections, none of them made.
@@ -35,6 +37,7 @@ func newOutage(o Options, broker string) *outage {
 func (o *outage) failed(err error, retry time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.last = err
 	now := o.now()
 	if o.away && now.Sub(o.told) < outageAgain {
 		return
@@ -42,6 +45,16 @@ func (o *outage) failed(err error, retry time.Duration) {
 	o.away, o.told = true, now
 	o.logger.Warn("MQTT broker is away; the simulator keeps trying and sends late what is due meanwhile",
 		"broker", o.broker, "error", err, "retry_in", retry, "connected", o.connected, "connections", o.total)
+}
+
+// why is why a connection could not be made or broke last.
+func (o *outage) why() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.last == nil {
+		return errors.New("the broker does not answer in time")
+	}
+	return o.last
 }
 
 // opened reports that a connection was made.

@@ -3,6 +3,7 @@ package simulator
 import (
 	"fmt"
 	"sync/atomic"
+	"time"
 )
 
 // lateAfterSeconds is how long after its time a message counts as late.
@@ -10,7 +11,7 @@ const lateAfterSeconds = 1
 
 // Stats are what has happened since Run began. Readings only: the devices'
 // states are counted apart. When Run has returned after QoS 1,
-// Planned = Acknowledged + Failed.
+// Planned = Acknowledged + Failed + Withheld.
 type Stats struct {
 	// Planned is how many messages have been due so far.
 	Planned uint64 `json:"planned"`
@@ -26,6 +27,9 @@ type Stats struct {
 	// Failed is how many Run has given up: planned but never acknowledged (QoS
 	// 1), or never completely written to a connection (QoS 0).
 	Failed uint64 `json:"failed"`
+	// Withheld is how many were not sent because their topic is not the device's,
+	// where devices have credentials of their own.
+	Withheld uint64 `json:"withheld"`
 	// States counts the online and offline messages that were sent.
 	States uint64 `json:"states"`
 	// Connected of all Connections are open; Reconnects were made after one
@@ -33,6 +37,16 @@ type Stats struct {
 	Connected   int    `json:"connected"`
 	Connections int    `json:"connections"`
 	Reconnects  uint64 `json:"reconnects"`
+	// Rate is how many messages were sent in the last second, MeanRate how many a
+	// second since Run began.
+	Rate     float64 `json:"rate"`
+	MeanRate float64 `json:"mean_rate"`
+	// Latency is that of the acknowledged messages.
+	Latency Latency `json:"latency"`
+	// At is where on a scenario's time line sending is, between From and To.
+	At   time.Time `json:"at,omitzero"`
+	From time.Time `json:"from,omitzero"`
+	To   time.Time `json:"to,omitzero"`
 }
 
 // String is one line for a terminal.
@@ -41,7 +55,7 @@ func (s Stats) String() string {
 	for _, more := range []struct {
 		name string
 		n    uint64
-	}{{"late", s.Late}, {"resent", s.Resent}, {"failed", s.Failed}} {
+	}{{"late", s.Late}, {"resent", s.Resent}, {"failed", s.Failed}, {"withheld", s.Withheld}} {
 		if more.n > 0 {
 			line += fmt.Sprintf("  %s %d", more.name, more.n)
 		}
@@ -54,5 +68,7 @@ type counters struct {
 	sent, late, resent, acknowledged, failed, states, reconnects atomic.Uint64
 	// unsent is what links that have ended had due but never sent.
 	unsent    atomic.Uint64
+	withheld  atomic.Uint64
+	rate      atomic.Uint64 // a float64's bits
 	connected atomic.Int64
 }

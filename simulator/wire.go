@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"time"
@@ -23,27 +25,45 @@ import (
 const (
 	// handshakeTimeout bounds dialling and the broker's answer to CONNECT.
 	handshakeTimeout = 10 * time.Second
-	// writeTimeout bounds a write to a broker that does not read: generous, for
-	// a slow broker is to be waited for and not to be made slower by reconnects.
-	writeTimeout = 30 * time.Second
+	// writeTimeout bounds a write to a broker that does not read, to between half
+	// of it and all: generous, for a slow broker is to be waited for and not to be
+	// made slower by reconnects.
+	writeTimeout = 60 * time.Second
 	// keepAlive is how long a broker waits for a sign of us; we give one twice
 	// as often.
 	keepAlive = 60 * time.Second
 )
 
 // wire is one MQTT connection of a device that only publishes. One goroutine
-// writes; another, its own, reads acknowledgements.
+// writes; another reads acknowledgements.
 type wire struct {
 	conn net.Conn
+	in   *bufio.Reader
 	out  *bufio.Writer
-	// acks are packet ids as they are acknowledged.
-	acks chan uint16
-	// broken is closed when reading has ended; err then says why.
-	broken chan struct{}
-	err    error
-	// closing ends the reader where it waits for somebody to take an ack.
-	closing chan struct{}
+	// until is to when the write deadline lasts. Setting it costs as much as a
+	// write into the buffer, so it is not set for each.
+	until time.Time
+	// reading is set once read runs. broken is closed when it has ended; err then
+	// says why.
+	reading bool
+	broken  chan struct{}
+	err     error
 }
+
+// Refusal is a broker's no to a connection, which the same broker would repeat.
+type Refusal struct {
+	// Client is who wanted to connect.
+	Client string
+	// Code is MQTT's return code, Err what it means.
+	Code byte
+	Err  error
+}
+
+func (r *Refusal) Error() string {
+	return fmt.Sprintf("connect as %q: the broker refuses: %v", r.Client, r.Err)
+}
+
+func (r *Refusal) Unwrap() error { return r.Err }
 
 // credentials are what a CONNECT says.
 type credentials struct {
@@ -54,18 +74,16 @@ type credentials struct {
 }
 
 // openWire connects and waits for the broker's consent.
-func openWire(ctx context.Context, broker *url.URL, c credentials, acks int) (*wire, error) {
+func openWire(ctx context.Context, broker *url.URL, trust *tls.Config, c credentials) (*wire, error) {
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
-	conn, err := dial(ctx, broker)
+	conn, err := dial(ctx, broker, trust)
 	if err != nil {
 		return nil, fmt.Errorf("dial broker: %w", err)
 	}
-	w := &wire{conn: conn, out: bufio.NewWriterSize(conn, 4096), acks: make(chan uint16, acks),
-		broken: make(chan struct{}), closing: make(chan struct{})}
+	w := &wire{conn: conn, in: bufio.NewReaderSize(conn, 256), out: bufio.NewWriterSize(conn, 2048), broken: make(chan struct{})}
 	unblock := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
-	in := bufio.NewReaderSize(conn, 512)
-	err = w.handshake(in, c)
+	err = w.handshake(w.in, c)
 	if !unblock() && err == nil {
 		err = context.Cause(ctx) // the deadline in the past may be there to stay
 	}
@@ -73,15 +91,17 @@ func openWire(ctx context.Context, broker *url.URL, c credentials, acks int) (*w
 		_ = conn.Close()
 		return nil, err
 	}
-	go w.read(in)
 	return w, nil
 }
 
 // dial opens the network connection.
-func dial(ctx context.Context, broker *url.URL) (net.Conn, error) {
+func dial(ctx context.Context, broker *url.URL, trust *tls.Config) (net.Conn, error) {
 	switch broker.Scheme {
 	case "ssl", "tls", "mqtts":
-		return (&tls.Dialer{Config: &tls.Config{MinVersion: tls.VersionTLS12}}).DialContext(ctx, "tcp", broker.Host)
+		if trust == nil {
+			trust = &tls.Config{MinVersion: tls.VersionTLS12}
+		}
+		return (&tls.Dialer{Config: trust}).DialContext(ctx, "tcp", broker.Host)
 	}
 	return (&net.Dialer{}).DialContext(ctx, "tcp", broker.Host)
 }
@@ -117,42 +137,85 @@ func (w *wire) handshake(in *bufio.Reader, c credentials) error {
 		if !known {
 			why = fmt.Errorf("return code %d", ack.ReturnCode)
 		}
-		return fmt.Errorf("connect as %q: the broker refuses: %w", c.client, why)
+		if ack.ReturnCode == packets.ErrRefusedServerUnavailable {
+			return fmt.Errorf("connect as %q: the broker refuses for now: %w", c.client, why)
+		}
+		return &Refusal{Client: c.client, Code: ack.ReturnCode, Err: why}
 	}
 	return nil
 }
 
-// read hands on acknowledgements until the connection ends.
-func (w *wire) read(in *bufio.Reader) {
+// read hands on acknowledgements until the connection ends; last says that no
+// other has arrived behind it.
+func (w *wire) read(acked func(id uint16, last bool)) {
 	defer close(w.broken)
+	var until time.Time
 	for {
 		// The broker answers our pings, so silence means that it is gone.
-		if w.err = w.conn.SetReadDeadline(time.Now().Add(keepAlive + keepAlive/2)); w.err != nil {
-			return
-		}
-		var p packets.ControlPacket
-		if p, w.err = packets.ReadPacket(in); w.err != nil {
-			return
-		}
-		if ack, ok := p.(*packets.PubackPacket); ok {
-			select {
-			case w.acks <- ack.MessageID:
-			case <-w.closing:
-				w.err = net.ErrClosed
+		if now := time.Now(); until.Sub(now) < keepAlive+keepAlive/4 {
+			until = now.Add(keepAlive + keepAlive/2)
+			if w.err = w.conn.SetReadDeadline(until); w.err != nil {
 				return
 			}
+		}
+		var id uint16
+		if id, w.err = w.readAck(); w.err != nil {
+			return
+		}
+		if id != 0 {
+			acked(id, w.in.Buffered() == 0)
 		}
 	}
 }
 
-// publish writes a PUBLISH into the buffer; flush sends it.
-func (w *wire) publish(topic string, payload []byte, id uint16, retained bool) error {
-	p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
-	p.TopicName, p.Payload, p.MessageID, p.Retain = topic, payload, id, retained
-	if id != 0 {
-		p.Qos = 1
+// readAck reads a packet: its id if it is a PUBACK, 0 if it is anything else,
+// which nobody waits for.
+func (w *wire) readAck() (id uint16, err error) {
+	kind, err := w.in.ReadByte()
+	if err != nil {
+		return 0, err
 	}
-	return w.write(p)
+	length, err := binary.ReadUvarint(w.in) // as MQTT's remaining length, which has four bytes at most
+	if err != nil {
+		return 0, err
+	}
+	if length >= 1<<28 {
+		return 0, errors.New("the broker sends what is no MQTT packet")
+	}
+	if kind != packets.Puback<<4 || length != 2 {
+		_, err = w.in.Discard(int(length))
+		return 0, err
+	}
+	var b [2]byte
+	_, err = io.ReadFull(w.in, b[:])
+	return binary.BigEndian.Uint16(b[:]), err
+}
+
+// publish writes a PUBLISH (MQTT 3.1.1, 3.3) into the buffer; flush sends it.
+func (w *wire) publish(topic string, payload []byte, id uint16, retained bool) error {
+	first, length := byte(packets.Publish<<4), 2+len(topic)+len(payload)
+	if id != 0 {
+		first |= 1 << 1
+		length += 2
+	}
+	if retained {
+		first |= 1
+	}
+	var b [8]byte
+	head := binary.AppendUvarint(append(b[:0], first), uint64(length))
+	head = binary.BigEndian.AppendUint16(head, uint16(len(topic)))
+	if err := w.extend(); err != nil {
+		return err
+	}
+	_, _ = w.out.Write(head) // the buffer's error stays until the last write
+	_, _ = w.out.WriteString(topic)
+	if id != 0 {
+		_, _ = w.out.Write(binary.BigEndian.AppendUint16(b[:0], id))
+	}
+	if _, err := w.out.Write(payload); err != nil {
+		return fmt.Errorf("write to broker: %w", err)
+	}
+	return nil
 }
 
 // ping asks the broker for a sign of life.
@@ -167,12 +230,25 @@ func (w *wire) disconnect() error {
 }
 
 func (w *wire) write(p packets.ControlPacket) error {
-	// A full buffer flushes itself within Write, so this too needs the deadline.
-	if err := w.conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
-		return fmt.Errorf("set write deadline: %w", err)
+	if err := w.extend(); err != nil {
+		return err
 	}
 	if err := p.Write(w.out); err != nil {
 		return fmt.Errorf("write to broker: %w", err)
+	}
+	return nil
+}
+
+// extend gives a write, and a full buffer that flushes itself within it, the time
+// it may take.
+func (w *wire) extend() error {
+	now := time.Now()
+	if w.until.Sub(now) > writeTimeout/2 {
+		return nil
+	}
+	w.until = now.Add(writeTimeout)
+	if err := w.conn.SetWriteDeadline(w.until); err != nil {
+		return fmt.Errorf("set write deadline: %w", err)
 	}
 	return nil
 }
@@ -190,7 +266,8 @@ func (w *wire) flush() error {
 
 // close ends the connection and waits for the reader to end.
 func (w *wire) close() {
-	close(w.closing)
 	_ = w.conn.Close()
-	<-w.broken
+	if w.reading {
+		<-w.broken
+	}
 }

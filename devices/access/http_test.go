@@ -330,6 +330,13 @@ func TestOpenMode(t *testing.T) {
 		other.header.Set(name, value)
 		other.is(401, "POST", "/as/viewer", nil, nil)
 	}
+	// Passed on by a program of this machine for somebody at this machine, or not.
+	for from, want := range map[string]int{"127.0.0.1": 200, "127.0.0.1, ::1": 200, "203.0.113.9, 127.0.0.1": 401, "127.0.0.1, 203.0.113.9": 401, "localhost": 401, ", 127.0.0.1": 401} {
+		other := newBrowser(t, url)
+		other.header.Set("X-Forwarded-For", from)
+		other.header.Set("Via", "1.1 grafana")
+		other.is(want, "POST", "/as/viewer", nil, nil)
+	}
 	other := newBrowser(t, url)
 	other.header.Set("Origin", "http://evil.example")
 	other.is(403, "POST", "/as/viewer", nil, nil)

@@ -71,11 +71,30 @@ func (c *Control) origin(r *http.Request) request {
 	if err != nil {
 		host = strings.Trim(r.Host, "[]")
 	}
-	q.here = q.remote.IsLoopback() && loopbackHost(host)
-	for _, h := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via"} {
-		q.here = q.here && r.Header.Get(h) == "" // passed on by a proxy: from anywhere
-	}
+	q.here = q.remote.IsLoopback() && loopbackHost(host) && fromHere(r.Header)
 	return q
+}
+
+// fromHere reports whether a request's headers speak against its coming from this
+// machine: what a proxy has passed on comes from anywhere, unless all whom it names
+// are here. So a Grafana on this machine, which passes on what its user's browser
+// on this machine asks, needs no token.
+func fromHere(h http.Header) bool {
+	for _, name := range []string{"Forwarded", "X-Forwarded-Host", "X-Real-Ip"} {
+		if h.Get(name) != "" {
+			return false
+		}
+	}
+	from := h.Values("X-Forwarded-For")
+	if len(from) == 0 {
+		return h.Get("Via") == ""
+	}
+	for hop := range strings.SplitSeq(strings.Join(from, ","), ",") {
+		if a, err := netip.ParseAddr(strings.TrimSpace(hop)); err != nil || !a.Unmap().IsLoopback() {
+			return false
+		}
+	}
+	return true
 }
 
 func (c *Control) proxy(a netip.Addr) bool {

@@ -1,6 +1,9 @@
 package telemetry
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // Hourly names what is kept of a site's metric for each hour, so that long
 // ranges need not read every reading: the series site:<kind>_<metric>:<hourly>,
@@ -9,10 +12,10 @@ import "slices"
 // # When
 //
 // What is computed of an hour or a day that ends at T is stamped within its last
-// minute: T less 60 s, and a millisecond more for each later revision, because a
-// store may keep the first of two values at one moment. So (T-1h, T] of PromQL
-// and [T-1h, T) of InfluxQL both hold all revisions, and the last is the one to
-// take: last_over_time(x[1h]) or last(x), never a mean.
+// two minutes: T less 120 s, and milliseconds more for each later revision,
+// because a store may keep the first of two values at one moment ([Stamp]). So
+// (T-1h, T] of PromQL and [T-1h, T) of InfluxQL both hold all revisions, and the
+// last is the one to take: last_over_time(x[1h]) or last(x), never a mean.
 type Hourly string
 
 // What is kept of an hour.
@@ -51,3 +54,18 @@ func HourlyKind(k Kind) Kind { return "site:" + k }
 
 // HourlyName is the field of a metric's hours.
 func (m *MetricSpec) HourlyName(h Hourly) Metric { return m.Name + ":" + Metric(h) }
+
+const (
+	// RevisionEvery is how often what was computed may be computed anew.
+	RevisionEvery = 5 * time.Minute
+	// stampedFor is how long before the end of an hour the stamps begin: a
+	// millisecond for each revision of more than a year.
+	stampedFor = 2 * time.Minute
+)
+
+// Stamp is the time of a value of the hour or day that ends at a moment, computed
+// by the run that was due at another: later runs stamp later, for 416 days.
+func Stamp(end, run time.Time) time.Time {
+	revision := min(max(run.Sub(end)/RevisionEvery, 0), stampedFor/time.Millisecond-1)
+	return end.Add(-stampedFor + revision*time.Millisecond)
+}

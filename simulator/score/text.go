@@ -171,7 +171,7 @@ func (r *Report) facts(l Language) []fact {
 		out = append(out, fact{Name: l.pick("Chưa rõ", "Undecided"), Text: fmt.Sprintf(
 			l.pick("%s bản tin tùy vào lúc nhận được; --sent cho biết lúc đó", "%s messages hang on when they were received; --sent says when that was"), grouped(m.Undecided))})
 	}
-	q := fact{Name: l.pick("Cách ly", "Quarantine"), Text: l.pick("không kiểm tra (cần --url của thành phố)", "not checked (give --url of the city)")}
+	q := fact{Name: l.pick("Cách ly", "Quarantine"), Text: l.pick("không kiểm tra (cần --quarantine yes và --url của thành phố)", "not checked (give --quarantine yes and --url of the city)")}
 	if r.Quarantine != nil {
 		var want, have int64
 		for _, row := range r.Quarantine.Rows {

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/haidang-iot/haidang/dashboards"
+	"github.com/haidang-iot/haidang/devices"
+	"github.com/haidang-iot/haidang/devices/api"
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+)
+
+type dashboardsCommand struct {
+	Push   dashboardsPush   `cmd:"" help:"Put folder, data source, boards and the wall's playlist into Grafana."`
+	Diff   dashboardsDiff   `cmd:"" help:"Show what was changed in Grafana by hand; exit 1 if a push would overwrite it."`
+	Pull   dashboardsPull   `cmd:"" help:"Keep the boards that were changed by hand as files."`
+	Render dashboardsRender `cmd:"" help:"Write the files that Grafana provisions itself from."`
+	Rules  dashboardsRules  `cmd:"" help:"Write alert rules as files for Prometheus, vmalert and Grafana."`
+	Check  boardsCheck      `cmd:"" help:"Ask a store everything that the boards ask it; exit 1 if a panel would show an error or nothing."`
+}
+
+// placesFlags say where the names of sites, localities and wards come from.
+type placesFlags struct {
+	City      string `name:"url" env:"HAIDANG_URL" help:"A running city, for the names of sites, localities and wards; without it boards show ids." placeholder:"http://127.0.0.1:8080"`
+	CityToken string `name:"city-token" env:"HAIDANG_TOKEN" help:"API token for --url; better given in the environment." placeholder:"SECRET"`
+	CityCA    string `name:"city-ca" env:"HAIDANG_CA" type:"path" help:"Certificate (PEM) of the authority that vouches for --url." placeholder:"FILE"`
+	SitesFile string `type:"path" help:"The same from a file that --sites-out wrote." placeholder:"FILE"`
+	SitesOut  string `type:"path" help:"Also write the names to this file, for --sites-file where the city cannot be reached." placeholder:"FILE"`
+}
+
+// placesFile is a province's names as --sites-file has them.
+type placesFile struct {
+	api.Localities
+	Sites []api.Site `json:"sites"`
+}
+
+// province is what boards are made for, today.
+func (f placesFlags) province(ctx context.Context) (dashboards.Province, error) {
+	p := dashboards.Province{Now: time.Now()}
+	var known placesFile
+	switch {
+	case f.City != "" && f.SitesFile != "":
+		return p, errors.New("--url and --sites-file both say where names come from: give one of them")
+	case f.City != "":
+		if err := f.ask(ctx, &known); err != nil {
+			return p, err
+		}
+	case f.SitesFile != "":
+		text, err := os.ReadFile(f.SitesFile)
+		if err != nil {
+			return p, fmt.Errorf("read --sites-file: %w", err)
+		}
+		if err := json.Unmarshal(text, &known); err != nil {
+			return p, fmt.Errorf("read --sites-file %s: %w: let --sites-out write it", f.SitesFile, err)
+		}
+	default:
+		return p, nil
+	}
+	if f.SitesOut != "" {
+		text, err := json.MarshalIndent(known, "", "  ")
+		if err != nil {
+			return p, fmt.Errorf("write --sites-out: %w", err)
+		}
+		if err := os.WriteFile(f.SitesOut, append(text, '\n'), 0o644); err != nil {
+			return p, fmt.Errorf("write --sites-out: %w", err)
+		}
+	}
+	return known.province(p), nil
+}
+
+// ask reads the names from the city.
+func (f placesFlags) ask(ctx context.Context, known *placesFile) error {
+	city := deviceFlags{clientFlags{URL: f.City, Token: f.CityToken, CA: f.CityCA}}
+	if err := city.ask(ctx, getFrom("/localities", nil), &known.Localities); err != nil {
+		return err
+	}
+	q := url.Values{"limit": {strconv.Itoa(1000)}}
+	for {
+		var page api.SitePage
+		if err := city.ask(ctx, getFrom("/sites", q), &page); err != nil {
+			return err
+		}
+		known.Sites = append(known.Sites, page.Sites...)
+		if page.Next == "" {
+			return nil
+		}
+		q.Set("cursor", page.Next)
+	}
+}
+
+// province puts the names into the boards' words.
+func (k placesFile) province(p dashboards.Province) dashboards.Province {
+	ward := func(w api.Ward) {
+		p.Wards = append(p.Wards, devices.Ward{Code: w.Code, NameVI: w.NameVI, NameEN: w.NameEN, Form: w.Form})
+	}
+	for _, l := range k.Localities.Localities {
+		p.Localities = append(p.Localities, devices.Locality{ID: l.ID, NameVI: l.NameVI, NameEN: l.NameEN})
+		for _, w := range l.Wards {
+			ward(w)
+		}
+	}
+	for _, w := range k.OtherWards {
+		ward(w)
+	}
+	for _, s := range k.Sites {
+		kinds := s.Kinds
+		for _, d := range s.Devices {
+			kinds = append(kinds, d.Kinds...)
+		}
+		p.Sites = append(p.Sites, dashboards.Site{Kinds: kinds, Site: devices.Site{ID: s.ID, Name: cmp.Or(s.Name, string(s.ID)), NameEN: s.NameEN, Locality: s.Locality, Ward: s.Ward,
+			Position: devices.Position{Lat: s.Position.Lat, Lon: s.Position.Lon}, Tags: s.Tags, NoiseArea: s.NoiseArea, State: s.State}})
+	}
+	return p
+}
+
+// boardModels are the boards' models by uid, those of the wall among them, and the
+// uids that a wall shows in turn.
+func boardModels(p dashboards.Province, lang, query, source string) (models []boardModel, wall []string, err error) {
+	o := dashboards.Options{Lang: dashboards.Lang(lang), DataSource: source,
+		Dialect: dashboards.Dialect{Language: dashboards.Language(query), Catalogue: telemetry.NewCatalogue()}}
+	boards := dashboards.Boards(p)
+	for _, b := range boards {
+		for _, o.Wall = range []bool{false, true} {
+			if o.Wall && len(b.Wall) == 0 {
+				continue
+			}
+			text, err := b.Render(p, o)
+			if err != nil {
+				return nil, nil, err
+			}
+			models = append(models, boardModel{b.UID(o), text})
+		}
+	}
+	return models, dashboards.WallOrder(boards, o), nil
+}
+
+// boardModel is a board's model and its uid.
+type boardModel struct {
+	uid  string
+	text []byte
+}

@@ -1,0 +1,95 @@
+package dashboards
+
+import (
+	"time"
+
+	"github.com/haidang-iot/haidang/ingest/telemetry/limits"
+)
+
+// Board is one board.
+type Board struct {
+	// ID is stable; the uid in Grafana is made of it.
+	ID                 string
+	Title, Description Text
+	Variables          []Variable
+	Rows               []Row
+	// Wall are the rows of the form that hangs on a wall: no more than fits a screen
+	// of 1920 by 1080, without variables.
+	Wall []Row
+	// Span is the range it opens with.
+	Span time.Duration
+}
+
+// Row is panels beside each other, under a title where there is one. Where they
+// are wider than the board they go on below.
+type Row struct {
+	Title  Text
+	Panels []Panel
+}
+
+// Panel is one panel.
+type Panel struct {
+	Title, Description Text
+	// Width is of 24 columns, Height in units of some 38 pixels.
+	Width, Height int
+	View          View
+	Queries       []Query
+	// Span is the panel's own range, whatever the board's; zero is the board's.
+	Span time.Duration
+	// Limits are drawn, and named in the description with what they rest on.
+	Limits []limits.Limit
+	// Mappings give numbers words and colours.
+	Mappings []Mapping
+	// Unit is what the panel is in where its queries do not say.
+	Unit *Unit
+	// MayBeEmpty is why nothing to show is nothing wrong; without it an empty panel
+	// is a fault.
+	MayBeEmpty Text
+}
+
+// View is how a panel is drawn.
+type View interface {
+	// draw fills in what is the view's own.
+	draw(r *renderer, p Panel, m *panelModel)
+}
+
+// Mapping is a number, or a range of numbers, with a word and a colour.
+type Mapping struct {
+	From, To float64 // the same for a single number
+	Text     Text
+	Colour   string
+}
+
+// step is the shortest step that a panel's queries make sense in.
+func (p Panel) step(r *renderer) time.Duration {
+	var least time.Duration
+	for _, q := range p.Queries {
+		k, m := q.spec(r.Catalogue)
+		switch {
+		case k == nil:
+		case q.Shape == Buckets:
+			least = max(least, q.Window)
+		case q.stat(m) == Increase:
+			least = max(least, 4*k.Cadence) // two readings make an increase
+		default:
+			least = max(least, k.Cadence)
+		}
+	}
+	return least
+}
+
+// week is the longest range that reads readings; see the package's comment.
+const week = 7 * 24 * time.Hour
+
+// resolved are the queries with what the panel and the board say.
+func (p Panel) resolved(b Board) []Query {
+	out := make([]Query, len(p.Queries))
+	for i, q := range p.Queries {
+		if q.Variables == nil {
+			q.Variables = b.Variables
+		}
+		q.Hourly = q.Hourly || p.Span > week
+		out[i] = q
+	}
+	return out
+}

@@ -1,0 +1,89 @@
+package dashboards
+
+import (
+	"github.com/haidang-iot/haidang/devices"
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+	"github.com/haidang-iot/haidang/ingest/telemetry/limits"
+)
+
+// Noise is the level by type of area and by hour.
+func Noise(p Province) Board {
+	title := Text{"Tiếng ồn", "Noise"}
+	b := Board{
+		ID: "noise", Title: title, Span: 2 * day,
+		Description: Text{"Mức ồn theo loại khu vực và theo giờ.", "Noise by type of area and by hour."},
+		Variables:   []Variable{p.locality()},
+		Rows: []Row{
+			{Panels: []Panel{noiseNow(p), noiseHours(p)}},
+			{Title: Text{"Theo loại khu vực", "By type of area"}, Panels: noiseAreas(p)},
+			{Title: Text{"Điểm đo", "Sites"}, Panels: []Panel{noiseTable(p), noiseStats(), noiseDays()}},
+		},
+	}
+	b.Wall = []Row{heading(title), {Panels: []Panel{noiseNow(p).sized(10, 14), noiseHours(p).sized(14, 14)}}, {Panels: []Panel{noiseAreas(p)[0].sized(12, 11), noiseStats().sized(12, 11)}}}
+	return b
+}
+
+// special are the sites of areas with the stricter limits. A site of which nobody
+// has said so is ordinary: "all others" in the regulation.
+func (p Province) special() (out []telemetry.Site) {
+	for _, s := range p.of(telemetry.Noise) {
+		if s.NoiseArea == devices.NoiseSpecial {
+			out = append(out, s.ID)
+		}
+	}
+	return out
+}
+
+// noiseLimits are an area's limits by day and at night.
+func noiseLimits(p Province, area limits.Area) (out []limits.Limit) {
+	for _, l := range p.limits(telemetry.Noise, telemetry.LAeq) {
+		if l.Area == area {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+func noiseNote() Text {
+	return Text{"Trung bình năng lượng của LAeq trong giờ, có khi giờ đã qua. Ban ngày 6–21 giờ, ban đêm 21–6 giờ.", "Energetic mean of LAeq within the hour, there once the hour is over. Day is 6–21 h, night 21–6 h."}
+}
+
+func noiseNow(p Province) Panel {
+	return Panel{Title: Text{"LAeq giờ vừa qua", "LAeq of the last hour"}, Width: 10, Height: 12, View: Bars{Min: 30, Max: 90}, Limits: noiseLimits(p, limits.AreaOrdinary), Description: noiseNote(),
+		Queries: []Query{now(telemetry.Noise, telemetry.LAeq, BySite, hour)}}
+}
+
+func noiseHours(p Province) Panel {
+	return Panel{Title: Text{"LAeq theo giờ", "LAeq by hour"}, Width: 14, Height: 12, View: History{}, Limits: noiseLimits(p, limits.AreaOrdinary), Description: noiseNote(),
+		Queries: []Query{each(hour, telemetry.Noise, telemetry.LAeq, BySite).kept()}}
+}
+
+func noiseAreas(p Province) []Panel {
+	special := p.special()
+	area := func(vi, en string, a limits.Area, q Query) Panel {
+		return Panel{Title: Text{vi, en}, Width: 24, Height: 9, View: Lines{Legend: Beside}, Limits: noiseLimits(p, a), Description: noiseNote(), Queries: []Query{q}}
+	}
+	ordinary := each(hour, telemetry.Noise, telemetry.LAeq, BySite).kept()
+	ordinary.Except = special
+	out := []Panel{area("Khu vực thông thường", "Ordinary areas", limits.AreaOrdinary, ordinary)}
+	if len(special) > 0 {
+		out = append(out, area("Khu vực đặc biệt (bệnh viện, trường học, thư viện, đền chùa)", "Special areas (hospitals, schools, libraries, temples)",
+			limits.AreaSpecial, each(hour, telemetry.Noise, telemetry.LAeq, BySite).kept().at(special...)))
+	}
+	return out
+}
+
+func noiseTable(p Province) Panel {
+	q := func(m telemetry.Metric, s Stat) Query { return now(telemetry.Noise, m, BySite, hour).with(s) }
+	return Panel{Title: Text{"Giờ vừa qua", "The last hour"}, Width: 12, Height: 10, View: Table{Sort: 0},
+		Queries: []Query{q(telemetry.LAeq, Mean), q(telemetry.LAmax, Max).most(), q(telemetry.LAmin, Min), q(telemetry.LA10, Mean), q(telemetry.LA90, Mean)}}
+}
+
+func noiseStats() Panel {
+	return Panel{Title: Text{"Mức thống kê, trung bình các điểm", "Statistical levels, mean of all sites"}, Width: 12, Height: 10, View: Lines{},
+		Queries: []Query{over(telemetry.Noise, telemetry.LA10, Together), over(telemetry.Noise, telemetry.LAeq, Together), over(telemetry.Noise, telemetry.LA50, Together), over(telemetry.Noise, telemetry.LA90, Together)}}
+}
+
+func noiseDays() Panel {
+	return Panel{Title: Text{"LAeq trung bình ngày", "LAeq, daily means"}, Width: 24, Height: 8, View: Lines{}, Span: 30 * day, Queries: []Query{each(day, telemetry.Noise, telemetry.LAeq, ByLocality)}}
+}

@@ -1,0 +1,125 @@
+package dashboards
+
+import (
+	"time"
+
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+)
+
+// Overview is the province at a glance.
+func Overview(p Province) Board {
+	title := Text{"Toàn tỉnh", "Province overview"}
+	return Board{
+		ID: "overview", Title: title, Span: day,
+		Description: Text{"Tình trạng các địa phương, điểm đo, cảnh báo và các số đo chính trong 24 giờ.", "Localities, sites, alarms and the headline measures of 24 hours."},
+		Variables:   []Variable{p.locality()},
+		Rows: []Row{
+			{Panels: []Panel{localityTiles(), sitesReporting(), silentDevices(), alarmsFiring(), worstAir()}},
+			{Panels: []Panel{siteMap(), activeAlarms(), silentSites()}},
+			{Title: Text{"24 giờ qua", "The last 24 hours"}, Panels: []Panel{aqiCourse(), rainCourse(), floodCourse(),
+				temperatureCourse(), trafficCourse(), noiseCourse(), powerCourse(), windCourse(), lampsCourse()}},
+		},
+		Wall: []Row{heading(title),
+			{Panels: []Panel{localityTiles().sized(12, 4), sitesReporting().sized(3, 4), silentDevices().sized(3, 4), alarmsFiring().sized(3, 4), worstAir().sized(3, 4)}},
+			{Panels: []Panel{siteMap().sized(12, 13), activeAlarms().sized(6, 13), silentSites().sized(6, 13)}},
+			{Panels: []Panel{aqiCourse(), rainCourse(), floodCourse()}}},
+	}
+}
+
+// stale is how old a state may be.
+const stale = 15 * time.Minute
+
+func localityTiles() Panel {
+	return Panel{Title: Text{"Tình trạng địa phương", "Localities"}, Width: 12, Height: 4, View: Tiles{Ground: true, Names: true}, Mappings: siteStates(),
+		Description: Text{"Tình trạng xấu nhất trong các điểm đo của địa phương, trừ điểm đang bảo trì.", "The worst state among the locality's sites, but for those in maintenance."},
+		Queries:     []Query{newest(telemetry.SiteState, telemetry.StateCode, ByLocality, stale).most().atMost(telemetry.SiteAlarm)}}
+}
+
+func sitesReporting() Panel {
+	q := newest(telemetry.SiteState, telemetry.StateCode, Together, stale).atMost(telemetry.SiteLate).named("Điểm đo", "Sites").in(count())
+	q.Across = Number
+	return Panel{Title: Text{"Điểm đo có tín hiệu", "Sites reporting"}, Width: 3, Height: 4, View: Tiles{}, Queries: []Query{q},
+		Description: Text{"Số điểm đo mà mọi thiết bị đều gửi số liệu, hoặc chỉ mới trễ.", "Sites all of whose devices are heard, or only late."}}
+}
+
+func silentDevices() Panel {
+	return Panel{Title: Text{"Thiết bị mất tín hiệu", "Silent devices"}, Width: 3, Height: 4, View: Tiles{Colour: amber},
+		Description: Text{"Mất tín hiệu: quá 10 chu kỳ gửi mà không nhận được gì.", "Silent: nothing was heard for more than ten of its cadences."},
+		Queries:     []Query{newest(telemetry.SiteState, telemetry.SilentDevices, Together, stale).total().in(count())}}
+}
+
+func alarmsFiring() Panel {
+	return Panel{Title: Text{"Cảnh báo đang hoạt động", "Active alarms"}, Width: 3, Height: 4, View: Tiles{Colour: red},
+		Queries: []Query{newest(telemetry.Platform, telemetry.AlarmsFiring, Together, stale).most().unfiltered().in(count())}}
+}
+
+func worstAir() Panel {
+	return Panel{Title: Text{"VN_AQI cao nhất", "Worst VN_AQI"}, Width: 3, Height: 4, View: Tiles{Ground: true, Steps: aqiBands()}, Description: aqiNote(),
+		Queries: []Query{newest(telemetry.AirQualityIndex, telemetry.VNAQI, Together, 3*hour).most()}}
+}
+
+func siteMap() Panel {
+	state := newest(telemetry.SiteState, telemetry.StateCode, BySite, stale)
+	at := func(m telemetry.Metric) Query { return newest(telemetry.SiteState, m, BySite, stale) }
+	return Panel{Title: Text{"Bản đồ điểm đo", "Map of sites"}, Width: 12, Height: 14, View: Map{Steps: siteStates(), Words: siteStates()},
+		Description: Text{"Màu và chữ theo tình trạng của điểm đo.", "Colour and word by the site's state."},
+		Queries:     []Query{at(telemetry.Latitude), at(telemetry.Longitude), state.most(), at(telemetry.DeviceCount).total(), at(telemetry.SilentDevices).total()}}
+}
+
+func activeAlarms() Panel {
+	return Panel{Title: Text{"Cảnh báo", "Alarms"}, Width: 6, Height: 14, View: Alarms{},
+		MayBeEmpty: Text{"Trống khi không có cảnh báo nào.", "Empty while nothing is alarming."}}
+}
+
+func silentSites() Panel {
+	return Panel{Title: Text{"Điểm đo mất tín hiệu", "Silent sites"}, Width: 6, Height: 14, View: Table{Sort: 0},
+		Queries:    []Query{newest(telemetry.SiteState, telemetry.SilentDevices, BySite, stale).total().atLeast(1).in(count()).named("Mất tín hiệu", "Silent")},
+		MayBeEmpty: Text{"Trống khi mọi thiết bị đều gửi số liệu.", "Empty while every device is heard."}}
+}
+
+func aqiCourse() Panel {
+	return Panel{Title: Text{"VN_AQI giờ, cao nhất địa phương", "Hourly VN_AQI, worst of the locality"}, Width: 8, Height: 8, View: Lines{Min: value(0), Bands: aqiBands()}, Description: aqiNote(),
+		Queries: []Query{over(telemetry.AirQualityIndex, telemetry.VNAQI, ByLocality).most()}}
+}
+
+func rainCourse() Panel {
+	return Panel{Title: Text{"Mưa theo giờ", "Rain by hour"}, Width: 8, Height: 8, View: Lines{Bars: true, Min: value(0)},
+		Description: Text{"Trung bình các trạm của địa phương.", "Mean of the locality's stations."},
+		Queries:     []Query{each(hour, telemetry.Weather, telemetry.Rain, ByLocality)}}
+}
+
+// floodCourse is the river gauges beside each other; their alarm levels are on the
+// board of floods, because each has its own.
+func floodCourse() Panel {
+	return Panel{Title: Text{"Mực nước các trạm sông", "Levels of the river gauges"}, Width: 8, Height: 8, View: Lines{},
+		Description: Text{"Mỗi trạm có cao độ gốc riêng: không so sánh giữa các trạm.", "Each station has a datum of its own: do not compare stations."},
+		Queries:     []Query{over(telemetry.WaterLevel, telemetry.Level, BySite).with(Max).most().at(stationSites()...)}}
+}
+
+func temperatureCourse() Panel {
+	return Panel{Title: Text{"Nhiệt độ", "Temperature"}, Width: 8, Height: 8, View: Lines{}, Queries: []Query{over(telemetry.Weather, telemetry.Temperature, ByLocality)}}
+}
+
+func windCourse() Panel {
+	return Panel{Title: Text{"Gió giật mạnh nhất", "Strongest gusts"}, Width: 8, Height: 8, View: Lines{Min: value(0)},
+		Queries: []Query{over(telemetry.Weather, telemetry.WindGust, ByLocality).with(Max).most()}}
+}
+
+func trafficCourse() Panel {
+	return Panel{Title: Text{"Lượt xe theo giờ", "Vehicles by hour"}, Width: 8, Height: 8, View: Lines{Bars: true, Stack: true, Min: value(0)},
+		Queries: []Query{each(hour, telemetry.Traffic, telemetry.Vehicles, ByLocality).total().in(count())}}
+}
+
+func noiseCourse() Panel {
+	return Panel{Title: Text{"Tiếng ồn trung bình", "Mean noise"}, Width: 8, Height: 8, View: Lines{}, Queries: []Query{over(telemetry.Noise, telemetry.LAeq, ByLocality)}}
+}
+
+func powerCourse() Panel {
+	return Panel{Title: Text{"Công suất điện", "Power"}, Width: 8, Height: 8, View: Lines{Fill: 20, Stack: true, Min: value(0)},
+		Queries: []Query{over(telemetry.Energy, telemetry.Power, ByLocality).total()}}
+}
+
+func lampsCourse() Panel {
+	return Panel{Title: Text{"Tỷ lệ đèn sáng", "Lamps lit"}, Width: 8, Height: 8, View: Lines{Min: value(0), Max: value(100)},
+		Queries: []Query{lampsOn(ByLocality)}}
+}

@@ -1,0 +1,90 @@
+package dashboards
+
+import "github.com/haidang-iot/haidang/ingest/telemetry"
+
+// SitePlace is everything of one place. It is no board of a wall.
+func SitePlace(p Province) Board {
+	v := Variable{Name: "site", Label: siteWord(), Filter: "site"}
+	for _, s := range p.of("") {
+		if len(s.Kinds) > 0 {
+			v.Choices = append(v.Choices, Choice{p.localityName(s.Locality).Plus(" · ", s.name()), string(s.ID)})
+		}
+	}
+	return Board{
+		ID: "site", Title: Text{"Điểm đo", "Site"}, Span: day, Variables: []Variable{v},
+		Description: Text{"Mọi số đo của một điểm. Ô trống: điểm không đo loại đó.", "Everything of one place. An empty panel: that is not measured there."},
+		Rows: []Row{
+			{Panels: []Panel{placeState(), placeMap(), placeStates()}},
+			{Title: Text{"Không khí", "Air"}, Panels: []Panel{placeAQI(), one("Bụi", "Particles", telemetry.AirQuality, telemetry.PM1, telemetry.PM25, telemetry.PM10),
+				one("Khí", "Gases", telemetry.AirQuality, telemetry.O3, telemetry.NO2, telemetry.SO2)}},
+			{Title: Text{"Thời tiết", "Weather"}, Panels: []Panel{one("Nhiệt độ", "Temperature", telemetry.Weather, telemetry.Temperature), one("Gió", "Wind", telemetry.Weather, telemetry.WindSpeed, telemetry.WindGust), placeRain()}},
+			{Title: Text{"Nước", "Water"}, Panels: []Panel{one("Mực nước", "Water level", telemetry.WaterLevel, telemetry.Level),
+				one("Oxy hòa tan", "Dissolved oxygen", telemetry.WaterQuality, telemetry.DissolvedOxygen), one("pH", "pH", telemetry.WaterQuality, telemetry.PH)}},
+			{Title: Text{"Đô thị", "Town"}, Panels: []Panel{placeVehicles(), one("Tốc độ xe", "Speed of traffic", telemetry.Traffic, telemetry.Speed),
+				one("Tiếng ồn", "Noise", telemetry.Noise, telemetry.LAeq, telemetry.LA90), one("Công suất đèn", "Power of lamps", telemetry.StreetLight, telemetry.Power),
+				one("Công suất điện", "Power", telemetry.Energy, telemetry.Power), one("Mức đầy thùng rác", "Fill of containers", telemetry.Waste, telemetry.FillLevel), placeParking()}},
+			{Title: Text{"Thiết bị", "Devices"}, Panels: []Panel{own("Điện áp pin", "Battery", telemetry.Battery), own("Cường độ tín hiệu", "Signal", telemetry.RSSI)}},
+		},
+	}
+}
+
+func placeState() Panel {
+	return Panel{Title: Text{"Tình trạng", "State"}, Width: 6, Height: 6, View: Tiles{Ground: true}, Mappings: siteStates(),
+		Queries: []Query{newest(telemetry.SiteState, telemetry.StateCode, Together, stale).most()}}
+}
+
+func placeMap() Panel { return siteMap().sized(10, 8) }
+
+func placeStates() Panel {
+	return Panel{Title: Text{"Tình trạng theo thời gian", "State over time"}, Width: 8, Height: 6, View: Timeline{}, Mappings: siteStates(),
+		Queries: []Query{over(telemetry.SiteState, telemetry.StateCode, BySite).with(Max).most()}}
+}
+
+// one is metrics of a kind at the place.
+func one(vi, en string, k telemetry.Kind, ms ...telemetry.Metric) Panel {
+	p := Panel{Title: Text{vi, en}, Width: 8, Height: 8, View: Lines{}, MayBeEmpty: notHere()}
+	for _, m := range ms {
+		p.Queries = append(p.Queries, over(k, m, Together))
+	}
+	if len(ms) == 1 {
+		p.View = Lines{Legend: NoLegend}
+	}
+	return p
+}
+
+func placeAQI() Panel {
+	p := one("VN_AQI giờ", "Hourly VN_AQI", telemetry.AirQualityIndex, telemetry.VNAQI)
+	p.View, p.Description = Lines{Legend: NoLegend, Min: value(0), Bands: aqiBands()}, aqiNote()
+	return p
+}
+
+func placeRain() Panel {
+	p := one("Mưa theo giờ", "Rain by hour", telemetry.Weather, telemetry.Rain)
+	p.Queries, p.View = []Query{each(hour, telemetry.Weather, telemetry.Rain, Together)}, Lines{Bars: true, Legend: NoLegend, Min: value(0)}
+	return p
+}
+
+func placeVehicles() Panel {
+	p := one("Lượt xe theo giờ", "Vehicles by hour", telemetry.Traffic, telemetry.Vehicles)
+	p.Queries, p.View = []Query{each(hour, telemetry.Traffic, telemetry.Vehicles, Together).total().in(count())}, Lines{Bars: true, Legend: NoLegend, Min: value(0)}
+	return p
+}
+
+func placeParking() Panel {
+	p := one("Tỷ lệ chỗ đã đỗ", "Parking occupied", telemetry.Parking, telemetry.Occupied)
+	p.Queries, p.View = []Query{occupied(Together)}, Lines{Legend: NoLegend, Min: value(0), Max: value(100)}
+	return p
+}
+
+// own is what the devices of any kind tell of themselves.
+func own(vi, en string, m telemetry.Metric) Panel {
+	p := Panel{Title: Text{vi, en}, Width: 12, Height: 8, View: Lines{}, MayBeEmpty: Text{"Trống nếu thiết bị không báo.", "Empty if the devices do not tell."}}
+	for _, k := range telemetry.NewCatalogue().Kinds() {
+		if k.Kind != telemetry.Status {
+			q := over(k.Kind, m, ByDevice)
+			q.Name = Text{k.NameVI, k.NameEN}
+			p.Queries = append(p.Queries, q)
+		}
+	}
+	return p
+}

@@ -1,0 +1,172 @@
+package dashboards
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+)
+
+// influxql is the query in InfluxQL: for each device a statistic of its readings,
+// and around it what brings the devices of a group together.
+func (d Dialect) influxql(q Query) string {
+	return d.influxJoined([]Query{q}, []string{"v"})
+}
+
+// influxJoined is one statement for several queries that differ in metric and
+// statistic only (see [joinable]); the columns of its answer are named.
+func (d Dialect) influxJoined(qs []Query, columns []string) string {
+	first := qs[0]
+	var inner, outer []string
+	for i, q := range qs {
+		v, per := fmt.Sprintf("v%d", i), fmt.Sprintf("p%d", i)
+		inner = append(inner, d.influxOver(q, q.Metric, v))
+		e := influxAcross(q.Across, v)
+		if q.Per != "" {
+			inner = append(inner, d.influxOver(q, q.Per, per))
+			e += " / " + influxAcross(q.Across, per)
+		}
+		if q.Times != 0 && q.Times != 1 {
+			e = number(q.Times) + " * " + e
+		}
+		outer = append(outer, fmt.Sprintf("%s AS %q", e, columns[i]))
+	}
+	where := "WHERE " + influxTime(first, false)
+	if first.AtLeast != nil {
+		where += fmt.Sprintf(` AND "v0" >= %s`, number(*first.AtLeast))
+	}
+	if first.AtMost != nil {
+		where += fmt.Sprintf(` AND "v0" <= %s`, number(*first.AtMost))
+	}
+	return strings.TrimSpace(fmt.Sprintf("SELECT %s FROM (%s) %s %s", strings.Join(outer, ", "),
+		d.influxInner(first, inner), where, influxGroup(first, first.By.labels(), "null")))
+}
+
+// influxInner gives a row for each device and step.
+func (d Dialect) influxInner(q Query, fields []string) string {
+	k, spec := q.spec(d.Catalogue)
+	all := []string{"locality", "site", "device"}
+	from := fmt.Sprintf("%q", string(q.Kind))
+	where := "WHERE " + influxTime(q, true) + d.influxFilter(q)
+	if kept, _ := d.hourly(q, q.Metric); kept != "" {
+		// Of an hour's revisions the last counts.
+		each := fmt.Sprintf(`SELECT last(%q) AS "h" FROM %q %s GROUP BY time(1h), "locality", "site", "device" fill(none)`, spec.HourlyName(kept), telemetry.HourlyKind(q.Kind), where)
+		return fmt.Sprintf("SELECT %s FROM (%s) WHERE %s %s", strings.Join(fields, ", "), each, influxTime(q, false), influxGroup(q, all, "none"))
+	}
+	if judged(k) {
+		// A reading without this field was measured as usual; the comparison with it
+		// is then false, and so is not left out.
+		where += ` AND ("quality" > 0) = false`
+	}
+	switch stat := q.stat(spec); {
+	case stat == Increase:
+		// The steps between readings are added up, but for a counter that begins anew.
+		each := fmt.Sprintf(`SELECT non_negative_difference("%s") AS "d" FROM %s %s GROUP BY "locality", "site", "device"`, q.Metric, from, where)
+		return fmt.Sprintf("SELECT %s FROM (%s) WHERE %s %s", strings.Join(fields, ", "), each, influxTime(q, false), influxGroup(q, all, "none"))
+	case stat == Rise && q.Shape == Now:
+		each := fmt.Sprintf(`SELECT derivative(last("%s"), %s) AS "d" FROM %s %s GROUP BY time(10m), "locality", "site", "device" fill(none)`, q.Metric, short(q.Window), from, where)
+		return fmt.Sprintf("SELECT %s FROM (%s) WHERE %s %s", strings.Join(fields, ", "), each, influxTime(q, false), influxGroup(q, all, "none"))
+	}
+	return fmt.Sprintf("SELECT %s FROM %s %s %s", strings.Join(fields, ", "), from, where, influxGroup(q, all, "none"))
+}
+
+// influxOver is a statistic of a device's readings, named.
+func (d Dialect) influxOver(q Query, m telemetry.Metric, name string) string {
+	_, spec := q.spec(d.Catalogue)
+	stat, field := q.stat(spec), string(m)
+	if kept, again := d.hourly(q, m); kept != "" {
+		return fmt.Sprintf("%s(%q) AS %q", influxFunction(again), "h", name)
+	}
+	switch stat {
+	case Increase:
+		return fmt.Sprintf(`sum("d") AS %q`, name)
+	case Rise:
+		if q.Shape == Now {
+			return fmt.Sprintf(`mean("d") AS %q`, name)
+		}
+		return fmt.Sprintf("difference(last(%q)) AS %q", field, name)
+	}
+	return fmt.Sprintf("%s(%q) AS %q", influxFunction(stat), field, name)
+}
+
+func influxFunction(s Stat) string {
+	return map[Stat]string{Mean: "mean", Min: "min", Max: "max", Last: "last", Sum: "sum"}[s]
+}
+
+func influxAcross(a Across, field string) string {
+	return fmt.Sprintf("%s(%q)", [...]string{Average: "mean", Total: "sum", Largest: "max", Smallest: "min", Number: "count"}[a], field)
+}
+
+// influxTime bounds the time. readings says that it is for the readings, of which
+// a rise needs those before its window too.
+func influxTime(q Query, readings bool) string {
+	if q.Shape != Now {
+		return "$timeFilter"
+	}
+	window := q.Window
+	if q.Stat == Rise && readings {
+		window += 10 * time.Minute
+	}
+	return fmt.Sprintf("time > ${__to}ms - %s AND time <= ${__to}ms", short(window))
+}
+
+// influxGroup groups by steps of time and tags.
+func influxGroup(q Query, tags []string, fill string) string {
+	var by []string
+	switch {
+	case q.Shape == Now:
+	case q.Window == 0 || q.Shape == Series:
+		by = append(by, "time($__interval)")
+	case q.Window%(24*time.Hour) == 0:
+		by = append(by, fmt.Sprintf("time(%s, -7h)", short(q.Window))) // days begin at midnight in Vietnam
+	default:
+		by = append(by, fmt.Sprintf("time(%s)", short(q.Window)))
+	}
+	for _, t := range tags {
+		by = append(by, fmt.Sprintf("%q", t))
+	}
+	if len(by) == 0 {
+		return ""
+	}
+	out := "GROUP BY " + strings.Join(by, ", ")
+	if q.Shape != Now {
+		out += " fill(" + fill + ")"
+	}
+	return out
+}
+
+// influxFilter narrows to what variables and the query say.
+func (d Dialect) influxFilter(q Query) string {
+	var out strings.Builder
+	for _, v := range q.Variables {
+		if v.Filter != "" {
+			fmt.Fprintf(&out, ` AND "%s" =~ /^(%s)$/`, v.Filter, v.reference())
+		}
+	}
+	quote := func(s string) string { return strings.ReplaceAll(regexp.QuoteMeta(s), "/", `\/`) }
+	if len(q.Sites) > 0 {
+		fmt.Fprintf(&out, ` AND "site" =~ /^(%s)$/`, alternatives(q.Sites, quote))
+	}
+	if len(q.Except) > 0 {
+		fmt.Fprintf(&out, ` AND "site" !~ /^(%s)$/`, alternatives(q.Except, quote))
+	}
+	return out.String()
+}
+
+// joinable reports whether two queries can be one InfluxQL statement.
+func (d Dialect) joinable(a, b Query) bool {
+	_, ma := a.spec(d.Catalogue)
+	_, mb := b.spec(d.Catalogue)
+	plain := func(q Query, m *telemetry.MetricSpec) bool {
+		s := q.stat(m)
+		kept, _ := d.hourly(q, q.Metric)
+		return kept == "" && s != Increase && s != Rise && q.AtLeast == nil && q.AtMost == nil
+	}
+	same := func(x, y []telemetry.Site) bool {
+		return alternatives(x, regexp.QuoteMeta) == alternatives(y, regexp.QuoteMeta)
+	}
+	return plain(a, ma) && plain(b, mb) && a.Kind == b.Kind && a.Window == b.Window && a.By == b.By && a.Shape == b.Shape &&
+		same(a.Sites, b.Sites) && same(a.Except, b.Except)
+}

@@ -1,0 +1,90 @@
+package dashboards
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/haidang-iot/haidang/devices"
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+	"github.com/haidang-iot/haidang/ingest/telemetry/limits"
+)
+
+// Province is what the boards are made for. Without sites they show their ids.
+type Province struct {
+	Sites      []Site
+	Localities []devices.Locality
+	Wards      []devices.Ward
+	// Now decides which limits are in force.
+	Now time.Time
+}
+
+// Site is a site with the kinds that are measured there.
+type Site struct {
+	devices.Site
+	Kinds []telemetry.Kind
+}
+
+// name is what people call the site.
+func (s Site) name() Text {
+	t := Text{s.Name, s.NameEN}
+	if t.VI == "" {
+		t.VI = string(s.ID)
+	}
+	if t.EN == "" {
+		t.EN = t.VI
+	}
+	return t
+}
+
+// limits are those in force that are about a metric, in the table's order.
+func (p Province) limits(k telemetry.Kind, m telemetry.Metric) (out []limits.Limit) {
+	for _, l := range limits.At(p.Now) {
+		if l.Kind == k && l.Metric == m {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// tagged are the sites that carry a tag.
+func (p Province) tagged(tag string) (out []telemetry.Site) {
+	for _, s := range p.Sites {
+		if slices.Contains(s.Tags, tag) {
+			out = append(out, s.ID)
+		}
+	}
+	return out
+}
+
+// of are the sites at which a kind is measured, by name.
+func (p Province) of(k telemetry.Kind) (out []Site) {
+	for _, s := range p.Sites {
+		if k == "" || slices.Contains(s.Kinds, k) {
+			out = append(out, s)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Site) int {
+		return cmp.Or(cmp.Compare(a.Locality, b.Locality), cmp.Compare(a.Name, b.Name))
+	})
+	return out
+}
+
+// locality is the variable that narrows to localities.
+func (p Province) locality() Variable {
+	v := Variable{Name: "locality", Label: Text{"Địa phương", "Locality"}, Filter: "locality", All: true}
+	for _, l := range p.Localities {
+		v.Choices = append(v.Choices, Choice{Text{l.NameVI, cmp.Or(l.NameEN, l.NameVI)}, string(l.ID)})
+	}
+	return v
+}
+
+// localityName is what people call a locality.
+func (p Province) localityName(id telemetry.Locality) Text {
+	for _, l := range p.Localities {
+		if l.ID == id {
+			return Text{l.NameVI, cmp.Or(l.NameEN, l.NameVI)}
+		}
+	}
+	return same(string(id))
+}

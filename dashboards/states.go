@@ -1,0 +1,46 @@
+package dashboards
+
+import (
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+	"github.com/haidang-iot/haidang/ingest/telemetry/vnaqi"
+)
+
+// siteStates are the words for a site's state. Each has a symbol of its own: a
+// colour is never the only sign.
+func siteStates() []Mapping {
+	at := func(v float64, vi, en, colour string) Mapping { return Mapping{v, v, Text{vi, en}, colour} }
+	return []Mapping{
+		at(telemetry.SiteOK, "● Bình thường", "● Well", sea),
+		at(telemetry.SiteLate, "◐ Trễ", "◐ Late", amber),
+		at(telemetry.SiteSilent, "○ Mất tín hiệu", "○ Silent", orange),
+		at(telemetry.SiteAlarm, "▲ Cảnh báo", "▲ Alarm", red),
+		at(telemetry.SiteMaintenance, "■ Bảo trì", "■ Maintenance", grey),
+	}
+}
+
+// aqiBands are the bands of VN_AQI with their legal names and colours.
+func aqiBands() []Mapping {
+	var out []Mapping
+	for _, c := range vnaqi.Categories() {
+		from := float64(c.From)
+		if c.From > 0 {
+			from -= 0.5 // an index between two bands is rounded
+		}
+		out = append(out, Mapping{from, float64(c.To) + 0.5, Text{c.NameVI, c.NameEN}, c.Colour})
+	}
+	return out
+}
+
+// pollutants are the words for the dominant pollutant.
+func pollutants() []Mapping {
+	out := []Mapping{{0, 0, Text{"Không có", "None"}, grey}}
+	for _, p := range vnaqi.Pollutants() {
+		out = append(out, Mapping{float64(p), float64(p), same(p.String()), deep})
+	}
+	return out
+}
+
+// yesNo are the words for a flag, with the colour of yes.
+func yesNo(yes, no Text, colour string) []Mapping {
+	return []Mapping{{0, 0, no, grey}, {1, 1, yes, colour}}
+}

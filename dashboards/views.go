@@ -1,0 +1,282 @@
+package dashboards
+
+import (
+	"time"
+)
+
+// Lines is a chart over time.
+type Lines struct {
+	// Fill is how opaque the ground under the line is, in percent.
+	Fill int
+	// Stack puts the series on top of each other.
+	Stack bool
+	// Bars draws bars and not lines.
+	Bars bool
+	// Legend is where the legend stands; NoLegend for one series.
+	Legend Legend
+	// Min and Max bound the axis; SoftMin and SoftMax only where values do not go
+	// beyond.
+	Min, Max, SoftMin, SoftMax *float64
+	// Bands colour the ground of ranges of values, such as an index's.
+	Bands []Mapping
+	// Colours, by query; without them each series has its own.
+	Colours []string
+}
+
+// Legend says where a chart's legend stands.
+type Legend uint8
+
+// The legends. Beside is a table for many series, which scrolls and so never eats
+// the chart.
+const (
+	Below Legend = iota
+	Beside
+	NoLegend
+)
+
+type linesOptions struct {
+	Legend  legendModel  `json:"legend"`
+	Tooltip tooltipModel `json:"tooltip"`
+}
+
+type legendModel struct {
+	ShowLegend  bool     `json:"showLegend"`
+	DisplayMode string   `json:"displayMode"`
+	Placement   string   `json:"placement"`
+	Calcs       []string `json:"calcs"`
+	Width       int      `json:"width,omitempty"`
+}
+
+type tooltipModel struct {
+	Mode string `json:"mode"`
+	Sort string `json:"sort"`
+}
+
+type linesCustom struct {
+	DrawStyle         string          `json:"drawStyle"`
+	LineInterpolation string          `json:"lineInterpolation"`
+	LineWidth         float64         `json:"lineWidth"`
+	FillOpacity       int             `json:"fillOpacity"`
+	GradientMode      string          `json:"gradientMode"`
+	ShowPoints        string          `json:"showPoints"`
+	PointSize         int             `json:"pointSize"`
+	SpanNulls         any             `json:"spanNulls"` // false, or milliseconds
+	BarAlignment      int             `json:"barAlignment"`
+	BarWidthFactor    float64         `json:"barWidthFactor,omitempty"`
+	Stacking          stackingModel   `json:"stacking"`
+	ThresholdsStyle   thresholdsStyle `json:"thresholdsStyle"`
+	AxisPlacement     string          `json:"axisPlacement"`
+	AxisLabel         string          `json:"axisLabel"`
+	AxisSoftMin       *float64        `json:"axisSoftMin,omitempty"`
+	AxisSoftMax       *float64        `json:"axisSoftMax,omitempty"`
+}
+
+type stackingModel struct {
+	Mode  string `json:"mode"`
+	Group string `json:"group"`
+}
+
+type thresholdsStyle struct {
+	Mode string `json:"mode"`
+}
+
+// legendOf is a legend's model.
+func legendOf(l Legend, calcs ...string) legendModel {
+	switch l {
+	case Beside:
+		return legendModel{true, "table", "right", calcs, 280}
+	case NoLegend:
+		return legendModel{false, "hidden", "bottom", []string{}, 0}
+	default:
+		return legendModel{true, "list", "bottom", []string{}, 0}
+	}
+}
+
+func (v Lines) draw(r *renderer, p Panel, m *panelModel) {
+	m.Type = "timeseries"
+	custom := linesCustom{DrawStyle: "line", LineInterpolation: "linear", LineWidth: 1.5, FillOpacity: v.Fill, GradientMode: "none", ShowPoints: "never", PointSize: 5,
+		SpanNulls: r.gap(p), Stacking: stackingModel{"none", "A"}, ThresholdsStyle: thresholdsStyle{"off"}, AxisPlacement: "auto",
+		AxisSoftMin: v.SoftMin, AxisSoftMax: v.SoftMax}
+	if v.Bars {
+		custom.DrawStyle, custom.FillOpacity, custom.LineWidth, custom.BarAlignment, custom.BarWidthFactor = "bars", 80, 0, 1, 0.8
+	}
+	if v.Stack {
+		custom.Stacking.Mode = "normal"
+	}
+	d := &m.FieldConfig.Defaults
+	d.Min, d.Max = v.Min, v.Max
+	d.Color = &colorModel{Mode: "palette-classic"}
+	if len(p.Limits) > 0 {
+		custom.ThresholdsStyle.Mode, d.Thresholds = "dashed", lines(p.Limits)
+	}
+	if len(v.Bands) > 0 {
+		custom.ThresholdsStyle.Mode, d.Thresholds = "line", stepsOf(v.Bands)
+	}
+	d.Custom = custom
+	m.Options = linesOptions{legendOf(v.Legend, "lastNotNull", "max"), tooltipModel{"multi", "desc"}}
+	m.FieldConfig.Overrides = append(m.FieldConfig.Overrides, r.names(p)...)
+	for i, c := range v.Colours {
+		m.FieldConfig.Overrides = append(m.FieldConfig.Overrides, override{matcher{"byFrameRefID", refID(i)}, []property{{"color", colorModel{"fixed", c}}}})
+	}
+}
+
+// gap is how long a pause between two readings is still drawn through, in
+// milliseconds: up to three times the usual one a device is only late. Longer is a
+// gap, and looks like one.
+func (r *renderer) gap(p Panel) any {
+	var longest time.Duration
+	for _, q := range p.Queries {
+		if k, _ := q.spec(r.Catalogue); k != nil {
+			longest = max(longest, 3*k.Cadence)
+		}
+	}
+	if longest == 0 {
+		return false
+	}
+	return longest.Milliseconds() + 1
+}
+
+// Tiles are big numbers.
+type Tiles struct {
+	// Graph draws the course behind the number.
+	Graph bool
+	// Ground colours the tile and not the number.
+	Ground bool
+	// Names shows what each number is of.
+	Names bool
+	// Sideways puts the tiles under each other.
+	Sideways bool
+	// Colour is the number's where nothing else colours it; Steps colour by value.
+	Colour string
+	Steps  []Mapping
+}
+
+type reduceModel struct {
+	Calcs  []string `json:"calcs"`
+	Fields string   `json:"fields"`
+	Values bool     `json:"values"`
+}
+
+type tilesOptions struct {
+	ReduceOptions reduceModel `json:"reduceOptions"`
+	Orientation   string      `json:"orientation"`
+	TextMode      string      `json:"textMode"`
+	ColorMode     string      `json:"colorMode"`
+	GraphMode     string      `json:"graphMode"`
+	JustifyMode   string      `json:"justifyMode"`
+	WideLayout    bool        `json:"wideLayout"`
+	ShowPercent   bool        `json:"showPercentChange"`
+}
+
+// last is how one number is made of a series.
+func last() reduceModel { return reduceModel{[]string{"lastNotNull"}, "", false} }
+
+func (v Tiles) draw(r *renderer, p Panel, m *panelModel) {
+	m.Type = "stat"
+	o := tilesOptions{ReduceOptions: last(), Orientation: "auto", TextMode: "value", ColorMode: "value", GraphMode: "none", JustifyMode: "auto", WideLayout: true}
+	if v.Names {
+		o.TextMode = "value_and_name"
+	}
+	if v.Graph {
+		o.GraphMode = "area"
+	}
+	if v.Ground {
+		o.ColorMode = "background"
+	}
+	if v.Sideways {
+		o.Orientation = "horizontal"
+	}
+	m.Options = o
+	r.single(p, m, v.Colour)
+	if len(v.Steps) > 0 {
+		m.FieldConfig.Defaults.Thresholds = stepsOf(v.Steps)
+	}
+}
+
+// single is what views of single numbers have in common: the colour is the limits',
+// or that of the words for numbers, or one.
+func (r *renderer) single(p Panel, m *panelModel, colour string) {
+	if colour == "" {
+		colour = sea
+	}
+	d := &m.FieldConfig.Defaults
+	d.Color = &colorModel{Mode: "thresholds"}
+	d.Thresholds = &thresholdsModel{"absolute", []thresholdStep{{Color: colour}}}
+	if len(p.Limits) > 0 {
+		d.Thresholds = regions(p.Limits)
+	}
+	m.FieldConfig.Overrides = append(m.FieldConfig.Overrides, r.names(p)...)
+}
+
+// Dial is a gauge.
+type Dial struct {
+	Min, Max float64
+	// Steps colour the dial where there are no limits.
+	Steps []Mapping
+}
+
+type dialOptions struct {
+	ReduceOptions        reduceModel `json:"reduceOptions"`
+	Orientation          string      `json:"orientation"`
+	ShowThresholdLabels  bool        `json:"showThresholdLabels"`
+	ShowThresholdMarkers bool        `json:"showThresholdMarkers"`
+	MinVizWidth          int         `json:"minVizWidth"`
+	MinVizHeight         int         `json:"minVizHeight"`
+	Sizing               string      `json:"sizing"`
+}
+
+func (v Dial) draw(r *renderer, p Panel, m *panelModel) {
+	m.Type = "gauge"
+	m.Options = dialOptions{ReduceOptions: last(), Orientation: "auto", ShowThresholdMarkers: true, MinVizWidth: 75, MinVizHeight: 75, Sizing: "auto"}
+	r.single(p, m, "")
+	m.FieldConfig.Defaults.Min, m.FieldConfig.Defaults.Max = &v.Min, &v.Max
+	if len(v.Steps) > 0 {
+		m.FieldConfig.Defaults.Thresholds = stepsOf(v.Steps)
+	}
+}
+
+// stepsOf makes steps of colours of mappings.
+func stepsOf(ms []Mapping) *thresholdsModel {
+	out := &thresholdsModel{Mode: "absolute"}
+	for i, s := range ms {
+		step := thresholdStep{&s.From, s.Colour}
+		if i == 0 {
+			step.Value = nil
+		}
+		out.Steps = append(out.Steps, step)
+	}
+	return out
+}
+
+// Bars are horizontal bars, one for each group.
+type Bars struct {
+	Min, Max float64
+	Steps    []Mapping
+}
+
+type barsOptions struct {
+	ReduceOptions reduceModel `json:"reduceOptions"`
+	Orientation   string      `json:"orientation"`
+	DisplayMode   string      `json:"displayMode"`
+	ValueMode     string      `json:"valueMode"`
+	ShowUnfilled  bool        `json:"showUnfilled"`
+	NamePlacement string      `json:"namePlacement"`
+	MinVizWidth   int         `json:"minVizWidth"`
+	MinVizHeight  int         `json:"minVizHeight"`
+	MaxVizHeight  int         `json:"maxVizHeight"`
+	Sizing        string      `json:"sizing"`
+	Legend        legendModel `json:"legend"`
+}
+
+func (v Bars) draw(r *renderer, p Panel, m *panelModel) {
+	m.Type = "bargauge"
+	m.Options = barsOptions{ReduceOptions: last(), Orientation: "horizontal", DisplayMode: "basic", ValueMode: "text", ShowUnfilled: true, NamePlacement: "auto",
+		MinVizWidth: 8, MinVizHeight: 16, MaxVizHeight: 300, Sizing: "auto", Legend: legendOf(NoLegend)}
+	r.single(p, m, "")
+	if v.Max > v.Min {
+		m.FieldConfig.Defaults.Min, m.FieldConfig.Defaults.Max = &v.Min, &v.Max
+	}
+	if len(v.Steps) > 0 {
+		m.FieldConfig.Defaults.Thresholds = stepsOf(v.Steps)
+	}
+}

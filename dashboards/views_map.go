@@ -1,0 +1,122 @@
+package dashboards
+
+// Map shows sites where they are. Its queries are latitude, longitude and what
+// colours the site; more are told where one points.
+type Map struct {
+	// Steps colour the third query's values.
+	Steps []Mapping
+	// Words are the words for them.
+	Words []Mapping
+}
+
+func (Map) columns() {}
+
+type mapOptions struct {
+	View     mapView     `json:"view"`
+	Controls mapControls `json:"controls"`
+	Basemap  mapLayer    `json:"basemap"`
+	Layers   []mapLayer  `json:"layers"`
+	Tooltip  struct {
+		Mode string `json:"mode"`
+	} `json:"tooltip"`
+}
+
+type mapView struct {
+	ID        string  `json:"id"`
+	Lat       float64 `json:"lat"`
+	Lon       float64 `json:"lon"`
+	Zoom      float64 `json:"zoom"`
+	AllLayers bool    `json:"allLayers"`
+}
+
+type mapControls struct {
+	ShowZoom        bool `json:"showZoom"`
+	MouseWheelZoom  bool `json:"mouseWheelZoom"`
+	ShowAttribution bool `json:"showAttribution"`
+	ShowScale       bool `json:"showScale"`
+	ShowMeasure     bool `json:"showMeasure"`
+	ShowDebug       bool `json:"showDebug"`
+}
+
+type mapLayer struct {
+	Type     string       `json:"type"`
+	Name     string       `json:"name"`
+	Config   any          `json:"config"`
+	Location *mapLocation `json:"location,omitempty"`
+	Tooltip  bool         `json:"tooltip"`
+}
+
+type mapLocation struct {
+	Mode      string `json:"mode"`
+	Latitude  string `json:"latitude"`
+	Longitude string `json:"longitude"`
+}
+
+type markers struct {
+	ShowLegend bool        `json:"showLegend"`
+	Style      markerStyle `json:"style"`
+}
+
+type markerStyle struct {
+	Color      dimension  `json:"color"`
+	Opacity    float64    `json:"opacity"`
+	Size       sizeRange  `json:"size"`
+	Symbol     symbol     `json:"symbol"`
+	Text       *dimension `json:"text,omitempty"`
+	TextConfig *textStyle `json:"textConfig,omitempty"`
+	Rotation   rotation   `json:"rotation"`
+}
+
+type textStyle struct {
+	FontSize     int    `json:"fontSize"`
+	OffsetX      int    `json:"offsetX"`
+	OffsetY      int    `json:"offsetY"`
+	TextAlign    string `json:"textAlign"`
+	TextBaseline string `json:"textBaseline"`
+}
+
+type dimension struct {
+	Field string `json:"field,omitempty"`
+	Fixed string `json:"fixed"`
+	Mode  string `json:"mode,omitempty"`
+}
+
+type sizeRange struct {
+	Fixed float64 `json:"fixed"`
+	Min   float64 `json:"min"`
+	Max   float64 `json:"max"`
+}
+
+type symbol struct {
+	Fixed string `json:"fixed"`
+	Mode  string `json:"mode"`
+}
+
+type rotation struct {
+	Fixed float64 `json:"fixed"`
+	Mode  string  `json:"mode"`
+	Min   float64 `json:"min"`
+	Max   float64 `json:"max"`
+}
+
+func (v Map) draw(r *renderer, p Panel, m *panelModel) {
+	m.Type = "geomap"
+	m.Transformations = r.joined(p)
+	name := func(i int) string { return p.Queries[i].title(r.Catalogue).In(r.Lang) }
+	lat, lon := 12.22, 109.13
+	o := mapOptions{
+		View:     mapView{ID: "coords", Lat: lat, Lon: lon, Zoom: 9.3, AllLayers: true},
+		Controls: mapControls{ShowZoom: true, ShowAttribution: true, ShowScale: true},
+		Basemap:  mapLayer{Type: "default", Name: "basemap", Config: struct{}{}},
+		Layers: []mapLayer{{Type: "markers", Name: siteWord().In(r.Lang), Tooltip: true, Location: &mapLocation{"coords", name(0), name(1)},
+			Config: markers{ShowLegend: true, Style: markerStyle{Color: dimension{Field: name(2), Fixed: sea}, Opacity: 0.85, Size: sizeRange{7, 2, 15},
+				Symbol: symbol{"img/icons/marker/circle.svg", "fixed"}, Rotation: rotation{0, "mod", -360, 360}}}}},
+	}
+	o.Tooltip.Mode = "details"
+	m.Options = o
+	d := &m.FieldConfig.Defaults
+	d.Unit, d.Decimals = "", nil
+	d.Color = &colorModel{Mode: "thresholds"}
+	d.Thresholds = stepsOf(v.Steps)
+	m.FieldConfig.Overrides = r.cells(p, Table{Words: map[int][]Mapping{2: v.Words}})
+}
