@@ -67,6 +67,7 @@ type guarded struct {
 	*loading
 	control *access.Control
 	rest    *api.API
+	alarms  *alarms
 	// link makes the first administrator; its secret is empty if there is one.
 	link access.NewLink
 }
@@ -91,6 +92,10 @@ func (c *city) load(ctx context.Context, f loadFlags, j *journal.Journal, e acce
 	}
 	c.srv.guard(g.control)
 	l.serve(c.srv)
+	if g.alarms, err = c.openAlarms(ctx, f, g); err != nil {
+		return nil, err
+	}
+	g.figures.standings.alarms = g.alarms.sites
 	g.rest, err = l.serveRegistry(c.srv, g.control, f.accessFlags, c.log)
 	return g, err
 }
@@ -101,6 +106,7 @@ func (g *guarded) run(parts *actors, srv *server) {
 	parts.add("ledger's history", g.history.Run) // before the loader, to end after it
 	parts.add("presence", g.registry.keepPresence(g.ledger))
 	g.figures.run(parts)
+	g.alarms.run(parts)
 	parts.add("loader", g.loader.Run)
 	g.registry.run(parts, g.loading, g.control, g.rest)
 }
@@ -110,8 +116,9 @@ type loadFlags struct {
 	storeFlags
 	registryFlags
 	accessFlags
+	alarmFlags
 }
 
 func (f loadFlags) check() error {
-	return errors.Join(f.storeFlags.check(), f.registryFlags.check(), f.accessFlags.check())
+	return errors.Join(f.storeFlags.check(), f.registryFlags.check(), f.accessFlags.check(), f.alarmFlags.check(f.storeFlags))
 }

@@ -22,6 +22,7 @@ type dashboardsCommand struct {
 	Diff   dashboardsDiff   `cmd:"" help:"Show what was changed in Grafana by hand; exit 1 if a push would overwrite it."`
 	Pull   dashboardsPull   `cmd:"" help:"Keep the boards that were changed by hand as files."`
 	Render dashboardsRender `cmd:"" help:"Write the files that Grafana provisions itself from."`
+	Rules  dashboardsRules  `cmd:"" help:"Write alert rules as files for Prometheus, vmalert and Grafana."`
 	Check  boardsCheck      `cmd:"" help:"Ask a store everything that the boards ask it; exit 1 if a panel would show an error or nothing."`
 }
 

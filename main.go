@@ -43,7 +43,7 @@ type commands struct {
 	People     peopleCommand     `cmd:"" help:"Accounts: list, invite, change roles, disable, new passwords."`
 	Tokens     tokensCommand     `cmd:"" help:"API tokens for programs: list, create, revoke."`
 	Quarantine quarantineCommand `cmd:"" help:"List, show and re-drive messages that could not be stored."`
-	Dashboards dashboardsCommand `cmd:"" help:"Boards for Grafana: publish, compare, keep, render; check that they show something."`
+	Dashboards dashboardsCommand `cmd:"" help:"Boards for Grafana: publish, compare, keep, render; check that they show something; alert rules as files."`
 	Health     healthCommand     `cmd:"" help:"Ask a running haidang whether it is well; for containers."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/haidang-iot/haidang/devices"
 	devicesapi "github.com/haidang-iot/haidang/devices/api"
 	"github.com/haidang-iot/haidang/ingest"
+	"github.com/haidang-iot/haidang/ingest/alarm"
 	"github.com/haidang-iot/haidang/ingest/api"
 	"github.com/haidang-iot/haidang/ingest/figures"
 	"github.com/haidang-iot/haidang/ingest/journal"
@@ -127,6 +128,8 @@ type loading struct {
 	// readings is what devices' REST reads of the store.
 	readings devicesapi.Readings
 	figures  *ownFigures
+	// evaluated is the store as rules are evaluated over it; nil if it is external.
+	evaluated alarm.Store
 }
 
 // openLoading opens store, ledger and registry and makes the loader that fills
@@ -157,6 +160,7 @@ func (c *city) openLoading(ctx context.Context, f storeFlags, rf registryFlags, 
 	l.Admission, l.Listener = r.admission, r
 	audit := ingest.Audit{Ledger: led, Journal: j}
 	c.reg.MustRegister(ingest.NewLedgerCollector(audit, time.Now), devices.NewPresenceCollector(r.presences))
+	evaluated, _ := st.(alarm.Store)
 	readings := c.openReadings(f, handler, r.Catalogue)
 	own, err := c.openFigures(f, st, readings, r)
 	if err != nil {
@@ -165,7 +169,7 @@ func (c *city) openLoading(ctx context.Context, f storeFlags, rf registryFlags, 
 	l.Store = figures.Noting{Store: st, Hours: own.hours}
 	history := &ingest.Recorder{Audit: audit, History: led, Now: time.Now, Logger: c.log}
 	return &loading{loader: l, registry: r, ledger: led, journal: j, audit: audit, history: history, prometheus: handler,
-		readings: readings, figures: own}, nil
+		readings: readings, figures: own, evaluated: evaluated}, nil
 }
 
 // serve adds the loader's operations and the store's query API to the server.

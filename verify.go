@@ -35,6 +35,7 @@ type verifyCommand struct {
 	Follow       bool     `help:"Watch the store while the scenario is sent, and tell how long readings take to be readable."`
 	Every        duration `default:"1s" help:"With --follow: how often the store is asked; the resolution of the delay." placeholder:"1s"`
 	Crossings    string   `type:"path" help:"Write the thresholds that the physical truth crossed to this JSON file." placeholder:"FILE"`
+	Alarms       bool     `help:"Hold the alarms of the city at --url against the physical truth: which should have been raised and were, were not, or for nothing, and how late. It must have been sent as it was due."`
 	HTML         string   `name:"html" type:"path" help:"Write a report with charts to this file." placeholder:"FILE"`
 	Lang         string   `enum:"vi,en" default:"en" help:"Language of table and report: vi or en." placeholder:"vi"`
 	now          func() time.Time
@@ -138,8 +139,11 @@ func (c *verifyCommand) Run(ctx context.Context, out *output) error {
 		return err
 	}
 	r, err := s.Run(ctx)
-	if err == nil && (c.Crossings != "" || c.HTML != "") {
+	if err == nil && (c.Crossings != "" || c.HTML != "" || c.Alarms) {
 		r.Crossings, err = s.FindCrossings(ctx)
+	}
+	if err == nil && c.Alarms {
+		r.Alarms, err = c.alarms(ctx, r.Crossings)
 	}
 	newShown(out, c.JSON).clear()
 	if err != nil {
@@ -163,7 +167,7 @@ func (c *verifyCommand) Run(ctx context.Context, out *output) error {
 	} else {
 		r.Text(out.stdout, lang)
 	}
-	if !r.Perfect {
+	if !r.Perfect || r.Alarms != nil && !r.Alarms.Perfect() {
 		return exitCode(1)
 	}
 	return nil
@@ -282,6 +286,28 @@ func (c *verifyCommand) waiting(ctx context.Context, ours func(topic string) boo
 		w.Reasons = append(w.Reasons, score.WaitingReason{Reason: k.reason, Partial: k.partial, Count: n})
 	}
 	return w, nil
+}
+
+// alarms reads the city's alarms of the crossings' period and scores them.
+func (c *verifyCommand) alarms(ctx context.Context, truth *score.Crossings) (*score.Alarms, error) {
+	q := url.Values{"state": {"all"}, "limit": {"1000"}, "from": {truth.From.Format(time.RFC3339)}, "to": {truth.To.Format(time.RFC3339)}}
+	var all []score.Alarm
+	for {
+		var page api.AlarmPage
+		if err := c.call(ctx, http.MethodGet, "/api/v1/alarms?"+q.Encode(), nil, &page); err != nil {
+			return nil, err
+		}
+		if page.Evaluated != "here" {
+			return nil, errors.New("--alarms: this city's alarms are evaluated by Grafana, and it keeps none itself")
+		}
+		for _, a := range page.Alarms {
+			all = append(all, score.Alarm{Limit: a.Rule, Locality: a.Locality, Site: a.Site, Raised: a.Raised, Cleared: a.Cleared})
+		}
+		if page.Next == 0 {
+			return score.ScoreAlarms(truth, all), nil
+		}
+		q.Set("before", strconv.FormatInt(page.Next, 10))
+	}
 }
 
 // writeFile writes a file whole, or says why not.

@@ -33,6 +33,7 @@ missing() {
 		mosquitto_pub    mosquitto-clients
 		victoria-metrics victoria-metrics
 		postgres         postgresql
+		prometheus-alertmanager prometheus-alertmanager
 		chromium         chromium
 		gcc              gcc libc6-dev
 	PROGRAMS

@@ -35,8 +35,9 @@ const (
 	// CredentialAccepted tells that a device which had been refused was let in. It is
 	// not written at each connection.
 	CredentialAccepted Action = "credential_accepted"
-	TopicRefused       Action = "topic_refused"   // a device asked for what is not its own
-	RequestRefused     Action = "request_refused" // somebody's role or locality was not enough
+	TopicRefused       Action = "topic_refused"      // a device asked for what is not its own
+	RequestRefused     Action = "request_refused"    // somebody's role or locality was not enough
+	AlarmAcknowledged  Action = "alarm_acknowledged" // somebody has seen to an alarm
 )
 
 // Event is one entry. Entries are only ever added. A refusal that repeats is
@@ -237,4 +238,12 @@ func (c *Control) Events(ctx context.Context, f EventFilter) (out []Event, err e
 		return err
 	})
 	return out, wrapped("read journal of access", err)
+}
+
+// Acknowledged writes down that somebody has seen to an alarm; subject is the rule
+// and the site.
+func (c *Control) Acknowledged(ctx context.Context, who, subject, note string) error {
+	e := Event{Action: AlarmAcknowledged, At: c.now(), Count: 1, Who: clip(who, 128), Subject: clip(subject, 128), Detail: clip(note, 256)}
+	err := c.store.Write(ctx, func(tx Tx) error { return tx.AddEvent(ctx, e) })
+	return wrapped("write journal of access", err)
 }

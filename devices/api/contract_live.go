@@ -180,6 +180,7 @@ const (
 	EventReading  = "reading"  // a Reading: the newest of its site, kind and device
 	EventPresence = "presence" // a PresenceEvent: a device's state has changed
 	EventChange   = "change"   // a ChangeEvent: the registry was changed
+	EventAlarm    = "alarm"    // an alarm was raised, cleared or acknowledged, as /api/v1/alarms lists it
 	EventReset    = "reset"    // {}: some events are lost to this client; read the lists again
 )
 

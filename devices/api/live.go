@@ -209,6 +209,12 @@ func (l *Live) changed(e devices.Event) {
 	l.publish(events)
 }
 
+// Alarm makes an event of an alarm that was raised, cleared or acknowledged. This
+// package knows nothing of alarms but where they are.
+func (l *Live) Alarm(locality telemetry.Locality, site telemetry.Site, alarm any) {
+	l.publish([]event{{name: EventAlarm, locality: locality, site: site, data: encode(alarm)}})
+}
+
 // judge makes events of the presences that are others than the last time.
 func (l *Live) judge(s devices.Silences) {
 	first := l.last == nil // nobody can have missed what was before

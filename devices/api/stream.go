@@ -18,7 +18,8 @@ const (
 )
 
 const liveDescription = `Events: reading (a Reading, at most one a second for each site, kind and device), presence (a PresenceEvent),
-change (a ChangeEvent) and reset ({}): some events are lost to this client; read the lists again.
+change (a ChangeEvent), alarm (an alarm that was raised, cleared or acknowledged, as /api/v1/alarms lists it)
+and reset ({}): some events are lost to this client; read the lists again.
 Open the stream first and then read the lists, so that nothing falls between. A browser that comes back sends Last-Event-ID by itself and gets what it missed, or reset.
 A comment comes every 15 s as a heartbeat. 503 with Retry-After where too many streams are open.`
 

@@ -6,6 +6,7 @@ package seed
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/haidang-iot/haidang/devices"
@@ -121,9 +122,7 @@ func Sites() (out []devices.Site) {
 		if p.accuracy > 0 {
 			s.Position.Accuracy = p.accuracy
 		}
-		if p.tag != "" {
-			s.Tags = []string{p.tag}
-		}
+		s.Tags = strings.Fields(p.tags)
 		out = append(out, s)
 	}
 	return out

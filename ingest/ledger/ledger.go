@@ -2,8 +2,9 @@
 // accounts of the gateways, the memory of recent messages by which duplicates
 // are recognised, and the quarantine. Each step of the loader is one transaction.
 //
-// Beside them, in transactions of their own, it keeps the accounts' history and
-// when each device was last heard; a crash may cost those their last minute.
+// Beside them, in transactions of their own, it keeps the accounts' history, when
+// each device was last heard, and alarms with who acknowledged them; a crash may
+// cost the first two their last minute.
 //
 // With Options.SyncCommits a commit is on the disk before it returns and survives
 // the loss of power; without, it survives the death of the process, because the
@@ -84,6 +85,14 @@ CREATE TABLE IF NOT EXISTS history (
 	quarantined INTEGER NOT NULL, partial INTEGER NOT NULL, queued INTEGER NOT NULL, PRIMARY KEY (gateway, minute)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS heard (
 	device TEXT PRIMARY KEY, received INTEGER NOT NULL, event INTEGER NOT NULL, gateway TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS alarm (
+	id INTEGER PRIMARY KEY AUTOINCREMENT, rule TEXT NOT NULL, severity TEXT NOT NULL, kind TEXT NOT NULL, metric TEXT NOT NULL,
+	locality TEXT NOT NULL, site TEXT NOT NULL, device TEXT NOT NULL, value REAL NOT NULL, worst REAL NOT NULL, threshold TEXT NOT NULL,
+	unit TEXT NOT NULL, summary_vi TEXT NOT NULL, summary_en TEXT NOT NULL, description_vi TEXT NOT NULL, description_en TEXT NOT NULL,
+	runbook_vi TEXT NOT NULL, runbook_en TEXT NOT NULL, reference TEXT NOT NULL, basis TEXT NOT NULL, since INTEGER NOT NULL,
+	raised INTEGER NOT NULL, cleared INTEGER NOT NULL, who TEXT NOT NULL, acknowledged INTEGER NOT NULL, note TEXT NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS alarm_active ON alarm (id) WHERE cleared = 0;
+CREATE INDEX IF NOT EXISTS alarm_by_end ON alarm (cleared);
 CREATE TABLE IF NOT EXISTS listening (began INTEGER PRIMARY KEY, until INTEGER NOT NULL) STRICT;
 `
 

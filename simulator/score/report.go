@@ -37,8 +37,10 @@ type Report struct {
 	Delay *Delay `json:"delay,omitempty"`
 	// Crossings are nil where nobody asked for them.
 	Crossings *Crossings `json:"crossings,omitempty"`
-	Course    []Moment   `json:"course"`
-	Examples  []Example  `json:"examples"`
+	// Alarms are nil where nobody asked for them.
+	Alarms   *Alarms   `json:"alarms,omitempty"`
+	Course   []Moment  `json:"course"`
+	Examples []Example `json:"examples"`
 	// Untold is how many devices have trouble that is counted, but not named.
 	Untold int `json:"untold,omitempty"`
 }

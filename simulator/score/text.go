@@ -196,6 +196,11 @@ func (r *Report) facts(l Language) []fact {
 		out = append(out, fact{Name: l.pick("Vượt ngưỡng", "Crossings"), Text: fmt.Sprintf(
 			l.pick("sự thật vượt ngưỡng %d lần", "the truth crossed thresholds %d times"), len(r.Crossings.Crossings))})
 	}
+	if a := r.Alarms; a != nil {
+		out = append(out, fact{Name: l.pick("Cảnh báo", "Alarms"), Bad: !a.Perfect(), Text: fmt.Sprintf(
+			l.pick("cần %d, có %d, thiếu %d, báo nhầm %d; trễ p50 %s, nhiều nhất %s", "%d should have been raised, %d were, %d were missed, %d raised for nothing; late by p50 %s, at most %s"),
+			a.Expected, a.Raised, len(a.Missed), len(a.False), a.LateP50.Round(time.Second), a.LateMax.Round(time.Second))})
+	}
 	return out
 }
 

@@ -123,6 +123,7 @@ function answer(city, req, user, route, root, id, act, q, text, raw) {
       properties: { name: s.name, locality: s.locality, ward: s.ward, state: s.state, kinds: s.kinds, devices: s.devices.map((d) => d.device), presence: s.presence, version: s.version } })) }
     case 'nearby': return { sites: [], wards: [], inside: true }
     case 'silence': { const s = city.silence(); return { ...s, devices: s.devices.filter((d) => !q.state || q.state.split(',').includes(d.state)).slice(0, Number(q.limit ?? 50)) } }
+    case 'alarms': return alarms(city, user, id, act, q, text)
     case 'incidents': return city.incidents()
     case 'ledger': return id === 'history' ? city.history(q) : city.ledger()
     case 'changes': return changes(city, q)
@@ -231,6 +232,22 @@ function register(city, user, r) {
   const out = { request_id: r.request_id, device: city.device(city.devices.get(r.device.id)), site: city.site(city.sites.get(r.site.id)), installation, clock_skew_seconds: Math.abs(skew) > 60 ? skew : undefined }
   city.requests.set(r.request_id, { digest, answer: out })
   return out
+}
+
+// Alarms of a flood, one of them gone.
+function alarms(city, user, id, act, q, text) {
+  const at = (minutes) => new Date(city.start - minutes * 60_000).toISOString()
+  city.alarms ??= [['flood-bd2-dong-trang', 'warning', 'Báo động II tại Đồng Trăng', 'Flood alarm II at Dong Trang', 9.72, '≥ 9,5 m', 12], ['flood-bd1-dong-trang', 'watch', 'Báo động I tại Đồng Trăng', 'Flood alarm I at Dong Trang', 9.72, '≥ 8 m', 95],
+    ['rain-80mm-3h', 'danger', 'Mưa trên 80 mm trong 3 giờ', 'Over 80 mm of rain in 3 h', 81, '≥ 80 mm', 300]].map(([rule, severity, vi, en, value, threshold, since], i) => ({ id: 3 - i, rule, severity, kind: 'water_level', metric: 'level',
+    locality: 'nha-trang', site: [...city.sites.keys()][0], value, worst: value, threshold, unit: rule.startsWith('rain') ? 'mm' : 'm', summary_vi: vi, summary_en: en, description_vi: vi, description_en: en,
+    runbook_vi: 'Đối chiếu với trạm thượng nguồn và bản tin lũ.', runbook_en: 'Compare with the station upstream and the flood bulletin.', basis: i === 2 ? 'secondary' : 'law', since: at(since), raised: at(since),
+    ...(i === 2 && { cleared: at(120) }) }))
+  if (act === 'acknowledge') {
+    const alarm = city.alarms.find((a) => a.id === Number(id))
+    return alarm && Object.assign(alarm, { acknowledged: new Date().toISOString(), acknowledged_by: user, note: JSON.parse(text).note })
+  }
+  const active = city.alarms.filter((a) => !a.cleared)
+  return { alarms: q.state === 'recent' ? city.alarms.filter((a) => a.cleared) : active, active: active.length, evaluated: 'here' }
 }
 
 function quarantine(city, q) {

@@ -572,7 +572,7 @@ describe('the operations centre', () => {
 
   it('has no serious finding of axe and nothing too wide', async () => {
     const p = await visit('phone', '/', { as: 'admin' })
-    for (const path of ['/', '/sites/ga', '/register', '/silence', '/heard', '/quarantine', '/ledger', '/import', '/labels', '/export', '/journal', '/journal?of=access', '/people', '/tokens', '/account']) {
+    for (const path of ['/', '/sites/ga', '/register', '/alarms', '/silence', '/heard', '/quarantine', '/ledger', '/import', '/labels', '/export', '/journal', '/journal?of=access', '/people', '/tokens', '/account']) {
       await p.goto(city.url + path)
       await p.locator('h1').first().waitFor()
       await p.waitForFunction(() => document.querySelector('h1') && !document.querySelector('.skeleton'))

@@ -249,6 +249,20 @@ describe('the operations centre', () => {
     await p.getByRole('dialog').waitFor({ state: 'detached' })
   })
 
+  it('acknowledges an alarm, and the overview says who did', async () => {
+    await start()
+    const p = await visit('desktop', '/alarms')
+    await p.getByRole('heading', { name: 'Đang hoạt động (2)' }).waitFor()
+    expect(await p.getByText('Mưa trên 80 mm trong 3 giờ').count()).toBe(1)
+    await p.getByRole('button', { name: 'Xác nhận' }).first().click()
+    await p.getByRole('dialog').getByRole('textbox').fill('đã báo xã Diên Thọ')
+    await p.getByRole('dialog').getByRole('button', { name: 'Xác nhận' }).click()
+    await p.getByText('“đã báo xã Diên Thọ”').waitFor()
+    expect(await p.getByRole('button', { name: 'Xác nhận' }).count()).toBe(1)
+    await p.getByRole('link', { name: 'Tổng quan' }).first().click()
+    await p.locator('section', { hasText: 'Báo động II tại Đồng Trăng' }).getByText(/đã xác nhận/).first().waitFor()
+  })
+
   it('re-drives the quarantine page by page', async () => {
     await start()
     const p = await visit('desktop', '/quarantine')
@@ -363,7 +377,7 @@ it('registers a device with the keyboard alone', async () => {
   await p.getByText('Đã nhận dữ liệu').waitFor({ timeout: 20_000 })
 })
 
-const paths = ['/', '/sites/thap-tram-huong', '/register', '/silence', '/heard', '/quarantine', '/ledger', '/import', '/labels', '/export', '/journal', '/journal?of=access', '/people', '/tokens', '/account', '/nowhere']
+const paths = ['/', '/sites/thap-tram-huong', '/register', '/alarms', '/silence', '/heard', '/quarantine', '/ledger', '/import', '/labels', '/export', '/journal', '/journal?of=access', '/people', '/tokens', '/account', '/nowhere']
 
 /** The page has all that it shows: no skeleton is left, and it is painted. */
 async function settled(p: Page) {

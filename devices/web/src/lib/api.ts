@@ -526,6 +526,40 @@ export const getSilence = (f: { state?: string; locality?: string; cursor?: stri
   request<SilencePage>(query('/silence', f))
 export const getIncidents = () => request<{ at: string; incidents: Incident[] }>(`${v1}/incidents`)
 
+export interface Alarm {
+  id: number
+  rule: string
+  severity: 'watch' | 'warning' | 'danger' | 'extreme'
+  locality?: string
+  site?: string
+  device?: string
+  value: number
+  worst: number
+  threshold: string
+  unit?: string
+  summary_vi: string
+  summary_en: string
+  runbook_vi?: string
+  runbook_en?: string
+  reference?: string
+  basis: 'law' | 'secondary' | 'operational'
+  raised: string
+  cleared?: string
+  acknowledged_by?: string
+  acknowledged?: string
+  note?: string
+}
+
+export interface AlarmPage {
+  alarms: Alarm[]
+  active: number
+  evaluated: 'here' | 'grafana'
+  next?: number
+}
+
+export const getAlarms = (f: { state?: 'active' | 'recent' | 'all'; before?: number; limit?: number }) => request<AlarmPage>(query('/alarms', f))
+export const acknowledgeAlarm = (id: number, note: string) => request<Alarm>(`${v1}/alarms/${id}/acknowledge`, body({ note }))
+
 export const getLedger = () => request<Ledger>(`${v1}/ledger`)
 export const getLedgerHistory = (f: { gateway?: string; from: string; to: string; step?: string }) =>
   request<LedgerHistory>(query('/ledger/history', f))

@@ -15,8 +15,8 @@ const golden = JSON.parse(readFileSync(new URL('../../../api/testdata/openapi.go
 }
 const source = readFileSync(new URL('api.ts', import.meta.url), 'utf8')
 
-// Ledger and quarantine have documents of their own.
-const elsewhere = /^\/(ledger|quarantine)/
+// Alarms, ledger and quarantine have documents of their own.
+const elsewhere = /^\/(alarms|ledger|quarantine)/
 const { schemas } = golden.components
 
 const askedBy = (text: string) =>

@@ -1,12 +1,14 @@
 // The live stream: newest readings and changes of state, as server-sent events.
 // One connection serves all pages.
 
-import type { ChangeEvent, PresenceEvent, Reading } from './api'
+import type { Alarm, ChangeEvent, PresenceEvent, Reading } from './api'
 
 interface Events {
   reading: Reading
   presence: PresenceEvent
   change: ChangeEvent
+  /** An alarm was raised, cleared or acknowledged. */
+  alarm: Alarm
   /** Events were lost: read the lists again. */
   reset: Record<string, never>
 }
@@ -19,7 +21,7 @@ class Live {
   private retry: ReturnType<typeof setTimeout> | undefined
   private wait = 1000
   private lost = false
-  private listeners: { [K in keyof Events]: Set<Listener<K>> } = { reading: new Set(), presence: new Set(), change: new Set(), reset: new Set() }
+  private listeners: { [K in keyof Events]: Set<Listener<K>> } = { reading: new Set(), presence: new Set(), change: new Set(), alarm: new Set(), reset: new Set() }
 
   start() {
     if (this.source || this.retry) return

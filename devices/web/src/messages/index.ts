@@ -2,12 +2,13 @@
 // be forgotten.
 
 import { access } from './access'
+import { alarms } from './alarms'
 import { city } from './city'
 import { field } from './field'
 import { files } from './files'
 import { shell } from './shell'
 import { watch } from './watch'
 
-export const messages = { ...shell, ...city, ...field, ...watch, ...access, ...files }
+export const messages = { ...shell, ...city, ...field, ...watch, ...access, ...alarms, ...files }
 
 export type Key = keyof typeof messages

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { access } from './access'
+import { alarms } from './alarms'
 import { city } from './city'
 import { field } from './field'
 import { files } from './files'
@@ -27,7 +28,7 @@ it('is written in composed letters, so that search and fonts agree', () => {
 })
 
 it('has no key twice', () => {
-  const parts = [shell, city, field, watch, access, files].map((p) => Object.keys(p).length)
+  const parts = [shell, city, field, watch, access, alarms, files].map((p) => Object.keys(p).length)
   expect(entries.length).toBe(parts.reduce((a, b) => a + b))
 })
 

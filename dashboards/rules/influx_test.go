@@ -1,0 +1,59 @@
+package rules_test
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/haidang-iot/haidang/deploy/realserver"
+)
+
+// A real InfluxDB answers the question of every rule, and leaves out what an
+// instrument flagged: Đồng Trăng is at 9.7 m, and its 60 m was an error.
+func TestInfluxQL(t *testing.T) {
+	server := realserver.InfluxDB(t)
+	now := time.Now().Truncate(time.Minute)
+	var lines strings.Builder
+	for m := 60; m >= 5; m -= 5 {
+		at := now.Add(-time.Duration(m) * time.Minute).UnixNano()
+		value, flag := 9.7, ""
+		if m == 5 || m == 60 {
+			value, flag = 60, ",quality=2"
+		}
+		fmt.Fprintf(&lines, "water_level,locality=nha-trang,site=dong-trang,device=wl-1 level=%v%s %d\n", value, flag, at)
+		fmt.Fprintf(&lines, "site_state,locality=nha-trang,site=cho-dam,device=haidang devices=4,silent=1 %d\n", at)
+	}
+	resp, err := http.Post(server.URL+"/write?db="+realserver.Database, "text/plain", strings.NewReader(lines.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusNoContent {
+		t.Fatalf("write: %s", resp.Status)
+	}
+	got := map[string]string{}
+	for _, r := range all() {
+		window := max(r.Compared.Window, 61*time.Minute)
+		query := strings.Replace(r.InfluxQL(), "$timeFilter", fmt.Sprintf("time > %dms", now.Add(-window).UnixMilli()), 1)
+		answer, err := server.InfluxQL(t.Context(), query)
+		if err != nil {
+			t.Errorf("%s: %v\n%s", r.ID, err, query)
+			continue
+		}
+		for _, s := range answer.Series {
+			got[r.ID] = fmt.Sprint(s.Tags["site"], " ", s.Values[len(s.Values)-1][1])
+		}
+	}
+	for id, want := range map[string]string{"flood-bd1-dong-trang": "dong-trang 9.7", "flood-rise": "dong-trang 0", "device-silent": "cho-dam 1", "site-silent": "cho-dam 0.25"} {
+		if got[id] != want {
+			t.Errorf("%s is %q, want %q", id, got[id], want)
+		}
+	}
+	if ids := slices.Sorted(maps.Keys(got)); len(ids) != 7 { // the three levels, the record, the rise, and two of silence
+		t.Errorf("answers for %v", ids)
+	}
+}

@@ -1,0 +1,56 @@
+package rules
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+	"github.com/haidang-iot/haidang/ingest/telemetry/limits"
+)
+
+// InfluxQL selects what is compared, by site, over the rule's window; Grafana puts
+// its time range in place of $timeFilter and does the comparing. Where a site has
+// several devices they count as one.
+func (r Rule) InfluxQL() string {
+	c := r.Compared
+	by := `"locality", "site"`
+	if c.Computed {
+		by += `, "device"`
+	}
+	where := "$timeFilter"
+	if !c.Computed {
+		// A missing quality compares as false, and so is a good one.
+		where += fmt.Sprintf(` AND (%q > 0) = false`, telemetry.QualityCode)
+	}
+	if len(c.Sites) > 0 {
+		sites := make([]string, len(c.Sites))
+		for i, s := range c.Sites {
+			sites[i] = fmt.Sprintf(`"site" = '%s'`, s)
+		}
+		where += " AND (" + strings.Join(sites, " OR ") + ")"
+	}
+	return fmt.Sprintf(`SELECT %s FROM %q WHERE %s GROUP BY %s`, c.influxStatistic(), c.Kind, where, by)
+}
+
+func (c Compared) influxStatistic() string {
+	if c.Of != "" {
+		return fmt.Sprintf(`last(%q) / last(%q)`, c.Metric, c.Of)
+	}
+	switch c.Statistic {
+	case limits.Mean:
+		return fmt.Sprintf(`mean(%q)`, c.Metric)
+	case limits.Sum:
+		return fmt.Sprintf(`sum(%q)`, c.Metric)
+	case limits.Rise:
+		return fmt.Sprintf(`last(%q) - first(%q)`, c.Metric, c.Metric)
+	}
+	return fmt.Sprintf(`last(%q)`, c.Metric)
+}
+
+// hours is "21-06", when the limit holds; empty is always.
+func (c Compared) hours() string {
+	if c.From == c.To {
+		return ""
+	}
+	return fmt.Sprintf("%02d-%02d", c.From, c.To)
+}

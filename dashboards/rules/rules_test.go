@@ -1,0 +1,172 @@
+package rules_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/rulefmt"
+	"github.com/prometheus/prometheus/promql/parser"
+
+	"github.com/haidang-iot/haidang/dashboards/rules"
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+	"github.com/haidang-iot/haidang/ingest/telemetry/limits"
+	"github.com/haidang-iot/haidang/ingest/telemetry/vnaqi"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// morning is a moment whose limits the tests use.
+func morning() time.Time { return time.Date(2026, 11, 22, 1, 0, 0, 0, time.UTC) }
+
+func areas() map[limits.Area][]telemetry.Site {
+	return rules.AreasOf(map[telemetry.Site][]string{"cho-dam": {"ordinary"}, "ba-ngoi": {"ordinary", "x"}, "binh-ba": {"aquaculture"},
+		"vinh-phuong": {"river"}, "doc-let": {"bathing"}, "benh-vien": {"special"}})
+}
+
+func all() []rules.Rule { return rules.All(rules.Options{At: morning(), Areas: areas()}) }
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s (rewrite with -update and read the change):\n%s", file, diff)
+	}
+}
+
+// Every limit in force has its rule, and every category of bad air.
+func TestEveryLimitHasARule(t *testing.T) {
+	found := map[string]rules.Rule{}
+	for _, r := range all() {
+		if _, twice := found[r.ID]; twice {
+			t.Errorf("two rules are called %s", r.ID)
+		}
+		found[r.ID] = r
+		if r.Name.VI == "" || r.Name.EN == "" || r.Reference == "" || r.Severity == 0 || r.Basis == 0 || r.Every == 0 {
+			t.Errorf("%s lacks something: %+v", r.ID, r)
+		}
+	}
+	for _, l := range limits.At(morning()) {
+		if r := found[l.ID]; r.Value != l.Value || r.Below != l.Below || r.Severity != l.Severity || r.Basis != l.Basis {
+			t.Errorf("%s: the rule %+v is not of the limit %+v", l.ID, r, l)
+		}
+	}
+	for _, c := range vnaqi.Categories()[2:] {
+		if r := found["vnaqi-"+number(c.From)]; r.Value != float64(c.From) {
+			t.Errorf("no rule for VN_AQI from %d", c.From)
+		}
+	}
+}
+
+func number(n int) string {
+	return strings.TrimSpace(strings.ReplaceAll(time.Duration(n).String(), "ns", ""))
+}
+
+// What is compared is in the catalogue, as is its unit.
+func TestRulesFitTheCatalogue(t *testing.T) {
+	catalogue := telemetry.NewCatalogue()
+	for _, r := range all() {
+		kind := catalogue.Kind(r.Compared.Kind)
+		if kind == nil {
+			t.Errorf("%s: no kind %s", r.ID, r.Compared.Kind)
+			continue
+		}
+		metric := kind.Metric([]byte(r.Compared.Metric))
+		if metric == nil {
+			t.Errorf("%s: %s has no metric %s", r.ID, r.Compared.Kind, r.Compared.Metric)
+			continue
+		}
+		if r.Compared.Of == "" && metric.Unit != r.Unit {
+			t.Errorf("%s: unit %q, the catalogue says %q", r.ID, r.Unit, metric.Unit)
+		}
+		if r.Compared.Of != "" && kind.Metric([]byte(r.Compared.Of)) == nil {
+			t.Errorf("%s: %s has no metric %s", r.ID, r.Compared.Kind, r.Compared.Of)
+		}
+	}
+}
+
+// Limits of an area without sites have no rule; without that, all sites would be
+// told that they are too loud.
+func TestAreasWithoutSites(t *testing.T) {
+	for _, r := range rules.All(rules.Options{At: morning()}) {
+		if strings.HasPrefix(r.ID, "noise-") || strings.HasPrefix(r.ID, "farm-") {
+			t.Errorf("%s is there, and no site is of its area", r.ID)
+		}
+	}
+}
+
+// A limit that nobody confirmed is never called law.
+func TestOperationalIsNotLaw(t *testing.T) {
+	text, err := rules.Prometheus(all(), "vi")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, block := range strings.Split(string(text), "- alert: ")[1:] {
+		operational := strings.Contains(block, "basis: operational")
+		if operational != strings.Contains(block, "Ngưỡng vận hành") || operational == strings.Contains(block, "Regulation:") && operational {
+			t.Errorf("basis and words disagree:\n%s", block)
+		}
+	}
+}
+
+// The limits of 2025 are those of 2025.
+func TestDated(t *testing.T) {
+	for year, want := range map[int]string{2025: ">= 50", 2026: ">= 45"} {
+		for _, r := range rules.All(rules.Options{At: time.Date(year, 6, 1, 0, 0, 0, 0, time.UTC)}) {
+			if r.ID == "air-pm25-24h" && !strings.HasSuffix(r.PromQL(), want) {
+				t.Errorf("in %d: %s", year, r.PromQL())
+			}
+		}
+	}
+}
+
+func TestPrometheusFile(t *testing.T) {
+	for _, lang := range []string{"vi", "en"} {
+		text, err := rules.Prometheus(all(), lang)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := parser.NewParser(parser.Options{})
+		if _, errs := rulefmt.Parse(text, false, model.LegacyValidation, p, nil); errs != nil {
+			t.Fatal(errs)
+		}
+		golden(t, "haidang.rules."+lang+".yaml", text)
+	}
+}
+
+func grafana(d rules.Dialect) rules.Grafana {
+	return rules.Grafana{Dialect: d, DataSource: "haidang", Folder: "Hải Đăng", Lang: "vi"}
+}
+
+func TestGrafanaFiles(t *testing.T) {
+	for _, d := range []rules.Dialect{rules.PromQL, rules.InfluxQL} {
+		text, err := grafana(d).YAML(all())
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden(t, "grafana-"+string(d)+".yaml", text)
+		uids := map[string]bool{}
+		for _, g := range grafana(d).Groups(all()) {
+			for _, r := range g.Rules {
+				if uids[r.UID] || len(r.UID) > 40 {
+					t.Errorf("uid %q is there twice, or longer than Grafana allows", r.UID)
+				}
+				uids[r.UID] = true
+			}
+		}
+	}
+}

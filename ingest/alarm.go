@@ -1,0 +1,88 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+)
+
+// Alarm is a limit that is crossed at a place, from when it was raised until it is
+// cleared, and beyond that in the history.
+type Alarm struct {
+	ID int64 `json:"id"`
+	// Rule is the id of the rule, which is the limit's.
+	Rule     string             `json:"rule"`
+	Severity string             `json:"severity" enum:"watch,warning,danger,extreme"`
+	Kind     telemetry.Kind     `json:"kind"`
+	Metric   telemetry.Metric   `json:"metric"`
+	Locality telemetry.Locality `json:"locality,omitempty"`
+	Site     telemetry.Site     `json:"site,omitempty"`
+	// Device is set where the rule looks at single devices: a gateway.
+	Device telemetry.Device `json:"device,omitempty"`
+	// Value is the newest that was compared, Worst the one furthest beyond the
+	// limit.
+	Value float64 `json:"value"`
+	Worst float64 `json:"worst"`
+	// Threshold is the limit with sign and unit, as people read it.
+	Threshold     string `json:"threshold"`
+	Unit          string `json:"unit,omitempty"`
+	SummaryVI     string `json:"summary_vi"`
+	SummaryEN     string `json:"summary_en"`
+	DescriptionVI string `json:"description_vi"`
+	DescriptionEN string `json:"description_en"`
+	RunbookVI     string `json:"runbook_vi,omitempty"`
+	RunbookEN     string `json:"runbook_en,omitempty"`
+	Reference     string `json:"reference,omitempty"`
+	// Basis is what the limit rests on; operational is no law.
+	Basis string `json:"basis" enum:"law,secondary,operational"`
+	// Since is when the limit was crossed, Raised when the alarm fired, Cleared
+	// when it ended; zero while it is active.
+	Since   time.Time `json:"since"`
+	Raised  time.Time `json:"raised"`
+	Cleared time.Time `json:"cleared,omitzero"`
+	// AcknowledgedBy is who has seen to it, empty while nobody has.
+	AcknowledgedBy string    `json:"acknowledged_by,omitempty"`
+	Acknowledged   time.Time `json:"acknowledged,omitzero"`
+	Note           string    `json:"note,omitempty"`
+}
+
+// Active reports whether the alarm has not been cleared.
+func (a Alarm) Active() bool { return a.Cleared.IsZero() }
+
+// AlarmFilter selects alarms; what is zero selects all.
+type AlarmFilter struct {
+	ID int64
+	// Active and Recent are those that are, and are no more, active; neither set
+	// is both.
+	Active, Recent bool
+	Rule           string
+	Severity       string
+	Kind           telemetry.Kind
+	Locality       telemetry.Locality
+	Site           telemetry.Site
+	// From and To select those that were active at any time between.
+	From, To time.Time
+	// Before selects smaller ids, for the next page; the newest come first.
+	Before int64
+	Limit  int
+}
+
+// Alarms keeps alarms through restarts.
+type Alarms interface {
+	// KeepAlarms adds alarms without an ID, which it sets, and writes the values
+	// and ends of the others; who has acknowledged one it leaves alone.
+	KeepAlarms(ctx context.Context, alarms []*Alarm) error
+	// Alarms lists alarms, the newest first.
+	Alarms(ctx context.Context, f AlarmFilter) ([]Alarm, error)
+	// Acknowledge writes down who has seen to an alarm. One that is acknowledged
+	// already, or not there, it answers with [ErrAcknowledged] and [ErrNoAlarm].
+	Acknowledge(ctx context.Context, id int64, who, note string, at time.Time) (Alarm, error)
+}
+
+// What Acknowledge refuses.
+var (
+	ErrNoAlarm      = errors.New("there is no alarm of this id")
+	ErrAcknowledged = errors.New("the alarm is acknowledged already")
+)

@@ -1,0 +1,288 @@
+package alarm
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/rulefmt"
+	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/rules"
+	"github.com/prometheus/prometheus/storage"
+
+	"github.com/haidang-iot/haidang/ingest"
+)
+
+const (
+	// Interval is how often rules are evaluated that do not ask for less.
+	Interval = time.Minute
+	// Grace is for how long after a start alarms of an earlier run stay.
+	Grace = 10 * time.Minute
+	// outage is how long the process may have been away for what was pending to be
+	// taken up again.
+	outage = time.Hour
+	// maxSamples bounds what one rule may hold in memory, at some 16 bytes each.
+	maxSamples = 20_000_000
+	// queryTimeout bounds one rule.
+	queryTimeout = 20 * time.Second
+	// clearedTold is for how long the Alertmanager is told of an alarm's end.
+	clearedTold = 15 * time.Minute
+)
+
+// Store is what rules are evaluated over, and where ALERTS is written.
+type Store interface {
+	storage.Queryable
+	storage.Appendable
+}
+
+// Options say what is evaluated, over what, and who is told.
+type Options struct {
+	// Rules gives the Prometheus rule file that is in force at a moment; it is
+	// asked before every round, so that a change of limits or sites takes effect.
+	Rules func(now time.Time) ([]byte, error)
+	// Store or Remote answers the rules' queries.
+	Store  Store
+	Remote *Remote
+	// Alarms keeps what was raised.
+	Alarms ingest.Alarms
+	// Alertmanager and Webhook are told; nil is nobody.
+	Alertmanager *Alertmanager
+	Webhook      *Webhook
+	// Changed is told of alarms that were raised, cleared or acknowledged; it must
+	// not wait.
+	Changed    func([]ingest.Alarm)
+	Now        func() time.Time
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer
+}
+
+// Engine evaluates rules and keeps alarms. Evaluate must not run twice at one
+// time; all else may.
+type Engine struct {
+	o       Options
+	parser  parser.Parser
+	engine  *promql.Engine
+	manager *rules.Manager
+	metrics *metrics
+
+	began  time.Time
+	text   []byte // of the rules in force
+	groups map[string]*rules.Group
+	last   map[string]time.Time // when each group was evaluated
+	failed int                  // rounds in a row in which no rule could be
+
+	mu      sync.Mutex
+	active  map[instance]*ingest.Alarm
+	earlier map[instance]bool // of an earlier run, not seen since
+	cleared []ingest.Alarm    // of the last clearedTold
+}
+
+// Open makes an engine and takes up the alarms of an earlier run.
+func Open(ctx context.Context, o Options) (*Engine, error) {
+	if (o.Store == nil) == (o.Remote == nil) {
+		return nil, errors.New("open alarms: either a store or a remote one must answer the rules")
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Changed == nil {
+		o.Changed = func([]ingest.Alarm) {}
+	}
+	p := parser.NewParser(parser.Options{})
+	e := &Engine{o: o, parser: p, began: o.Now(), last: map[string]time.Time{}, active: map[instance]*ingest.Alarm{}, earlier: map[instance]bool{}}
+	e.metrics = newMetrics(o.Registerer, e)
+	m := &rules.ManagerOptions{Context: context.WithoutCancel(ctx), NotifyFunc: func(context.Context, string, ...*rules.Alert) {},
+		Logger: o.Logger, GroupLoader: e, Parser: p, OutageTolerance: outage, NameValidationScheme: model.LegacyValidation}
+	if o.Store != nil {
+		e.engine = promql.NewEngine(promql.EngineOpts{Logger: o.Logger, MaxSamples: maxSamples, Timeout: queryTimeout, EnableAtModifier: true, EnableNegativeOffset: true, Parser: p})
+		m.QueryFunc, m.Queryable, m.Appendable = rules.EngineQueryFunc(e.engine, o.Store), o.Store, o.Store
+	} else {
+		m.QueryFunc, m.Queryable, m.Appendable = o.Remote.query, nothing{}, nothing{}
+	}
+	e.manager = rules.NewManager(m)
+	open, err := o.Alarms.Alarms(ctx, ingest.AlarmFilter{Active: true})
+	if err != nil {
+		return nil, fmt.Errorf("open alarms: %w", err)
+	}
+	for i := range open {
+		key := instanceOf(open[i])
+		e.active[key], e.earlier[key] = &open[i], true
+	}
+	return e, nil
+}
+
+// Close ends the query engine.
+func (e *Engine) Close() error {
+	if e.engine == nil {
+		return nil
+	}
+	return e.engine.Close()
+}
+
+// Run evaluates once a minute until ctx ends.
+func (e *Engine) Run(ctx context.Context) error {
+	tick := time.NewTicker(Interval)
+	defer tick.Stop()
+	var last string
+	for {
+		err := e.Evaluate(ctx, e.o.Now())
+		if ctx.Err() != nil {
+			return nil
+		}
+		// What lasts is logged once.
+		if text := fmt.Sprint(err); err != nil && text != last {
+			e.o.Logger.Error("cannot evaluate all alarms; trying again every minute", "error", err)
+			last = text
+		} else if err == nil {
+			last = ""
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// Evaluate evaluates the rules that are due at a moment and keeps what they
+// raise and clear. The error says what could not be evaluated or kept; the next
+// round tries it again.
+func (e *Engine) Evaluate(ctx context.Context, now time.Time) error {
+	err := e.load(now)
+	var failures []error
+	good, seen := 0, map[string]bool{}
+	for key, g := range e.groups {
+		// A tenth early is not early: clocks tick unevenly.
+		if at, before := e.last[key]; before && now.Sub(at) < g.Interval()-Interval/10 {
+			continue
+		}
+		first := e.last[key].IsZero()
+		g.Eval(ctx, now)
+		if first && e.o.Store != nil {
+			g.RestoreForState(now)
+		}
+		e.last[key] = now
+		for _, r := range g.AlertingRules() {
+			e.metrics.evaluations.Inc()
+			if r.Health() != rules.HealthBad {
+				good++
+				continue
+			}
+			e.metrics.failures.Inc()
+			text := r.LastError().Error()
+			if !seen[text] { // most fail for one cause
+				seen[text] = true
+				failures = append(failures, fmt.Errorf("evaluate rule %s: %w", r.Name(), r.LastError()))
+			}
+		}
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	switch {
+	case good > 0:
+		e.failed = 0
+	case len(failures) > 0:
+		e.failed++
+	}
+	return errors.Join(err, errors.Join(failures...), e.watch(ctx, now, errors.Join(failures...)))
+}
+
+// load makes the groups anew if the rules have changed; those that stay the same
+// go on.
+func (e *Engine) load(now time.Time) error {
+	text, err := e.o.Rules(now)
+	if err != nil {
+		return fmt.Errorf("make rules: %w", err)
+	}
+	if e.groups != nil && bytes.Equal(text, e.text) {
+		return nil
+	}
+	before := e.text
+	e.text = text
+	groups, errs := e.manager.LoadGroups(Interval, labels.EmptyLabels(), "", nil, false, "haidang")
+	if errs != nil {
+		e.text = before
+		return fmt.Errorf("read rules: %w", errors.Join(errs...))
+	}
+	for key, g := range groups {
+		old := e.groups[key]
+		if old == nil {
+			continue
+		}
+		g.CopyState(old)
+		for _, r := range g.AlertingRules() {
+			r.SetRestored(true) // there is nothing to restore: it has been there all the time
+		}
+	}
+	for key := range e.last {
+		if groups[key] == nil {
+			delete(e.last, key)
+		}
+	}
+	e.groups = groups
+	return nil
+}
+
+// Load implements [rules.GroupLoader].
+func (e *Engine) Load(string, bool, model.ValidationScheme) (*rulefmt.RuleGroups, []error) {
+	return rulefmt.Parse(e.text, false, model.LegacyValidation, e.parser, e.o.Logger)
+}
+
+// Parse implements [rules.GroupLoader].
+func (e *Engine) Parse(query string) (parser.Expr, error) { return e.parser.ParseExpr(query) }
+
+// Firing are the active alarms, the gravest first.
+func (e *Engine) Firing() []ingest.Alarm {
+	e.mu.Lock()
+	out := make([]ingest.Alarm, 0, len(e.active))
+	for _, a := range e.active {
+		out = append(out, *a)
+	}
+	e.mu.Unlock()
+	slices.SortFunc(out, graver)
+	return out
+}
+
+// Acknowledge writes down who has seen to an alarm and tells the others.
+func (e *Engine) Acknowledge(ctx context.Context, id int64, who, note string) (ingest.Alarm, error) {
+	a, err := e.o.Alarms.Acknowledge(ctx, id, who, note, e.o.Now())
+	if err != nil {
+		return a, err
+	}
+	e.mu.Lock()
+	for _, open := range e.active {
+		if open.ID == id {
+			open.AcknowledgedBy, open.Acknowledged, open.Note = a.AcknowledgedBy, a.Acknowledged, a.Note
+			a.Value, a.Worst = open.Value, open.Worst
+		}
+	}
+	e.mu.Unlock()
+	e.tell("acknowledged", []ingest.Alarm{a})
+	return a, nil
+}
+
+// tell tells the console and the webhook.
+func (e *Engine) tell(event string, alarms []ingest.Alarm) {
+	if len(alarms) == 0 {
+		return
+	}
+	e.o.Changed(alarms)
+	if e.o.Webhook != nil {
+		for _, a := range alarms {
+			e.o.Webhook.send(event, e.o.Now(), a)
+		}
+	}
+}

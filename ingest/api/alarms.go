@@ -1,0 +1,115 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+	"unicode"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/haidang-iot/haidang/ingest"
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+)
+
+// Alarms answers for the alarms of one city.
+type Alarms struct {
+	Engine interface {
+		Acknowledge(ctx context.Context, id int64, who, note string) (ingest.Alarm, error)
+	}
+	History interface {
+		Alarms(context.Context, ingest.AlarmFilter) ([]ingest.Alarm, error)
+	}
+	// May says who asks, and whether they may act at a locality.
+	May func(ctx context.Context, at telemetry.Locality) (who string, may bool)
+	// Evaluated says where rules are evaluated: "here", or "grafana", where this
+	// city raises none itself.
+	Evaluated string
+}
+
+// AlarmPage is a part of the alarms, the newest first.
+type AlarmPage struct {
+	Alarms    []ingest.Alarm `json:"alarms"`
+	Active    int            `json:"active" doc:"All active alarms, whatever was asked for"`
+	Evaluated string         `json:"evaluated" enum:"here,grafana" doc:"grafana: the store is asked by Grafana's own rules, and alarms are found there"`
+	Next      int64          `json:"next,omitempty" doc:"Continue with before=next; absent on the last page"`
+}
+
+type alarmQuery struct {
+	State    string             `query:"state" enum:"active,recent,all" default:"active" doc:"recent: those that have ended"`
+	Rule     string             `query:"rule" maxLength:"64" doc:"Id of the rule, which is the limit's: flood-bd1-dong-trang"`
+	Severity string             `query:"severity" enum:"watch,warning,danger,extreme"`
+	Kind     telemetry.Kind     `query:"kind" maxLength:"64"`
+	Locality telemetry.Locality `query:"locality" maxLength:"64"`
+	Site     telemetry.Site     `query:"site" maxLength:"64"`
+	From     time.Time          `query:"from" doc:"Those that were active at any time since"`
+	To       time.Time          `query:"to" doc:"Those that were raised before"`
+	Before   int64              `query:"before" minimum:"0" doc:"Only ids smaller than this"`
+	Limit    int                `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+}
+
+type acknowledgeInput struct {
+	ID   int64 `path:"id" minimum:"1"`
+	Body struct {
+		Note string `json:"note,omitempty" maxLength:"500" doc:"What is being done about it"`
+	}
+}
+
+// Register adds the operations to a huma API.
+func (a Alarms) Register(api huma.API) {
+	huma.Register(api, huma.Operation{OperationID: "list-alarms", Method: http.MethodGet, Path: "/api/v1/alarms",
+		Summary: "Limits that are crossed, and were", Tags: []string{"alarms"}, Metadata: role("viewer")}, a.list)
+	huma.Register(api, huma.Operation{OperationID: "acknowledge-alarm", Method: http.MethodPost, Path: "/api/v1/alarms/{id}/acknowledge",
+		Summary:     "Say that one has seen to an alarm",
+		Description: "Once for each alarm; it stays active until its cause has ended.", Tags: []string{"alarms"}, Metadata: role("operator")}, a.acknowledge)
+}
+
+func (a Alarms) list(ctx context.Context, q *alarmQuery) (*output[AlarmPage], error) {
+	active, err := a.History.Alarms(ctx, ingest.AlarmFilter{Active: true})
+	if err != nil {
+		return nil, huma.Error500InternalServerError("the alarms cannot be read", err)
+	}
+	alarms, err := a.History.Alarms(ctx, ingest.AlarmFilter{Active: q.State != "recent", Recent: q.State != "active", Rule: q.Rule, Severity: q.Severity, Kind: q.Kind,
+		Locality: q.Locality, Site: q.Site, From: q.From, To: q.To, Before: q.Before, Limit: q.Limit})
+	if err != nil {
+		return nil, huma.Error500InternalServerError("the alarms cannot be read", err)
+	}
+	page := AlarmPage{Alarms: alarms, Active: len(active), Evaluated: a.Evaluated}
+	if len(alarms) == q.Limit {
+		page.Next = alarms[len(alarms)-1].ID
+	}
+	return &output[AlarmPage]{page}, nil
+}
+
+func (a Alarms) acknowledge(ctx context.Context, in *acknowledgeInput) (*output[ingest.Alarm], error) {
+	found, err := a.History.Alarms(ctx, ingest.AlarmFilter{ID: in.ID})
+	if err != nil {
+		return nil, huma.Error500InternalServerError("the alarms cannot be read", err)
+	}
+	if len(found) == 0 {
+		return nil, huma.Error404NotFound("Không có cảnh báo này. / " + ingest.ErrNoAlarm.Error())
+	}
+	if a.Engine == nil {
+		return nil, huma.Error409Conflict("Cảnh báo do Grafana đánh giá: hãy xác nhận ở đó. / Alarms are evaluated by Grafana: acknowledge them there.")
+	}
+	who, may := a.May(ctx, found[0].Locality)
+	if !may {
+		return nil, huma.Error403Forbidden("Tài khoản không phụ trách địa phương này. / Your account is not for this locality.")
+	}
+	for _, c := range in.Body.Note {
+		if unicode.IsControl(c) && c != '\n' {
+			return nil, huma.Error422UnprocessableEntity("note has a control character in it: give plain text")
+		}
+	}
+	alarm, err := a.Engine.Acknowledge(ctx, in.ID, who, in.Body.Note)
+	switch {
+	case errors.Is(err, ingest.ErrAcknowledged):
+		return nil, huma.Error409Conflict("Cảnh báo đã được " + found[0].AcknowledgedBy + " xác nhận. / The alarm is acknowledged already.")
+	case errors.Is(err, ingest.ErrNoAlarm):
+		return nil, huma.Error404NotFound("Không có cảnh báo này. / " + err.Error())
+	case err != nil:
+		return nil, huma.Error500InternalServerError("the acknowledgement could not be written down", err)
+	}
+	return &output[ingest.Alarm]{alarm}, nil
+}

@@ -1,0 +1,159 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/haidang-iot/haidang/ingest"
+)
+
+// alarmColumns are read and written in this order.
+const alarmColumns = `rule, severity, kind, metric, locality, site, device, value, worst, threshold, unit, summary_vi, summary_en,
+	description_vi, description_en, runbook_vi, runbook_en, reference, basis, since, raised, cleared, who, acknowledged, note`
+
+// alarmsKept is how long cleared alarms are kept: as long as readings by default.
+const alarmsKept = hoursKept
+
+// KeepAlarms implements [ingest.Alarms].
+func (l *Ledger) KeepAlarms(ctx context.Context, alarms []*ingest.Alarm) error {
+	if len(alarms) == 0 {
+		return nil
+	}
+	made := map[*ingest.Alarm]int64{}
+	err := l.inTx(ctx, "write alarms", func(tx *sql.Tx) error {
+		for _, a := range alarms {
+			if a.ID != 0 {
+				_, err := tx.ExecContext(ctx, "UPDATE alarm SET value = ?, worst = ?, description_vi = ?, description_en = ?, cleared = ? WHERE id = ?",
+					a.Value, a.Worst, a.DescriptionVI, a.DescriptionEN, milliseconds(a.Cleared), a.ID)
+				if err != nil {
+					return err
+				}
+				continue
+			}
+			r, err := tx.ExecContext(ctx, "INSERT INTO alarm ("+alarmColumns+") VALUES (?"+strings.Repeat(",?", 24)+")",
+				a.Rule, a.Severity, a.Kind, a.Metric, a.Locality, a.Site, a.Device, a.Value, a.Worst, a.Threshold, a.Unit, a.SummaryVI, a.SummaryEN,
+				a.DescriptionVI, a.DescriptionEN, a.RunbookVI, a.RunbookEN, a.Reference, a.Basis, milliseconds(a.Since), milliseconds(a.Raised),
+				milliseconds(a.Cleared), a.AcknowledgedBy, milliseconds(a.Acknowledged), a.Note)
+			if err != nil {
+				return err
+			}
+			if made[a], err = r.LastInsertId(); err != nil {
+				return err
+			}
+		}
+		_, err := tx.ExecContext(ctx, "DELETE FROM alarm WHERE cleared > 0 AND cleared < ?", milliseconds(l.now().Add(-alarmsKept)))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for a, id := range made {
+		a.ID = id
+	}
+	return nil
+}
+
+// Alarms implements [ingest.Alarms].
+func (l *Ledger) Alarms(ctx context.Context, f ingest.AlarmFilter) ([]ingest.Alarm, error) {
+	var where []string
+	var args []any
+	add := func(condition string, value any) {
+		where, args = append(where, condition), append(args, value)
+	}
+	if f.ID != 0 {
+		add("id = ?", f.ID)
+	}
+	if f.Active != f.Recent {
+		if f.Active {
+			where = append(where, "cleared = 0")
+		} else {
+			where = append(where, "cleared > 0")
+		}
+	}
+	for column, value := range map[string]string{"rule": f.Rule, "severity": f.Severity, "kind": string(f.Kind), "locality": string(f.Locality), "site": string(f.Site)} {
+		if value != "" {
+			add(column+" = ?", value)
+		}
+	}
+	if !f.From.IsZero() {
+		add("(cleared = 0 OR cleared >= ?)", milliseconds(f.From))
+	}
+	if !f.To.IsZero() {
+		add("raised < ?", milliseconds(f.To))
+	}
+	if f.Before > 0 {
+		add("id < ?", f.Before)
+	}
+	query := "SELECT id, " + alarmColumns + " FROM alarm"
+	if len(where) > 0 {
+		query += " WHERE " + strings.Join(where, " AND ")
+	}
+	query += " ORDER BY id DESC"
+	if f.Limit > 0 {
+		query += fmt.Sprintf(" LIMIT %d", f.Limit)
+	}
+	rows, err := l.db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read alarms: %w", err)
+	}
+	defer rows.Close()
+	out := []ingest.Alarm{}
+	for rows.Next() {
+		a, err := scanAlarm(rows)
+		if err != nil {
+			return nil, fmt.Errorf("read alarms: %w", err)
+		}
+		out = append(out, a)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read alarms: %w", err)
+	}
+	return out, nil
+}
+
+func scanAlarm(row interface{ Scan(...any) error }) (a ingest.Alarm, err error) {
+	var since, raised, cleared, acknowledged int64
+	err = row.Scan(&a.ID, &a.Rule, &a.Severity, &a.Kind, &a.Metric, &a.Locality, &a.Site, &a.Device, &a.Value, &a.Worst, &a.Threshold, &a.Unit,
+		&a.SummaryVI, &a.SummaryEN, &a.DescriptionVI, &a.DescriptionEN, &a.RunbookVI, &a.RunbookEN, &a.Reference, &a.Basis,
+		&since, &raised, &cleared, &a.AcknowledgedBy, &acknowledged, &a.Note)
+	a.Since, a.Raised, a.Cleared, a.Acknowledged = moment(since), moment(raised), moment(cleared), moment(acknowledged)
+	return a, err
+}
+
+// Acknowledge implements [ingest.Alarms].
+func (l *Ledger) Acknowledge(ctx context.Context, id int64, who, note string, at time.Time) (a ingest.Alarm, err error) {
+	err = l.inTx(ctx, "acknowledge alarm", func(tx *sql.Tx) error {
+		a, err = scanAlarm(tx.QueryRowContext(ctx, "SELECT id, "+alarmColumns+" FROM alarm WHERE id = ?", id))
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return ingest.ErrNoAlarm
+		case err != nil:
+			return err
+		case !a.Acknowledged.IsZero():
+			return ingest.ErrAcknowledged
+		}
+		a.AcknowledgedBy, a.Note, a.Acknowledged = who, note, moment(milliseconds(at))
+		_, err = tx.ExecContext(ctx, "UPDATE alarm SET who = ?, acknowledged = ?, note = ? WHERE id = ?", who, milliseconds(at), note, id)
+		return err
+	})
+	return a, err
+}
+
+// milliseconds since 1970; 0 is never.
+func milliseconds(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func moment(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
