@@ -166,6 +166,7 @@ type tilesOptions struct {
 	JustifyMode   string      `json:"justifyMode"`
 	WideLayout    bool        `json:"wideLayout"`
 	ShowPercent   bool        `json:"showPercentChange"`
+	PercentColour string      `json:"percentChangeColorMode"`
 }
 
 // last is how one number is made of a series.
@@ -173,7 +174,7 @@ func last() reduceModel { return reduceModel{[]string{"lastNotNull"}, "", false}
 
 func (v Tiles) draw(r *renderer, p Panel, m *panelModel) {
 	m.Type = "stat"
-	o := tilesOptions{ReduceOptions: last(), Orientation: "auto", TextMode: "value", ColorMode: "value", GraphMode: "none", JustifyMode: "auto", WideLayout: true}
+	o := tilesOptions{ReduceOptions: last(), Orientation: "auto", TextMode: "value", ColorMode: "value", GraphMode: "none", JustifyMode: "auto", WideLayout: true, PercentColour: "standard"}
 	if v.Names {
 		o.TextMode = "value_and_name"
 	}

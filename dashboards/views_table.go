@@ -17,16 +17,8 @@ func (Table) columns() {}
 type tableOptions struct {
 	ShowHeader bool        `json:"showHeader"`
 	CellHeight string      `json:"cellHeight"`
-	Footer     footer      `json:"footer"`
 	SortBy     []sortModel `json:"sortBy"`
 	FrameIndex int         `json:"frameIndex"`
-}
-
-type footer struct {
-	Show      bool     `json:"show"`
-	Reducer   []string `json:"reducer"`
-	CountRows bool     `json:"countRows"`
-	Fields    string   `json:"fields"`
 }
 
 type sortModel struct {
@@ -87,7 +79,7 @@ func (r *renderer) joined(p Panel) []transformation {
 func (v Table) draw(r *renderer, p Panel, m *panelModel) {
 	m.Type = "table"
 	m.Transformations = r.joined(p)
-	options := tableOptions{ShowHeader: true, CellHeight: "sm", Footer: footer{Reducer: []string{"sum"}}}
+	options := tableOptions{ShowHeader: true, CellHeight: "sm"}
 	if v.Sort >= 0 {
 		options.SortBy = []sortModel{{p.Queries[v.Sort].title(r.Catalogue).In(r.Lang), true}}
 	} else {
