@@ -69,7 +69,7 @@ func rises(p Province) (out []limits.Limit) {
 
 func riseNow(p Province) Panel {
 	return Panel{Title: Text{"Nước lên trong 1 giờ", "Rise within 1 h"}, Width: 6, Height: 8, View: Bars{Min: -0.5, Max: 2}, Limits: rises(p),
-		Queries: []Query{now(telemetry.WaterLevel, telemetry.Level, BySite, hour).with(Rise).most().at(stationSites()...).in(&Unit{"m", "suffix: m", 2})}}
+		Queries: []Query{now(telemetry.WaterLevel, telemetry.Level, BySite, hour).with(Rise).most().at(stationSites()...).in(&Unit{"m", "suffix:m", 2})}}
 }
 
 func riseCourse(p Province) Panel {

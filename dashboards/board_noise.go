@@ -49,13 +49,13 @@ func noiseNote() Text {
 }
 
 func noiseNow(p Province) Panel {
-	return Panel{Title: Text{"LAeq giờ vừa qua", "LAeq of the last hour"}, Width: 10, Height: 12, View: Bars{Min: 30, Max: 90}, Limits: noiseLimits(p, limits.AreaOrdinary), Description: noiseNote(),
+	return Panel{Title: Text{"LAeq giờ vừa qua", "LAeq of the last hour"}, Width: 10, Height: 12, View: Table{Sort: 0, Gauged: map[int]float64{0: 90}}, Limits: noiseLimits(p, limits.AreaOrdinary), Description: noiseNote(),
 		Queries: []Query{now(telemetry.Noise, telemetry.LAeq, BySite, hour)}}
 }
 
 func noiseHours(p Province) Panel {
-	return Panel{Title: Text{"LAeq theo giờ", "LAeq by hour"}, Width: 14, Height: 12, View: History{}, Limits: noiseLimits(p, limits.AreaOrdinary), Description: noiseNote(),
-		Queries: []Query{each(hour, telemetry.Noise, telemetry.LAeq, BySite).kept()}}
+	return Panel{Title: Text{"LAeq theo giờ, điểm ồn nhất của địa phương", "LAeq by hour, the locality's loudest site"}, Width: 14, Height: 12, View: History{}, Limits: noiseLimits(p, limits.AreaOrdinary), Description: noiseNote(),
+		Queries: []Query{each(hour, telemetry.Noise, telemetry.LAeq, ByLocality).kept().most()}}
 }
 
 func noiseAreas(p Province) []Panel {

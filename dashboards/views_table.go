@@ -8,8 +8,10 @@ type Table struct {
 	Coloured []int
 	// Words are the words for the numbers of a query's column.
 	Words map[int][]Mapping
-	// Gauged are the queries whose cells have a bar, up to the value given.
+	// Gauged are the queries whose cells have a bar, up to the value given, coloured
+	// by Steps where there are no limits.
 	Gauged map[int]float64
+	Steps  []Mapping
 }
 
 func (Table) columns() {}
@@ -60,7 +62,7 @@ func (r *renderer) joined(p Panel) []transformation {
 	if p.Queries[0].By == ByLocality {
 		o.IndexByName["locality"] = 0
 	}
-	if p.Queries[0].By == ByDevice {
+	if p.Queries[0].By == ByDevice || p.Width < 8 {
 		o.ExcludeByName["locality"] = true
 	}
 	for i, q := range p.Queries {
@@ -125,6 +127,8 @@ func (r *renderer) cells(p Panel, v Table) []override {
 				property{"min", 0.0}, property{"max", top})
 			if ls := limitsOf(p.Limits, q); len(ls) > 0 {
 				properties = append(properties, property{"thresholds", regions(ls)})
+			} else if len(v.Steps) > 0 {
+				properties = append(properties, property{"thresholds", stepsOf(v.Steps)})
 			}
 		}
 		out = append(out, override{matcher{"byName", column}, properties})
@@ -151,6 +155,11 @@ func (r *renderer) idNames(p Panel) []override {
 	}
 	if by := p.Queries[0].By; by == BySite || by == ByDevice {
 		add(siteWord(), sites)
+		width := 150
+		if p.Width >= 12 {
+			width = 240
+		}
+		out = append(out, override{matcher{"byName", siteWord().In(r.Lang)}, []property{{"custom.width", width}}})
 	}
 	add(localityWord(), localities)
 	return out
