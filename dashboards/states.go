@@ -59,5 +59,5 @@ func pollutants() []Mapping {
 
 // yesNo are the words for a flag, with the colour of yes.
 func yesNo(yes, no Text, colour string) []Mapping {
-	return []Mapping{{0, 0, no, grey}, {1, 1, yes, colour}}
+	return []Mapping{{0, 0, no, clear}, {1, 1, yes, colour}}
 }

@@ -39,7 +39,7 @@ func decimals(u string) int {
 	switch u {
 	case "%", "°", "m³/s", "lx", "µS/cm", "W/m²", "µg/m³", "mV", "dBm":
 		return 0
-	case "m":
+	case "m", "mg/L":
 		return 2
 	case "", "W", "var", "kWh", "s", "B", "d":
 		return -1

@@ -109,8 +109,8 @@ func (v Map) draw(r *renderer, p Panel, m *panelModel) {
 		Controls: mapControls{ShowZoom: true, ShowAttribution: true, ShowScale: true},
 		Basemap:  mapLayer{Type: "default", Name: "basemap", Config: struct{}{}},
 		Layers: []mapLayer{{Type: "markers", Name: siteWord().In(r.Lang), Tooltip: true, Location: &mapLocation{"coords", name(0), name(1)},
-			Config: markers{Style: markerStyle{Color: dimension{Field: name(2), Fixed: sea}, Opacity: 0.85, Size: sizeRange{8, 2, 15},
-				Text: &dimension{Field: name(len(p.Queries) - 1), Mode: "field"}, TextConfig: &textStyle{12, 0, 0, "center", "middle"},
+			Config: markers{Style: markerStyle{Color: dimension{Field: name(2), Fixed: sea}, Opacity: 0.15, Size: sizeRange{10, 2, 15},
+				Text: &dimension{Field: name(len(p.Queries) - 1), Mode: "field"}, TextConfig: &textStyle{18, 0, 0, "center", "middle"},
 				Symbol: symbol{"img/icons/marker/circle.svg", "fixed"}, Rotation: rotation{0, "mod", -360, 360}}}}},
 	}
 	o.Tooltip.Mode = "details"

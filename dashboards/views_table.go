@@ -157,7 +157,7 @@ func (r *renderer) idNames(p Panel) []override {
 		add(siteWord(), sites)
 		width := 150
 		if p.Width >= 12 {
-			width = 240
+			width = 170
 		}
 		out = append(out, override{matcher{"byName", siteWord().In(r.Lang)}, []property{{"custom.width", width}}})
 	}
