@@ -1,6 +1,9 @@
 package dashboards
 
 import (
+	"fmt"
+	"strings"
+
 	"time"
 
 	"github.com/haidang-iot/haidang/ingest/telemetry"
@@ -19,7 +22,7 @@ func Flood(p Province) Board {
 			{Title: Text{"Mưa", "Rain"}, Panels: []Panel{rainHours(), rainTable(p), rainDays()}},
 			{Title: Text{"Thủy triều, đầm và hồ", "Tide, lagoons and reservoirs"}, Panels: []Panel{tide(), flow(), reservoirs()}},
 		},
-		Wall: []Row{heading(title), {Panels: stations(p, 12, 8)}, {Panels: []Panel{riseNow(p).sized(6, 9), rainHours().sized(10, 9), tide().sized(8, 9)}}},
+		Wall: []Row{heading(title), {Panels: stations(p, 12, 8)}, {Panels: []Panel{riseNow(p).sized(6, 9), rainHours().sized(8, 9), tide().sized(10, 9)}}},
 	}
 }
 
@@ -47,7 +50,12 @@ func station(p Province, s limits.Station) Panel {
 		}
 	}
 	top := max(s.Alarm[2], s.Record)
-	return Panel{Title: Text{s.NameVI, s.NameEN}, Width: 12, Height: 9, Limits: ls,
+	levels := textf(same(" %v / %v / %v m"), s.Alarm[0], s.Alarm[1], s.Alarm[2])
+	title := Text{s.NameVI + " · báo động I / II / III:" + strings.ReplaceAll(levels.VI, ".", ","), s.NameEN + " · alarms I / II / III:" + levels.EN}
+	if s.Record > 0 {
+		title = title.Plus(" · ", Text{fmt.Sprintf("lũ lịch sử %d: %s m", s.RecordYear, strings.ReplaceAll(number(s.Record), ".", ",")), fmt.Sprintf("record of %d: %v m", s.RecordYear, s.Record)})
+	}
+	return Panel{Title: title, Width: 12, Height: 9, Limits: ls,
 		View:    Lines{Fill: 15, Legend: NoLegend, SoftMin: value(s.Alarm[0] - 2), SoftMax: value(top + 0.3), Colours: []string{deep}},
 		Queries: []Query{over(telemetry.WaterLevel, telemetry.Level, Together).with(Max).most().at(s.Site).unfiltered()}}
 }

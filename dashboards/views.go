@@ -101,7 +101,9 @@ func (v Lines) draw(r *renderer, p Panel, m *panelModel) {
 		SpanNulls: r.gap(p), Stacking: stackingModel{"none", "A"}, ThresholdsStyle: thresholdsStyle{"off"}, AxisPlacement: "auto",
 		AxisSoftMin: v.SoftMin, AxisSoftMax: v.SoftMax}
 	switch {
-	case v.Bars && !v.Stack && p.Queries[0].By != Together:
+	case v.Bars && !v.Stack && p.Queries[0].By >= BySite:
+		custom.LineInterpolation, custom.FillOpacity = "stepAfter", 0
+	case v.Bars && !v.Stack && (p.Queries[0].By != Together || len(p.Queries) > 1):
 		// Bars of several series would stand in front of each other.
 		custom.LineInterpolation, custom.FillOpacity = "stepAfter", 12
 	case v.Bars:

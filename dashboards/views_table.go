@@ -1,5 +1,7 @@
 package dashboards
 
+import "github.com/haidang-iot/haidang/ingest/telemetry"
+
 // Table is a line for each group and a column for each query.
 type Table struct {
 	// Sort is the query that orders the lines, the largest first; -1 is by name.
@@ -64,6 +66,9 @@ func (r *renderer) joined(p Panel) []transformation {
 	}
 	if p.Queries[0].By == ByDevice || p.Width < 8 {
 		o.ExcludeByName["locality"] = true
+	}
+	if p.Queries[0].Kind == telemetry.Platform {
+		o.ExcludeByName["site"] = true // there is one
 	}
 	for i, q := range p.Queries {
 		column := "Value #" + refID(i)
