@@ -14,8 +14,9 @@ DEVICES ?= 40
 FUZZTIME ?= 20s
 BENCH ?= .
 CONSOLE = devices/web
+BOARD_TYPES = dashboards/types
 
-.PHONY: help run build console console-test test tools check fuzz bench load clean
+.PHONY: help run build console console-test boards-test test tools check fuzz bench load clean
 
 help: ## list the commands
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
@@ -41,7 +42,7 @@ tools: ## install the real servers that tests need
 # One compile serves all: vet and staticcheck read what `go test` needs anyway,
 # if they are told of the race detector too. Vet is off in `go test` because it
 # has run in full.
-test: tools console-test ## the console's tests, vet, staticcheck and all tests with the race detector
+test: tools console-test boards-test ## the console's and the boards' tests, vet, staticcheck and all tests with the race detector
 	@race=$$(./deploy/race-flag.sh); \
 	staticcheck=$$(go tool -n staticcheck); \
 	echo "==> go vet"; \
@@ -68,6 +69,16 @@ console-test: ## types, unit and browser tests of the console
 		echo "Node.js is not installed, and CI=true allows no skip: apt-get install nodejs npm"; exit 1; \
 	else \
 		echo "==> console: not tested, Node.js is not installed"; \
+	fi
+
+boards-test: ## hold the golden boards to Grafana's published types
+	@if command -v npm >/dev/null; then \
+		echo "==> boards"; \
+		cd $(BOARD_TYPES); npm ci --no-audit --no-fund; npm run check; \
+	elif [ "$${CI:-}" = true ]; then \
+		echo "Node.js is not installed, and CI=true allows no skip: apt-get install nodejs npm"; exit 1; \
+	else \
+		echo "==> boards: types not checked, Node.js is not installed"; \
 	fi
 
 check: ## vet, staticcheck and quick tests: what to run while working

@@ -152,3 +152,59 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		})
 	}
 }
+
+// What an instrument says it measured while calibrated or in error enters no figure
+// of any board, whatever the store.
+func TestBoardsLeaveOutCalibration(t *testing.T) {
+	end := time.Now().UTC().Truncate(time.Hour)
+	cat := telemetry.NewCatalogue()
+	var points []telemetry.Point
+	add := func(at time.Time, pm25, quality float64) {
+		k := cat.Kind(telemetry.AirQuality)
+		points = append(points, telemetry.Point{Series: telemetry.Series{Kind: k.Kind, Locality: "nha-trang", Site: "cho-dam", Device: "aq-1"}, Time: at,
+			Values: []telemetry.Value{{Spec: k.Metric([]byte(telemetry.PM25)), Number: pm25}, {Spec: k.Metric([]byte(telemetry.QualityCode)), Number: quality}}})
+	}
+	for at := end.Add(-12*time.Hour + 90*time.Second); at.Before(end); at = at.Add(5 * time.Minute) {
+		switch h := end.Sub(at).Hours(); {
+		case h > 6 && h < 6.5:
+			add(at, 900, 1)
+		case h > 3 && h < 3.2:
+			add(at, 700, 2)
+		default:
+			add(at, 20, 0)
+		}
+	}
+	for name, open := range boardStores() {
+		t.Run(name, func(t *testing.T) {
+			s, check, settle := open(t)
+			if err := s.Write(t.Context(), points); err != nil {
+				t.Fatal(err)
+			}
+			settle()
+			asked, language, err := check.store()
+			if err != nil {
+				t.Fatal(err)
+			}
+			all, err := boardQuestions(dashboards.Province{Now: end}, language, []string{"locality", "air", "site"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = slices.DeleteFunc(all, func(q dashboards.Question) bool {
+				return q.Kind != telemetry.AirQuality || q.Metric != telemetry.PM25 || q.Span > 7*24*time.Hour
+			})
+			pr := probe.Probe{Store: asked, To: end, Lang: dashboards.English}
+			findings, err := pr.Run(t.Context(), all)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(findings) < 3 {
+				t.Fatalf("only %d queries", len(findings))
+			}
+			for _, f := range findings {
+				if f.Numbers == 0 || f.Least != 20 || f.Most != 20 {
+					t.Errorf("%s, %s: %d numbers from %v to %v, all should be 20\n%s", f.Board, f.Panel, f.Numbers, f.Least, f.Most, f.Query)
+				}
+			}
+		})
+	}
+}

@@ -3,6 +3,7 @@ package dashboards
 import (
 	"time"
 
+	"github.com/haidang-iot/haidang/ingest/telemetry"
 	"github.com/haidang-iot/haidang/ingest/telemetry/limits"
 )
 
@@ -69,6 +70,8 @@ func (p Panel) step(r *renderer) time.Duration {
 		case k == nil:
 		case q.Shape == Buckets:
 			least = max(least, q.Window)
+		case q.Across == Total && m.Form == telemetry.Gauge:
+			least = max(least, 3*k.Cadence) // a device that is only late would be missing from the total
 		case q.stat(m) == Increase:
 			least = max(least, 4*k.Cadence) // two readings make an increase
 		default:

@@ -20,8 +20,7 @@ func Air(p Province) Board {
 				gas(p, telemetry.SO2, "SO₂", "SO₂"), gas(p, telemetry.CO, "CO", "CO")}},
 		},
 		Wall: []Row{heading(title),
-			{Panels: []Panel{aqiNow().sized(12, 13), aqiTable().sized(12, 13)}},
-			{Panels: []Panel{aqiHours().sized(12, 12), pm25(p).sized(12, 12)}}},
+			{Panels: []Panel{aqiNow(), aqiTable().sized(12, 20), aqiHours().sized(12, 8), pm25(p).sized(12, 12)}}},
 	}
 }
 
@@ -32,27 +31,27 @@ func aqiNote() Text {
 }
 
 func aqiNow() Panel {
-	return Panel{Title: Text{"VN_AQI giờ gần nhất", "VN_AQI of the last hour"}, Width: 12, Height: 10, View: Bars{Max: 300, Steps: aqiBands()}, Description: aqiNote(),
-		Queries: []Query{newest(telemetry.AirQualityIndex, telemetry.VNAQI, BySite, 3*hour)}}
+	return Panel{Title: Text{"VN_AQI giờ gần nhất, điểm xấu nhất của địa phương", "VN_AQI of the last hour, the locality's worst site"}, Width: 24, Height: 5, View: Tiles{Ground: true, Names: true, Steps: aqiBands()}, Description: aqiNote(),
+		Queries: []Query{newest(telemetry.AirQualityIndex, telemetry.VNAQI, ByLocality, 3*hour).most()}}
 }
 
 func aqiTable() Panel {
 	index, main := newest(telemetry.AirQualityIndex, telemetry.VNAQI, BySite, 3*hour), newest(telemetry.AirQualityIndex, telemetry.Dominant, BySite, 3*hour)
 	level := index.named("Mức", "Category")
-	return Panel{Title: Text{"Mức và chất ô nhiễm chính", "Category and dominant pollutant"}, Width: 12, Height: 10, Description: aqiNote(),
+	return Panel{Title: Text{"Mức và chất ô nhiễm chính", "Category and dominant pollutant"}, Width: 12, Height: 14, Description: aqiNote(),
 		View: Table{Sort: 0, Coloured: []int{1}, Words: map[int][]Mapping{1: aqiBands(), 2: pollutants()}},
 		Queries: []Query{index, level, main,
-			newest(telemetry.AirQualityIndex, telemetry.VNAQIDay, BySite, 2*day).named("VN_AQI ngày hôm qua", "VN_AQI of yesterday")}}
+			newest(telemetry.AirQualityIndex, telemetry.VNAQIDay, BySite, 2*day).named("Hôm qua", "Yesterday")}}
 }
 
 func aqiHours() Panel {
-	return Panel{Title: Text{"VN_AQI theo giờ", "VN_AQI by hour"}, Width: 12, Height: 10, View: History{}, Mappings: aqiBands(), Description: aqiNote(),
-		Queries: []Query{each(hour, telemetry.AirQualityIndex, telemetry.VNAQI, BySite).with(Last)}}
+	return Panel{Title: Text{"VN_AQI theo giờ, điểm xấu nhất", "VN_AQI by hour, the worst site"}, Width: 12, Height: 7, View: History{}, Mappings: aqiBands(), Description: aqiNote(),
+		Queries: []Query{each(hour, telemetry.AirQualityIndex, telemetry.VNAQI, ByLocality).with(Last).most()}}
 }
 
 func aqiDays() Panel {
-	return Panel{Title: Text{"VN_AQI ngày", "VN_AQI by day"}, Width: 12, Height: 10, View: History{}, Mappings: aqiBands(), Description: aqiNote(), Span: 30 * day,
-		Queries: []Query{each(day, telemetry.AirQualityIndex, telemetry.VNAQIDay, BySite).with(Last)}}
+	return Panel{Title: Text{"VN_AQI ngày, điểm xấu nhất", "VN_AQI by day, the worst site"}, Width: 12, Height: 7, View: History{}, Mappings: aqiBands(), Description: aqiNote(), Span: 30 * day,
+		Queries: []Query{each(day, telemetry.AirQualityIndex, telemetry.VNAQIDay, ByLocality).with(Last).most()}}
 }
 
 // lasting are the limits of a window.
@@ -67,14 +66,13 @@ func lasting(ls []limits.Limit, windows ...string) (out []limits.Limit) {
 	return out
 }
 
-// running is a pollutant's running mean of 24 hours, which the limit is about.
 func pm25(p Province) Panel {
-	return Panel{Title: Text{"PM2,5, trung bình giờ", "PM2.5, hourly means"}, Width: 12, Height: 9, View: Lines{Min: value(0), Legend: Beside},
+	return Panel{Title: Text{"PM2,5, trung bình giờ", "PM2.5, hourly means"}, Width: 12, Height: 9, View: Lines{Min: value(0), Legend: Beside, Reach: true},
 		Queries: []Query{each(hour, telemetry.AirQuality, telemetry.PM25, BySite)}, Limits: lasting(p.limits(telemetry.AirQuality, telemetry.PM25), "1h", "1d"), Description: dayMeans()}
 }
 
 func pm10(p Province) Panel {
-	return Panel{Title: Text{"PM10, trung bình giờ", "PM10, hourly means"}, Width: 12, Height: 9, View: Lines{Min: value(0), Legend: Beside},
+	return Panel{Title: Text{"PM10, trung bình giờ", "PM10, hourly means"}, Width: 12, Height: 9, View: Lines{Min: value(0), Legend: Beside, Reach: true},
 		Queries: []Query{each(hour, telemetry.AirQuality, telemetry.PM10, BySite)}, Limits: p.limits(telemetry.AirQuality, telemetry.PM10), Description: dayMeans()}
 }
 
@@ -95,6 +93,6 @@ func dayMeans() Text {
 
 // gas is a gas against its limit of one hour.
 func gas(p Province, m telemetry.Metric, vi, en string) Panel {
-	return Panel{Title: Text{vi + ", trung bình giờ", en + ", hourly means"}, Width: 12, Height: 9, View: Lines{Min: value(0), Legend: Beside},
+	return Panel{Title: Text{vi + ", trung bình giờ", en + ", hourly means"}, Width: 12, Height: 9, View: Lines{Min: value(0), Legend: Beside, Reach: m != telemetry.CO && m != telemetry.SO2},
 		Queries: []Query{each(hour, telemetry.AirQuality, m, BySite)}, Limits: lasting(p.limits(telemetry.AirQuality, m), "1h")}
 }

@@ -1,7 +1,9 @@
 package dashboards
 
 import (
-	"slices"
+	"fmt"
+	"strings"
+
 	"time"
 
 	"github.com/haidang-iot/haidang/ingest/telemetry"
@@ -11,21 +13,17 @@ import (
 // Flood is rivers against their alarm levels, rain and tide.
 func Flood(p Province) Board {
 	title := Text{"Mực nước và lũ", "Water and flood"}
-	b := Board{
+	return Board{
 		ID: "flood", Title: title, Span: 3 * day,
 		Description: Text{"Mực nước so với báo động I, II, III và lũ lịch sử; tốc độ nước lên; mưa; thủy triều.", "Levels against flood alarms I, II, III and the record; how fast water rises; rain; tide."},
 		Variables:   []Variable{p.locality()},
 		Rows: []Row{
 			{Title: Text{"Sông", "Rivers"}, Panels: append(stations(p, 12, 9), riseNow(p), riseCourse(p), floodTable())},
 			{Title: Text{"Mưa", "Rain"}, Panels: []Panel{rainHours(), rainTable(p), rainDays()}},
-			{Title: Text{"Thủy triều, đầm và hồ", "Tide, lagoons and reservoirs"}, Panels: []Panel{tide(p), flow()}},
+			{Title: Text{"Thủy triều, đầm và hồ", "Tide, lagoons and reservoirs"}, Panels: []Panel{tide(), flow(), reservoirs()}},
 		},
-		Wall: []Row{heading(title), {Panels: stations(p, 12, 8)}, {Panels: []Panel{riseNow(p).sized(6, 9), rainHours().sized(10, 9), tide(p).sized(8, 9)}}},
+		Wall: []Row{heading(title), {Panels: stations(p, 12, 8)}, {Panels: []Panel{riseNow(p).sized(6, 9), rainHours().sized(8, 9), tide().sized(10, 9)}}},
 	}
-	if r := reservoirs(p); len(r.Queries[0].Sites) > 0 {
-		b.Rows[2].Panels = append(b.Rows[2].Panels, r)
-	}
-	return b
 }
 
 // stations are the river gauges, each with its own alarm levels.
@@ -52,7 +50,12 @@ func station(p Province, s limits.Station) Panel {
 		}
 	}
 	top := max(s.Alarm[2], s.Record)
-	return Panel{Title: Text{s.NameVI, s.NameEN}, Width: 12, Height: 9, Limits: ls,
+	levels := textf(same(" %v / %v / %v m"), s.Alarm[0], s.Alarm[1], s.Alarm[2])
+	title := Text{s.NameVI + " · báo động I / II / III:" + strings.ReplaceAll(levels.VI, ".", ","), s.NameEN + " · alarms I / II / III:" + levels.EN}
+	if s.Record > 0 {
+		title = title.Plus(" · ", Text{fmt.Sprintf("lũ lịch sử %d: %s m", s.RecordYear, strings.ReplaceAll(number(s.Record), ".", ",")), fmt.Sprintf("record of %d: %v m", s.RecordYear, s.Record)})
+	}
+	return Panel{Title: title, Width: 12, Height: 9, Limits: ls,
 		View:    Lines{Fill: 15, Legend: NoLegend, SoftMin: value(s.Alarm[0] - 2), SoftMax: value(top + 0.3), Colours: []string{deep}},
 		Queries: []Query{over(telemetry.WaterLevel, telemetry.Level, Together).with(Max).most().at(s.Site).unfiltered()}}
 }
@@ -69,7 +72,7 @@ func rises(p Province) (out []limits.Limit) {
 
 func riseNow(p Province) Panel {
 	return Panel{Title: Text{"Nước lên trong 1 giờ", "Rise within 1 h"}, Width: 6, Height: 8, View: Bars{Min: -0.5, Max: 2}, Limits: rises(p),
-		Queries: []Query{now(telemetry.WaterLevel, telemetry.Level, BySite, hour).with(Rise).most().at(stationSites()...).in(&Unit{"m", "suffix: m", 2})}}
+		Queries: []Query{now(telemetry.WaterLevel, telemetry.Level, BySite, hour).with(Rise).most().at(stationSites()...).in(&Unit{"m", "suffix:m", 2})}}
 }
 
 func riseCourse(p Province) Panel {
@@ -103,9 +106,10 @@ func rainDays() Panel {
 		Queries: []Query{each(day, telemetry.Weather, telemetry.Rain, ByLocality)}}
 }
 
-func tide(p Province) Panel {
+func tide() Panel {
 	q := over(telemetry.WaterLevel, telemetry.Level, BySite)
-	q.Except = append(stationSites(), p.tagged("watershed")...)
+	q.Except = stationSites()
+	q = q.atMost(lowland)
 	return Panel{Title: Text{"Mực nước biển, cửa sông và đầm", "Sea, estuaries and lagoons"}, Width: 12, Height: 10, View: Lines{Legend: Beside}, Queries: []Query{q},
 		Description: Text{"Mỗi trạm có cao độ gốc riêng. Không dùng cho hàng hải.", "Each station has a datum of its own. Not for navigation."}}
 }
@@ -115,13 +119,14 @@ func flow() Panel {
 		Queries: []Query{over(telemetry.WaterLevel, telemetry.Flow, BySite).at(stationSites()...)}}
 }
 
-// reservoirs are the other sites upstream.
-func reservoirs(p Province) Panel {
-	q := over(telemetry.WaterLevel, telemetry.Level, BySite)
-	for _, s := range p.tagged("watershed") {
-		if !slices.Contains(stationSites(), s) {
-			q.Sites = append(q.Sites, s)
-		}
-	}
-	return Panel{Title: Text{"Hồ chứa", "Reservoirs"}, Width: 24, Height: 8, View: Lines{Legend: Beside}, Queries: []Query{q}}
+// lowland is where the levels of sea, estuaries and lagoons end and those of
+// reservoirs begin, in metres: they cannot share an axis.
+const lowland = 10
+
+// reservoirs are the other gauges upstream.
+func reservoirs() Panel {
+	q := over(telemetry.WaterLevel, telemetry.Level, BySite).atLeast(lowland)
+	q.Except = stationSites()
+	return Panel{Title: Text{"Hồ chứa", "Reservoirs"}, Width: 24, Height: 8, View: Lines{Legend: Beside}, Queries: []Query{q}, MayBeEmpty: notHere(),
+		Description: Text{"Các trạm khác có mực nước trên 10 m.", "The other gauges with levels above 10 m."}}
 }

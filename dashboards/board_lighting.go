@@ -36,7 +36,7 @@ func lampsNow() Panel {
 }
 
 func lampFaults() Panel {
-	return Panel{Title: Text{"Đèn hỏng", "Faulty lamps"}, Width: 4, Height: 5, View: Tiles{Colour: amber}, Queries: []Query{newest(telemetry.StreetLight, telemetry.Fault, Together, 2*hour).total().in(count())}}
+	return Panel{Title: Text{"Đèn hỏng", "Faulty lamps"}, Width: 4, Height: 5, View: Tiles{Steps: alarming(amber)}, Queries: []Query{newest(telemetry.StreetLight, telemetry.Fault, Together, 2*hour).total().in(count())}}
 }
 
 func lampPower() Panel {

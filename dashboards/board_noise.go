@@ -1,6 +1,8 @@
 package dashboards
 
 import (
+	"slices"
+
 	"github.com/haidang-iot/haidang/devices"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 	"github.com/haidang-iot/haidang/ingest/telemetry/limits"
@@ -27,7 +29,7 @@ func Noise(p Province) Board {
 // has said so is ordinary: "all others" in the regulation.
 func (p Province) special() (out []telemetry.Site) {
 	for _, s := range p.of(telemetry.Noise) {
-		if s.NoiseArea == devices.NoiseSpecial {
+		if s.NoiseArea == devices.NoiseSpecial || slices.Contains(s.Tags, string(limits.AreaSpecial)) {
 			out = append(out, s.ID)
 		}
 	}
@@ -49,13 +51,13 @@ func noiseNote() Text {
 }
 
 func noiseNow(p Province) Panel {
-	return Panel{Title: Text{"LAeq giờ vừa qua", "LAeq of the last hour"}, Width: 10, Height: 12, View: Bars{Min: 30, Max: 90}, Limits: noiseLimits(p, limits.AreaOrdinary), Description: noiseNote(),
+	return Panel{Title: Text{"LAeq giờ vừa qua", "LAeq of the last hour"}, Width: 10, Height: 12, View: Table{Sort: 0, Gauged: map[int]float64{0: 90}}, Limits: noiseLimits(p, limits.AreaOrdinary), Description: noiseNote(),
 		Queries: []Query{now(telemetry.Noise, telemetry.LAeq, BySite, hour)}}
 }
 
 func noiseHours(p Province) Panel {
-	return Panel{Title: Text{"LAeq theo giờ", "LAeq by hour"}, Width: 14, Height: 12, View: History{}, Limits: noiseLimits(p, limits.AreaOrdinary), Description: noiseNote(),
-		Queries: []Query{each(hour, telemetry.Noise, telemetry.LAeq, BySite).kept()}}
+	return Panel{Title: Text{"LAeq theo giờ, điểm ồn nhất của địa phương", "LAeq by hour, the locality's loudest site"}, Width: 14, Height: 12, View: History{}, Limits: noiseLimits(p, limits.AreaOrdinary), Description: noiseNote(),
+		Queries: []Query{each(hour, telemetry.Noise, telemetry.LAeq, ByLocality).kept().most()}}
 }
 
 func noiseAreas(p Province) []Panel {
@@ -76,7 +78,7 @@ func noiseAreas(p Province) []Panel {
 func noiseTable(p Province) Panel {
 	q := func(m telemetry.Metric, s Stat) Query { return now(telemetry.Noise, m, BySite, hour).with(s) }
 	return Panel{Title: Text{"Giờ vừa qua", "The last hour"}, Width: 12, Height: 10, View: Table{Sort: 0},
-		Queries: []Query{q(telemetry.LAeq, Mean), q(telemetry.LAmax, Max).most(), q(telemetry.LAmin, Min), q(telemetry.LA10, Mean), q(telemetry.LA90, Mean)}}
+		Queries: []Query{q(telemetry.LAeq, Mean), q(telemetry.LAmax, Max).most(), q(telemetry.LAmin, Min), q(telemetry.LA90, Mean)}}
 }
 
 func noiseStats() Panel {
@@ -85,5 +87,5 @@ func noiseStats() Panel {
 }
 
 func noiseDays() Panel {
-	return Panel{Title: Text{"LAeq trung bình ngày", "LAeq, daily means"}, Width: 24, Height: 8, View: Lines{}, Span: 30 * day, Queries: []Query{each(day, telemetry.Noise, telemetry.LAeq, ByLocality)}}
+	return Panel{Title: Text{"LAeq trung bình ngày", "LAeq, daily means"}, Width: 24, Height: 8, View: Lines{Bars: true}, Span: 30 * day, Queries: []Query{each(day, telemetry.Noise, telemetry.LAeq, ByLocality)}}
 }

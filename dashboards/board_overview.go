@@ -43,13 +43,13 @@ func sitesReporting() Panel {
 }
 
 func silentDevices() Panel {
-	return Panel{Title: Text{"Thiết bị mất tín hiệu", "Silent devices"}, Width: 3, Height: 4, View: Tiles{Colour: amber},
+	return Panel{Title: Text{"Thiết bị mất tín hiệu", "Silent devices"}, Width: 3, Height: 4, View: Tiles{Steps: alarming(amber)},
 		Description: Text{"Mất tín hiệu: quá 10 chu kỳ gửi mà không nhận được gì.", "Silent: nothing was heard for more than ten of its cadences."},
 		Queries:     []Query{newest(telemetry.SiteState, telemetry.SilentDevices, Together, stale).total().in(count())}}
 }
 
 func alarmsFiring() Panel {
-	return Panel{Title: Text{"Cảnh báo đang hoạt động", "Active alarms"}, Width: 3, Height: 4, View: Tiles{Colour: red},
+	return Panel{Title: Text{"Cảnh báo đang hoạt động", "Active alarms"}, Width: 3, Height: 4, View: Tiles{Steps: alarming(red)},
 		Queries: []Query{newest(telemetry.Platform, telemetry.AlarmsFiring, Together, stale).most().unfiltered().in(count())}}
 }
 
@@ -61,9 +61,9 @@ func worstAir() Panel {
 func siteMap() Panel {
 	state := newest(telemetry.SiteState, telemetry.StateCode, BySite, stale)
 	at := func(m telemetry.Metric) Query { return newest(telemetry.SiteState, m, BySite, stale) }
-	return Panel{Title: Text{"Bản đồ điểm đo", "Map of sites"}, Width: 12, Height: 14, View: Map{Steps: siteStates(), Words: siteStates()},
-		Description: Text{"Màu và chữ theo tình trạng của điểm đo.", "Colour and word by the site's state."},
-		Queries:     []Query{at(telemetry.Latitude), at(telemetry.Longitude), state.most(), at(telemetry.DeviceCount).total(), at(telemetry.SilentDevices).total()}}
+	return Panel{Title: Text{"Bản đồ điểm đo", "Map of sites"}, Width: 12, Height: 14, View: Map{Steps: siteStates(), Words: siteStates(), Signs: siteSigns()},
+		Description: Text{"● bình thường · ◐ trễ · ○ mất tín hiệu · ▲ cảnh báo · ■ bảo trì", "● well · ◐ late · ○ silent · ▲ alarm · ■ maintenance"},
+		Queries:     []Query{at(telemetry.Latitude), at(telemetry.Longitude), state.most(), at(telemetry.DeviceCount).total(), at(telemetry.SilentDevices).total(), state.most().named("Ký hiệu", "Sign")}}
 }
 
 func activeAlarms() Panel {

@@ -48,7 +48,7 @@ func entriesToday() Panel {
 
 func occupiedSites() Panel {
 	return Panel{Title: Text{"Tỷ lệ đã đỗ theo bãi", "Occupied by car park"}, Width: 12, Height: 18, Queries: []Query{atNow(occupied(BySite))},
-		View: Bars{Max: 100, Steps: []Mapping{{0, 70, Text{}, sea}, {70, 90, Text{}, amber}, {90, 100, Text{}, red}}}}
+		View: Table{Sort: 0, Gauged: map[int]float64{0: 100}, Steps: []Mapping{{0, 70, Text{}, sea}, {70, 90, Text{}, amber}, {90, 100, Text{}, red}}}}
 }
 
 func occupiedCourse() Panel {

@@ -10,7 +10,7 @@ func Platform(p Province) Board {
 		ID: "platform", Title: title, Span: hour * 6,
 		Description: Text{"Sổ cái bản tin, nhật ký, độ trễ, cổng thu, thiết bị, kho dữ liệu.", "Ledger, journal, delay, gateways, devices, store."},
 		Rows: []Row{
-			{Panels: []Panel{missing(), queued(), lag(), gatewaysUp(), storeUp(), alarmsFiring()}},
+			{Panels: []Panel{missing(), queued(), lag(), gatewaysUp(), storeUp(), alarmsFiring().sized(4, 4)}},
 			{Title: Text{"Sổ cái", "Ledger"}, Panels: []Panel{ledgerTable(), received(), outcomes(), quarantine()}},
 			{Title: Text{"Nhật ký và độ trễ", "Journal and delay"}, Panels: []Panel{journalSize(), journalAge(), eventDelay(), storeDelay()}},
 			{Title: Text{"Cổng thu và thiết bị", "Gateways and devices"}, Panels: []Panel{gatewayStates(), presence(), silentSites().sized(12, 8), silentCourse()}},
@@ -148,14 +148,14 @@ func memory() Panel {
 }
 
 func certificate() Panel {
-	p := platformTile("Chứng thư số còn hạn", "Certificate valid for", figure(telemetry.CertificateLeft, Together), Tiles{})
+	p := platformTile("Chứng thư số còn hạn (ngày)", "Certificate valid for (days)", figure(telemetry.CertificateLeft, Together), Tiles{})
 	p.Width, p.Height = 6, 8
 	p.MayBeEmpty = Text{"Trống khi không dùng chứng thư số.", "Empty where no certificate is used."}
 	return p
 }
 
 func uptime() Panel {
-	p := platformTile("Thời gian hoạt động", "Uptime", figure(telemetry.Uptime, Together), Tiles{})
+	p := platformTile("Thời gian hoạt động", "Uptime", figure(telemetry.Uptime, Together).in(&Unit{"s", "dtdhms", 0}), Tiles{})
 	p.Width, p.Height = 6, 8
 	return p
 }

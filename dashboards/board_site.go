@@ -5,7 +5,11 @@ import "github.com/haidang-iot/haidang/ingest/telemetry"
 // SitePlace is everything of one place. It is no board of a wall.
 func SitePlace(p Province) Board {
 	v := Variable{Name: "site", Label: siteWord(), Filter: "site"}
+	most := 0
 	for _, s := range p.of("") {
+		if len(s.Kinds) > most {
+			v.First, most = len(v.Choices), len(s.Kinds)
+		}
 		if len(s.Kinds) > 0 {
 			v.Choices = append(v.Choices, Choice{p.localityName(s.Locality).Plus(" · ", s.name()), string(s.ID)})
 		}
@@ -29,14 +33,14 @@ func SitePlace(p Province) Board {
 }
 
 func placeState() Panel {
-	return Panel{Title: Text{"Tình trạng", "State"}, Width: 6, Height: 6, View: Tiles{Ground: true}, Mappings: siteStates(),
+	return Panel{Title: Text{"Tình trạng", "State"}, Width: 6, Height: 8, View: Tiles{Ground: true}, Mappings: siteStates(),
 		Queries: []Query{newest(telemetry.SiteState, telemetry.StateCode, Together, stale).most()}}
 }
 
 func placeMap() Panel { return siteMap().sized(10, 8) }
 
 func placeStates() Panel {
-	return Panel{Title: Text{"Tình trạng theo thời gian", "State over time"}, Width: 8, Height: 6, View: Timeline{}, Mappings: siteStates(),
+	return Panel{Title: Text{"Tình trạng theo thời gian", "State over time"}, Width: 8, Height: 8, View: Timeline{}, Mappings: siteStates(),
 		Queries: []Query{over(telemetry.SiteState, telemetry.StateCode, BySite).with(Max).most()}}
 }
 

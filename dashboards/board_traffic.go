@@ -23,16 +23,16 @@ func Traffic(p Province) Board {
 }
 
 func vehiclesToday() Panel {
-	return Panel{Title: Text{"Lượt xe trong 24 giờ", "Vehicles in 24 h"}, Width: 8, Height: 5, View: Tiles{Names: true},
+	return Panel{Title: Text{"Lượt xe trong 24 giờ", "Vehicles in 24 h"}, Width: 8, Height: 6, View: Tiles{Names: true},
 		Queries: []Query{now(telemetry.Traffic, telemetry.Vehicles, ByLocality, day).total().in(count())}}
 }
 
 func speedNow() Panel {
-	return Panel{Title: Text{"Tốc độ trung bình, 15 phút", "Mean speed, 15 min"}, Width: 4, Height: 5, View: Tiles{Names: true}, Queries: []Query{now(telemetry.Traffic, telemetry.Speed, Together, hour/4)}}
+	return Panel{Title: Text{"Tốc độ trung bình, 15 phút", "Mean speed, 15 min"}, Width: 4, Height: 6, View: Tiles{Names: true}, Queries: []Query{now(telemetry.Traffic, telemetry.Speed, Together, hour/4)}}
 }
 
 func occupancyNow() Panel {
-	return Panel{Title: Text{"Độ chiếm dụng mặt đường, 15 phút", "Road occupancy, 15 min"}, Width: 4, Height: 5, View: Tiles{Names: true}, Queries: []Query{now(telemetry.Traffic, telemetry.Occupancy, Together, hour/4)}}
+	return Panel{Title: Text{"Độ chiếm dụng mặt đường, 15 phút", "Road occupancy, 15 min"}, Width: 4, Height: 6, View: Tiles{Names: true}, Queries: []Query{now(telemetry.Traffic, telemetry.Occupancy, Together, hour/4)}}
 }
 
 func classes() Panel {
@@ -40,7 +40,7 @@ func classes() Panel {
 	for _, m := range []telemetry.Metric{telemetry.Motorcycles, telemetry.Cars, telemetry.Buses, telemetry.Trucks, telemetry.Bicycles} {
 		qs = append(qs, now(telemetry.Traffic, m, Together, day).total().in(count()))
 	}
-	return Panel{Title: Text{"Loại xe trong 24 giờ", "Classes in 24 h"}, Width: 8, Height: 5, View: Shares{}, Queries: qs}
+	return Panel{Title: Text{"Loại xe trong 24 giờ", "Classes in 24 h"}, Width: 8, Height: 6, View: Shares{}, Queries: qs}
 }
 
 func vehiclesHourly() Panel {

@@ -26,12 +26,12 @@ func Waste(p Province) Board {
 func fullContainers() Panel {
 	q := newest(telemetry.Waste, telemetry.FillLevel, Together, 3*hour).atLeast(full).in(count()).named("Thùng", "Containers")
 	q.Across = Number
-	return Panel{Title: Text{"Thùng đầy từ 80 %", "Containers 80 % full or more"}, Width: 6, Height: 5, View: Tiles{Colour: amber}, Queries: []Query{q},
+	return Panel{Title: Text{"Thùng đầy từ 80 %", "Containers 80 % full or more"}, Width: 6, Height: 5, View: Tiles{Steps: alarming(amber)}, Queries: []Query{q},
 		Description: Text{"80 % là ngưỡng vận hành.", "80 % is an operational threshold."}, MayBeEmpty: Text{"Trống khi không có thùng nào đầy.", "Empty while no container is full."}}
 }
 
 func fires() Panel {
-	return Panel{Title: Text{"Thùng đang cháy", "Containers on fire"}, Width: 6, Height: 5, View: Tiles{Colour: red}, Queries: []Query{newest(telemetry.Waste, telemetry.Fire, Together, 3*hour).total().in(count())}}
+	return Panel{Title: Text{"Thùng đang cháy", "Containers on fire"}, Width: 6, Height: 5, View: Tiles{Steps: alarming(red)}, Queries: []Query{newest(telemetry.Waste, telemetry.Fire, Together, 3*hour).total().in(count())}}
 }
 
 func meanFill() Panel {
@@ -48,7 +48,7 @@ func collected() Panel {
 }
 
 func fullest() Panel {
-	return Panel{Title: Text{"Mức đầy theo điểm, cao nhất", "Fill by site, the fullest"}, Width: 12, Height: 14, View: Bars{Max: 100, Steps: fillSteps()}, Queries: []Query{newest(telemetry.Waste, telemetry.FillLevel, BySite, 3*hour).most()}}
+	return Panel{Title: Text{"Mức đầy theo điểm, cao nhất", "Fill by site, the fullest"}, Width: 12, Height: 14, View: Table{Sort: 0, Gauged: map[int]float64{0: 100}, Steps: fillSteps()}, Queries: []Query{newest(telemetry.Waste, telemetry.FillLevel, BySite, 3*hour).most()}}
 }
 
 func fillCourse() Panel {
@@ -58,7 +58,7 @@ func fillCourse() Panel {
 func wasteTable() Panel {
 	q := func(m telemetry.Metric) Query { return newest(telemetry.Waste, m, ByDevice, 3*hour).most() }
 	return Panel{Title: Text{"Thùng rác", "Containers"}, Width: 24, Height: 10,
-		View: Table{Sort: 0, Gauged: map[int]float64{0: 100}, Coloured: []int{4, 5}, Words: map[int][]Mapping{
+		View: Table{Sort: 0, Gauged: map[int]float64{0: 100}, Steps: fillSteps(), Coloured: []int{4, 5}, Words: map[int][]Mapping{
 			4: yesNo(Text{"◇ Mở", "◇ Open"}, Text{"Đóng", "Closed"}, amber), 5: yesNo(Text{"▲ Cháy", "▲ Fire"}, same("–"), red)}},
 		Queries: []Query{q(telemetry.FillLevel), q(telemetry.Weight), q(telemetry.Temperature), q(telemetry.Tilt), q(telemetry.LidOpen), q(telemetry.Fire)}}
 }

@@ -61,7 +61,7 @@ func weatherLines(vi, en string, v Lines, q Query) Panel {
 }
 
 func temperature(p Province) Panel {
-	t := weatherLines("Nhiệt độ", "Temperature", Lines{Legend: Beside}, over(telemetry.Weather, telemetry.Temperature, BySite))
+	t := weatherLines("Nhiệt độ", "Temperature", Lines{Legend: Beside, Reach: true}, over(telemetry.Weather, telemetry.Temperature, BySite))
 	t.Limits = p.limits(telemetry.Weather, telemetry.Temperature)
 	return t
 }
@@ -87,7 +87,7 @@ func pressure() Panel {
 func wind(p Province) Panel {
 	q := over(telemetry.Weather, telemetry.WindSpeed, BySite)
 	q.Window = 10 * time.Minute
-	t := weatherLines("Tốc độ gió, trung bình 10 phút", "Wind speed, mean of 10 min", Lines{Legend: Beside, Min: value(0)}, q)
+	t := weatherLines("Tốc độ gió, trung bình 10 phút", "Wind speed, mean of 10 min", Lines{Legend: Beside, Min: value(0), Reach: true}, q)
 	t.Limits = p.limits(telemetry.Weather, telemetry.WindSpeed)[:2]
 	return t
 }
@@ -101,7 +101,7 @@ func rainRate() Panel {
 }
 
 func uv(p Province) Panel {
-	t := weatherLines("Chỉ số UV", "UV index", Lines{Min: value(0)}, over(telemetry.Weather, telemetry.UVIndex, ByLocality))
+	t := weatherLines("Chỉ số UV", "UV index", Lines{Min: value(0), Reach: true}, over(telemetry.Weather, telemetry.UVIndex, ByLocality))
 	t.Limits = p.limits(telemetry.Weather, telemetry.UVIndex)
 	return t
 }

@@ -76,14 +76,6 @@ func (d Dialect) hourly(q Query, m telemetry.Metric) (kept telemetry.Hourly, aga
 	return kept, again
 }
 
-// expression is the query as the store is asked.
-func (d Dialect) expression(q Query) string {
-	if d.Language == InfluxQL {
-		return d.influxql(q)
-	}
-	return d.promql(q)
-}
-
 // short writes a duration as both languages read it.
 func short(d time.Duration) string {
 	switch {

@@ -102,8 +102,8 @@ type panelModel struct {
 	FieldConfig     *fieldConfig     `json:"fieldConfig,omitempty"`
 	Options         any              `json:"options,omitempty"`
 	// Of rows only.
-	Collapsed *bool         `json:"collapsed,omitempty"`
-	Panels    []*panelModel `json:"panels,omitempty"`
+	Collapsed *bool          `json:"collapsed,omitempty"`
+	Panels    *[]*panelModel `json:"panels,omitempty"`
 }
 
 // targetModel is a query, of Prometheus or of InfluxDB.

@@ -109,7 +109,7 @@ func (r *renderer) links() []linkModel {
 func (r *renderer) row(row Row, y, used int) (out []*panelModel, below int, err error) {
 	if !row.Title.IsZero() && !r.Wall {
 		open := false
-		out = append(out, &panelModel{ID: used + 1, Type: "row", Title: row.Title.In(r.Lang), GridPos: gridPos{H: 1, W: 24, Y: y}, Collapsed: &open, Panels: []*panelModel{}})
+		out = append(out, &panelModel{ID: used + 1, Type: "row", Title: row.Title.In(r.Lang), GridPos: gridPos{H: 1, W: 24, Y: y}, Collapsed: &open, Panels: &[]*panelModel{}})
 		y++
 	}
 	var floor [24]int // how far down each column is taken

@@ -1,6 +1,8 @@
 package dashboards
 
 import (
+	"strings"
+
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 	"github.com/haidang-iot/haidang/ingest/telemetry/vnaqi"
 )
@@ -16,6 +18,21 @@ func siteStates() []Mapping {
 		at(telemetry.SiteAlarm, "▲ Cảnh báo", "▲ Alarm", red),
 		at(telemetry.SiteMaintenance, "■ Bảo trì", "■ Maintenance", grey),
 	}
+}
+
+// siteSigns are the symbols of those states.
+func siteSigns() []Mapping {
+	out := siteStates()
+	for i, m := range out {
+		sign, _, _ := strings.Cut(m.Text.VI, " ")
+		out[i].Text = same(sign)
+	}
+	return out
+}
+
+// alarming colours a count of what should not be.
+func alarming(colour string) []Mapping {
+	return []Mapping{{0, 1, Text{}, sea}, {1, 2, Text{}, colour}}
 }
 
 // aqiBands are the bands of VN_AQI with their legal names and colours.
@@ -42,5 +59,5 @@ func pollutants() []Mapping {
 
 // yesNo are the words for a flag, with the colour of yes.
 func yesNo(yes, no Text, colour string) []Mapping {
-	return []Mapping{{0, 0, no, grey}, {1, 1, yes, colour}}
+	return []Mapping{{0, 0, no, clear}, {1, 1, yes, colour}}
 }

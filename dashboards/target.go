@@ -145,7 +145,7 @@ func (r *renderer) variable(v Variable) variableModel {
 	if len(v.Choices) > 0 {
 		m.Type, m.Query = "custom", custom(v.Choices, r.Lang)
 		if !v.All {
-			m.Current = &optionModel{true, v.Choices[0].Name.In(r.Lang), v.Choices[0].Value}
+			m.Current = &optionModel{true, v.Choices[v.First].Name.In(r.Lang), v.Choices[v.First].Value}
 		}
 		for _, c := range v.Choices {
 			m.Options = append(m.Options, optionModel{false, c.Name.In(r.Lang), c.Value})
@@ -153,7 +153,7 @@ func (r *renderer) variable(v Variable) variableModel {
 		if v.All {
 			m.Options = append([]optionModel{{true, "All", "$__all"}}, m.Options...)
 		} else {
-			m.Options[0].Selected = true
+			m.Options[v.First].Selected = true
 		}
 		return m
 	}

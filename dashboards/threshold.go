@@ -44,8 +44,14 @@ func regions(ls []limits.Limit) *thresholdsModel {
 	} else {
 		out.Steps = append(out.Steps, thresholdStep{Color: base})
 	}
+	worst := limits.Severity(0)
 	for _, l := range above {
-		out.Steps = append(out.Steps, thresholdStep{&l.Value, severity(l.Severity)})
+		// Of two limits of one severity, such as of night and day, the higher is to be
+		// told from the lower.
+		if worst = max(l.Severity, worst+1); worst > limits.Extreme {
+			worst = limits.Extreme
+		}
+		out.Steps = append(out.Steps, thresholdStep{&l.Value, severity(worst)})
 	}
 	return out
 }

@@ -14,6 +14,8 @@ type Variable struct {
 	// Choices are what can be chosen; without them the store is asked for the
 	// values of Filter.
 	Choices []Choice
+	// First is the choice that it opens with, unless that is everything.
+	First int
 	// All offers to choose everything, and several; it is chosen at first.
 	All bool
 	// Pattern says that a choice is a regular expression and not a name.

@@ -17,6 +17,9 @@ type Lines struct {
 	// Min and Max bound the axis; SoftMin and SoftMax only where values do not go
 	// beyond.
 	Min, Max, SoftMin, SoftMax *float64
+	// Reach makes the axis reach the lowest of the limits, however far values are
+	// below it.
+	Reach bool
 	// Bands colour the ground of ranges of values, such as an index's.
 	Bands []Mapping
 	// Colours, by query; without them each series has its own.
@@ -84,7 +87,7 @@ type thresholdsStyle struct {
 func legendOf(l Legend, calcs ...string) legendModel {
 	switch l {
 	case Beside:
-		return legendModel{true, "table", "right", calcs, 280}
+		return legendModel{true, "table", "right", calcs, 320}
 	case NoLegend:
 		return legendModel{false, "hidden", "bottom", []string{}, 0}
 	default:
@@ -97,7 +100,13 @@ func (v Lines) draw(r *renderer, p Panel, m *panelModel) {
 	custom := linesCustom{DrawStyle: "line", LineInterpolation: "linear", LineWidth: 1.5, FillOpacity: v.Fill, GradientMode: "none", ShowPoints: "never", PointSize: 5,
 		SpanNulls: r.gap(p), Stacking: stackingModel{"none", "A"}, ThresholdsStyle: thresholdsStyle{"off"}, AxisPlacement: "auto",
 		AxisSoftMin: v.SoftMin, AxisSoftMax: v.SoftMax}
-	if v.Bars {
+	switch {
+	case v.Bars && !v.Stack && p.Queries[0].By >= BySite:
+		custom.LineInterpolation, custom.FillOpacity = "stepAfter", 0
+	case v.Bars && !v.Stack && (p.Queries[0].By != Together || len(p.Queries) > 1):
+		// Bars of several series would stand in front of each other.
+		custom.LineInterpolation, custom.FillOpacity = "stepAfter", 12
+	case v.Bars:
 		custom.DrawStyle, custom.FillOpacity, custom.LineWidth, custom.BarAlignment, custom.BarWidthFactor = "bars", 80, 0, 1, 0.8
 	}
 	if v.Stack {
@@ -108,12 +117,16 @@ func (v Lines) draw(r *renderer, p Panel, m *panelModel) {
 	d.Color = &colorModel{Mode: "palette-classic"}
 	if len(p.Limits) > 0 {
 		custom.ThresholdsStyle.Mode, d.Thresholds = "dashed", lines(p.Limits)
+		if v.Reach {
+			top := sorted(p.Limits)[0].Value * 1.05
+			custom.AxisSoftMax = &top
+		}
 	}
 	if len(v.Bands) > 0 {
 		custom.ThresholdsStyle.Mode, d.Thresholds = "line", stepsOf(v.Bands)
 	}
 	d.Custom = custom
-	m.Options = linesOptions{legendOf(v.Legend, "lastNotNull", "max"), tooltipModel{"multi", "desc"}}
+	m.Options = linesOptions{legendOf(v.Legend, "lastNotNull"), tooltipModel{"multi", "desc"}}
 	m.FieldConfig.Overrides = append(m.FieldConfig.Overrides, r.names(p)...)
 	for i, c := range v.Colours {
 		m.FieldConfig.Overrides = append(m.FieldConfig.Overrides, override{matcher{"byFrameRefID", refID(i)}, []property{{"color", colorModel{"fixed", c}}}})
@@ -166,6 +179,7 @@ type tilesOptions struct {
 	JustifyMode   string      `json:"justifyMode"`
 	WideLayout    bool        `json:"wideLayout"`
 	ShowPercent   bool        `json:"showPercentChange"`
+	PercentColour string      `json:"percentChangeColorMode"`
 }
 
 // last is how one number is made of a series.
@@ -173,7 +187,7 @@ func last() reduceModel { return reduceModel{[]string{"lastNotNull"}, "", false}
 
 func (v Tiles) draw(r *renderer, p Panel, m *panelModel) {
 	m.Type = "stat"
-	o := tilesOptions{ReduceOptions: last(), Orientation: "auto", TextMode: "value", ColorMode: "value", GraphMode: "none", JustifyMode: "auto", WideLayout: true}
+	o := tilesOptions{ReduceOptions: last(), Orientation: "auto", TextMode: "value", ColorMode: "value", GraphMode: "none", JustifyMode: "auto", WideLayout: true, PercentColour: "standard"}
 	if v.Names {
 		o.TextMode = "value_and_name"
 	}

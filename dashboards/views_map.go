@@ -5,8 +5,8 @@ package dashboards
 type Map struct {
 	// Steps colour the third query's values.
 	Steps []Mapping
-	// Words are the words for them.
-	Words []Mapping
+	// Words are the words for them; Signs, of the last query, stand on the map.
+	Words, Signs []Mapping
 }
 
 func (Map) columns() {}
@@ -109,7 +109,8 @@ func (v Map) draw(r *renderer, p Panel, m *panelModel) {
 		Controls: mapControls{ShowZoom: true, ShowAttribution: true, ShowScale: true},
 		Basemap:  mapLayer{Type: "default", Name: "basemap", Config: struct{}{}},
 		Layers: []mapLayer{{Type: "markers", Name: siteWord().In(r.Lang), Tooltip: true, Location: &mapLocation{"coords", name(0), name(1)},
-			Config: markers{ShowLegend: true, Style: markerStyle{Color: dimension{Field: name(2), Fixed: sea}, Opacity: 0.85, Size: sizeRange{7, 2, 15},
+			Config: markers{Style: markerStyle{Color: dimension{Field: name(2), Fixed: sea}, Opacity: 0.15, Size: sizeRange{10, 2, 15},
+				Text: &dimension{Field: name(len(p.Queries) - 1), Mode: "field"}, TextConfig: &textStyle{18, 0, 0, "center", "middle"},
 				Symbol: symbol{"img/icons/marker/circle.svg", "fixed"}, Rotation: rotation{0, "mod", -360, 360}}}}},
 	}
 	o.Tooltip.Mode = "details"
@@ -118,5 +119,5 @@ func (v Map) draw(r *renderer, p Panel, m *panelModel) {
 	d.Unit, d.Decimals = "", nil
 	d.Color = &colorModel{Mode: "thresholds"}
 	d.Thresholds = stepsOf(v.Steps)
-	m.FieldConfig.Overrides = r.cells(p, Table{Words: map[int][]Mapping{2: v.Words}})
+	m.FieldConfig.Overrides = r.cells(p, Table{Words: map[int][]Mapping{2: v.Words, len(p.Queries) - 1: v.Signs}})
 }

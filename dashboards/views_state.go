@@ -38,8 +38,8 @@ func (Timeline) draw(r *renderer, p Panel, m *panelModel) {
 func (r *renderer) grid(p Panel, m *panelModel) {
 	r.single(p, m, grey)
 	m.FieldConfig.Defaults.Custom = historyCustom{0, 85}
-	if len(p.Limits) == 0 && len(p.Mappings) > 0 && p.Mappings[0].From != p.Mappings[0].To {
-		m.FieldConfig.Defaults.Thresholds = stepsOf(p.Mappings)
+	if len(p.Mappings) > 0 {
+		m.FieldConfig.Defaults.Color = &colorModel{Mode: "palette-classic"} // so that the legend has the words
 	}
 }
 

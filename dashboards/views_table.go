@@ -1,5 +1,7 @@
 package dashboards
 
+import "github.com/haidang-iot/haidang/ingest/telemetry"
+
 // Table is a line for each group and a column for each query.
 type Table struct {
 	// Sort is the query that orders the lines, the largest first; -1 is by name.
@@ -8,8 +10,10 @@ type Table struct {
 	Coloured []int
 	// Words are the words for the numbers of a query's column.
 	Words map[int][]Mapping
-	// Gauged are the queries whose cells have a bar, up to the value given.
+	// Gauged are the queries whose cells have a bar, up to the value given, coloured
+	// by Steps where there are no limits.
 	Gauged map[int]float64
+	Steps  []Mapping
 }
 
 func (Table) columns() {}
@@ -17,16 +21,8 @@ func (Table) columns() {}
 type tableOptions struct {
 	ShowHeader bool        `json:"showHeader"`
 	CellHeight string      `json:"cellHeight"`
-	Footer     footer      `json:"footer"`
 	SortBy     []sortModel `json:"sortBy"`
 	FrameIndex int         `json:"frameIndex"`
-}
-
-type footer struct {
-	Show      bool     `json:"show"`
-	Reducer   []string `json:"reducer"`
-	CountRows bool     `json:"countRows"`
-	Fields    string   `json:"fields"`
 }
 
 type sortModel struct {
@@ -68,8 +64,11 @@ func (r *renderer) joined(p Panel) []transformation {
 	if p.Queries[0].By == ByLocality {
 		o.IndexByName["locality"] = 0
 	}
-	if p.Queries[0].By == ByDevice {
+	if p.Queries[0].By == ByDevice || p.Width < 8 {
 		o.ExcludeByName["locality"] = true
+	}
+	if p.Queries[0].Kind == telemetry.Platform {
+		o.ExcludeByName["site"] = true // there is one
 	}
 	for i, q := range p.Queries {
 		column := "Value #" + refID(i)
@@ -87,7 +86,7 @@ func (r *renderer) joined(p Panel) []transformation {
 func (v Table) draw(r *renderer, p Panel, m *panelModel) {
 	m.Type = "table"
 	m.Transformations = r.joined(p)
-	options := tableOptions{ShowHeader: true, CellHeight: "sm", Footer: footer{Reducer: []string{"sum"}}}
+	options := tableOptions{ShowHeader: true, CellHeight: "sm"}
 	if v.Sort >= 0 {
 		options.SortBy = []sortModel{{p.Queries[v.Sort].title(r.Catalogue).In(r.Lang), true}}
 	} else {
@@ -133,6 +132,8 @@ func (r *renderer) cells(p Panel, v Table) []override {
 				property{"min", 0.0}, property{"max", top})
 			if ls := limitsOf(p.Limits, q); len(ls) > 0 {
 				properties = append(properties, property{"thresholds", regions(ls)})
+			} else if len(v.Steps) > 0 {
+				properties = append(properties, property{"thresholds", stepsOf(v.Steps)})
 			}
 		}
 		out = append(out, override{matcher{"byName", column}, properties})
@@ -159,6 +160,11 @@ func (r *renderer) idNames(p Panel) []override {
 	}
 	if by := p.Queries[0].By; by == BySite || by == ByDevice {
 		add(siteWord(), sites)
+		width := 150
+		if p.Width >= 12 {
+			width = 170
+		}
+		out = append(out, override{matcher{"byName", siteWord().In(r.Lang)}, []property{{"custom.width", width}}})
 	}
 	add(localityWord(), localities)
 	return out

@@ -18,7 +18,9 @@ func (d DataSource) options() (options, secret object) {
 		// long queries out of addresses and logs.
 		options = object{"version": "InfluxQL", "dbName": d.Database, "httpMode": "POST"}
 	default:
-		options = object{"httpMethod": "POST"}
+		// VictoriaMetrics' cache would move the steps of days to its own borders;
+		// Prometheus and the embedded store know no such parameter and pass over it.
+		options = object{"httpMethod": "POST", "customQueryParameters": "nocache=1"}
 	}
 	if d.Authorization != "" {
 		options["httpHeaderName1"] = "Authorization"

@@ -43,8 +43,8 @@ func (i *Influx) Ask(ctx context.Context, q Query) (Answer, error) {
 		for _, row := range s.Values {
 			for c, cell := range row {
 				wanted := c > 0 && (q.Table == "" || s.Columns[c] == q.Table)
-				if _, number := cell.(float64); wanted && (number || q.Values) {
-					a.Numbers++
+				if v, number := cell.(float64); wanted && (number || q.Values) {
+					a.add(v)
 				}
 			}
 		}

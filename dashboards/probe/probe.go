@@ -28,8 +28,20 @@ type Query struct {
 	Step     time.Duration
 }
 
-// Answer is how much came back.
-type Answer struct{ Series, Numbers int }
+// Answer is how much came back, and between which numbers it lies.
+type Answer struct {
+	Series, Numbers int
+	Least, Most     float64
+}
+
+// add adds a number.
+func (a *Answer) add(v float64) {
+	if a.Numbers == 0 {
+		a.Least, a.Most = v, v
+	}
+	a.Numbers++
+	a.Least, a.Most = min(a.Least, v), max(a.Most, v)
+}
 
 // Fault is what is wrong with a question's answer.
 type Fault string
@@ -44,16 +56,19 @@ const (
 
 // Finding is a question with what came of it.
 type Finding struct {
-	Board    string `json:"board"`
-	Panel    string `json:"panel"`
-	Ref      string `json:"ref,omitempty"`
-	Query    string `json:"query"`
-	Series   int    `json:"series"`
-	Numbers  int    `json:"numbers"`
-	Fault    Fault  `json:"fault,omitempty"`
-	Detail   string `json:"detail,omitempty"`
-	Excused  string `json:"excused,omitempty"` // why it may be empty
-	Duration string `json:"duration"`
+	Board   string `json:"board"`
+	Panel   string `json:"panel"`
+	Ref     string `json:"ref,omitempty"`
+	Query   string `json:"query"`
+	Series  int    `json:"series"`
+	Numbers int    `json:"numbers"`
+	// Least and Most bound the numbers.
+	Least    float64 `json:"least"`
+	Most     float64 `json:"most"`
+	Fault    Fault   `json:"fault,omitempty"`
+	Detail   string  `json:"detail,omitempty"`
+	Excused  string  `json:"excused,omitempty"` // why it may be empty
+	Duration string  `json:"duration"`
 }
 
 // Probe asks a store.
@@ -90,7 +105,7 @@ func (p *Probe) ask(ctx context.Context, q dashboards.Question) Finding {
 	started := time.Now()
 	a, err := p.Store.Ask(ctx, filled)
 	f.Duration = time.Since(started).Round(time.Millisecond / 10).String()
-	f.Series, f.Numbers = a.Series, a.Numbers
+	f.Series, f.Numbers, f.Least, f.Most = a.Series, a.Numbers, a.Least, a.Most
 	switch {
 	case err != nil:
 		f.Fault, f.Detail = Failed, err.Error()

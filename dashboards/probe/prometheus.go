@@ -58,7 +58,7 @@ func (p *Prometheus) Ask(ctx context.Context, q Query) (Answer, error) {
 		}
 		for _, v := range s.Values {
 			if !math.IsNaN(float64(v)) {
-				a.Numbers++
+				a.add(float64(v))
 			}
 		}
 	}
