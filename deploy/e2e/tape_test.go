@@ -64,6 +64,14 @@ func TestTapeOfAKilledRecorder(t *testing.T) {
 			t.Fatalf("replay of %s: exit code %d\n%s", name, r.code, r.stderr)
 		}
 	}
+	stored := func(city *process) {
+		t.Helper()
+		eventually(t, patience, "all readings are stored", func() bool {
+			r, ok := ledger(city)
+			return ok && r.total().Stored >= int64(len(readings))
+		})
+	}
+	stored(up)
 	compare(t, readings, embedded(up))
 	audit(t, up)
 	if r := run(t, patience, append([]string{"replay", tapes[0]}, to...)...); r.code != 1 || !strings.Contains(r.stderr, "already holds") {
@@ -82,6 +90,7 @@ func TestTapeOfAKilledRecorder(t *testing.T) {
 	if r := run(t, patience, "replay", store, "--speed", "max", "--broker", "tcp://"+mqtt, "--url", other.url); r.code != 0 {
 		t.Fatalf("replay of the store's tape: exit code %d\n%s", r.code, r.stderr)
 	}
+	stored(other)
 	compare(t, readings, embedded(other))
 	other.stop()
 }
