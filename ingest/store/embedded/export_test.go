@@ -14,3 +14,6 @@ func (s *Store) Blocks() int { return len(s.current.db.Blocks()) }
 
 // TSDB is the TSDB in use.
 func (s *Store) TSDB() *tsdb.DB { return s.current.db }
+
+// Compacts reports whether the TSDB may compact by itself.
+func (s *Store) Compacts() bool { return s.current.compaction.allowed }

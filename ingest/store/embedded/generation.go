@@ -28,6 +28,8 @@ type generation struct {
 	wal, wbl  *segmentSyncer // nil unless writes are synced
 
 	users sync.WaitGroup // queries in progress
+
+	compaction compaction
 }
 
 // openGeneration opens the folder and reads its logs.
@@ -42,6 +44,7 @@ func openGeneration(o Options) (*generation, error) {
 		registrar: newRegistrar(registry, o.Registerer),
 		cache:     newSeriesCache(o.SeriesCache),
 	}
+	g.compaction.before(o.Dir)
 	var err error
 	g.db, err = tsdb.Open(o.Dir, o.Logger, g.registrar, o.tsdb(), g.stats)
 	if err != nil {
@@ -75,6 +78,7 @@ func (g *generation) prepare(o Options) error {
 	if err := g.beginAt(o.Now()); err != nil {
 		return err
 	}
+	g.compaction.hold(g.db)
 	if !o.SyncWrites {
 		return nil
 	}

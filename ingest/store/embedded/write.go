@@ -72,6 +72,7 @@ func (s *Store) commit(g *generation, a storage.Appender) (uint64, error) {
 	if err := a.Commit(); err != nil {
 		return 0, s.tear(fmt.Errorf("commit: %w", err))
 	}
+	g.compaction.allow(g.db, s.options.Now())
 	failed, err := g.registrar.failedLateWrites()
 	if err != nil {
 		return 0, s.tear(fmt.Errorf("read metric: %w", err))
