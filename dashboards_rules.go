@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/haidang-iot/haidang/dashboards"
 	"github.com/haidang-iot/haidang/dashboards/rules"
 	"github.com/haidang-iot/haidang/devices/api"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
@@ -38,7 +39,7 @@ anew when either has changed. ` + "`haidang up`" + ` evaluates the same rules by
 they are for a Prometheus, vmalert or Grafana of your own, and for InfluxDB.
 
 Grafana reads one of its two files, from its folder provisioning/alerting. InfluxQL knows no hours: rules of the day or
-the night have the label hours, and the file has a mute timing outside-HH-HH for each; attach it to a notification policy.`
+the night read the time of day that haidang up writes every 15 s (platform, time_of_day), and do not fire without it.`
 }
 
 // Run writes the files.
@@ -61,12 +62,12 @@ func (c *dashboardsRules) Run(ctx context.Context, out *output) error {
 	files := map[string][]byte{}
 	var err, errs error
 	if c.Prometheus {
-		files["haidang.rules.yaml"], err = rules.Prometheus(all, c.Lang)
+		files["haidang.rules.yaml"], err = rules.Prometheus(all, dashboards.Lang(c.Lang))
 		errs = errors.Join(errs, err)
 	}
 	if c.Grafana {
-		for _, d := range []rules.Dialect{rules.PromQL, rules.InfluxQL} {
-			files["haidang-alerts-"+string(d)+".yaml"], err = rules.Grafana{Dialect: d, DataSource: c.DataSource, Folder: c.Folder, Lang: c.Lang}.YAML(all)
+		for _, d := range []dashboards.Language{dashboards.PromQL, dashboards.InfluxQL} {
+			files["haidang-alerts-"+string(d)+".yaml"], err = rules.Grafana{Language: d, DataSource: c.DataSource, Folder: c.Folder, Lang: dashboards.Lang(c.Lang)}.YAML(all)
 			errs = errors.Join(errs, err)
 		}
 	}

@@ -5,15 +5,18 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/haidang-iot/haidang/dashboards"
 	"github.com/haidang-iot/haidang/dashboards/grafana"
 	"github.com/haidang-iot/haidang/dashboards/grafana/grafanatest"
 )
@@ -120,11 +123,37 @@ const air = `{"uid":"P-air","title":"P Không khí","schemaVersion":39,"tags":["
 
 const water = `{"uid":"P-water","title":"P Mực nước","schemaVersion":39,"panels":[{"id":1,"type":"text","title":"Sông Cái","gridPos":{"x":0,"y":0,"w":24,"h":4}}]}`
 
+var formsDir = flag.String("forms", "", "folder to write every rendered form to")
+
+// The playlist is written, as Grafana 13 was given it, where dashboards/types holds
+// it to Grafana's types.
+func TestForms(t *testing.T) {
+	if *formsDir == "" {
+		t.Skip("-forms names no folder: make boards-test does")
+	}
+	fake := grafanatest.Start("13.3.0")
+	defer fake.Close()
+	g := target{url: fake.URL, token: "admin:admin", fake: fake, prefix: "t"}
+	b := g.bundle(t)
+	if err := (&grafana.Publisher{Server: g.open(t)}).Push(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	_, made := g.do(t, http.MethodGet, "/apis/playlist.grafana.app/v1/namespaces/default/playlists/"+b.Playlist.UID, nil)
+	text, err := json.MarshalIndent(made["spec"], "", "  ")
+	if err != nil || made["spec"] == nil {
+		t.Fatalf("no playlist: %v, %v", made, err)
+	}
+	dir := filepath.Join(*formsDir, "playlists")
+	if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "wall.json"), text, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func (g target) bundle(t *testing.T) grafana.Bundle {
 	t.Helper()
 	b := grafana.Bundle{
 		Folder:     grafana.Folder{UID: g.prefix + "-f", Title: g.prefix + " Hải Đăng"},
-		DataSource: grafana.DataSource{UID: g.prefix + "-ds", Name: g.prefix + " source", Language: grafana.PromQL, URL: "http://127.0.0.1:1/prometheus"},
+		DataSource: grafana.DataSource{UID: g.prefix + "-ds", Name: g.prefix + " source", Language: dashboards.PromQL, URL: "http://127.0.0.1:1/prometheus"},
 		Playlist:   grafana.Playlist{UID: g.prefix + "-wall", Name: g.prefix + " wall", Interval: "30s"},
 	}
 	for _, text := range []string{air, water} {
