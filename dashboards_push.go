@@ -72,7 +72,7 @@ func (f sourceOfBoards) bundle(ctx context.Context) (grafana.Bundle, error) {
 	b := grafana.Bundle{
 		Folder: grafana.Folder{UID: "haidang" + f.suffix(), Title: f.Folder},
 		DataSource: grafana.DataSource{
-			UID: f.DataSource, Name: f.SourceName, Language: grafana.Language(f.Query), URL: f.Source,
+			UID: f.DataSource, Name: f.SourceName, Language: dashboards.Language(f.Query), URL: f.Source,
 		},
 	}
 	if f.suffix() != "" && f.Folder == "Hải Đăng" {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/haidang-iot/haidang/dashboards"
 	"github.com/haidang-iot/haidang/dashboards/rules"
 	"github.com/haidang-iot/haidang/devices/api"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
@@ -61,12 +62,12 @@ func (c *dashboardsRules) Run(ctx context.Context, out *output) error {
 	files := map[string][]byte{}
 	var err, errs error
 	if c.Prometheus {
-		files["haidang.rules.yaml"], err = rules.Prometheus(all, c.Lang)
+		files["haidang.rules.yaml"], err = rules.Prometheus(all, dashboards.Lang(c.Lang))
 		errs = errors.Join(errs, err)
 	}
 	if c.Grafana {
-		for _, d := range []rules.Dialect{rules.PromQL, rules.InfluxQL} {
-			files["haidang-alerts-"+string(d)+".yaml"], err = rules.Grafana{Dialect: d, DataSource: c.DataSource, Folder: c.Folder, Lang: c.Lang}.YAML(all)
+		for _, d := range []dashboards.Language{dashboards.PromQL, dashboards.InfluxQL} {
+			files["haidang-alerts-"+string(d)+".yaml"], err = rules.Grafana{Language: d, DataSource: c.DataSource, Folder: c.Folder, Lang: dashboards.Lang(c.Lang)}.YAML(all)
 			errs = errors.Join(errs, err)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+
+	"github.com/haidang-iot/haidang/dashboards"
 )
 
 // Bundle is what is published together.
@@ -22,19 +24,10 @@ type Folder struct {
 	UID, Title string
 }
 
-// Language is what a data source is asked in.
-type Language string
-
-// The languages of the stores.
-const (
-	PromQL   Language = "promql"   // the embedded store, VictoriaMetrics, Prometheus
-	InfluxQL Language = "influxql" // InfluxDB 1.8, 2, 3
-)
-
 // DataSource is where the boards' panels read. Boards refer to it by its uid.
 type DataSource struct {
 	UID, Name string
-	Language  Language
+	Language  dashboards.Language
 	// URL as Grafana reaches it, such as http://127.0.0.1:8080/prometheus.
 	URL string
 	// Database is the bucket or database of InfluxQL.
@@ -136,9 +129,9 @@ func (d DataSource) check() error {
 		return errors.New("the data source's address should be like http://127.0.0.1:8080/prometheus, as Grafana reaches it, without a user or password")
 	}
 	switch {
-	case d.Language != PromQL && d.Language != InfluxQL:
+	case d.Language != dashboards.PromQL && d.Language != dashboards.InfluxQL:
 		return fmt.Errorf("the data source's language is %q: it is promql or influxql", d.Language)
-	case d.Language == InfluxQL && d.Database == "":
+	case d.Language == dashboards.InfluxQL && d.Database == "":
 		return errors.New("a data source of InfluxDB needs the name of its bucket or database")
 	}
 	return nil

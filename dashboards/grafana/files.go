@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/haidang-iot/haidang/dashboards"
 )
 
 // Pull returns the boards that were changed by hand, as Grafana has them. Boards
@@ -183,7 +185,7 @@ datasources:
     url: %s
     editable: false
 `, scalar(d.Name), scalar(d.UID), d.kind(), address)
-	if d.Language == InfluxQL {
+	if d.Language == dashboards.InfluxQL {
 		fmt.Fprintf(&s, "    database: %s\n", scalar(d.Database))
 	}
 	s.WriteString("    jsonData:\n")

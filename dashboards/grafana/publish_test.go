@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/haidang-iot/haidang/dashboards"
 	"github.com/haidang-iot/haidang/dashboards/grafana"
 	"github.com/haidang-iot/haidang/dashboards/grafana/grafanatest"
 )
@@ -124,7 +125,7 @@ func (g target) bundle(t *testing.T) grafana.Bundle {
 	t.Helper()
 	b := grafana.Bundle{
 		Folder:     grafana.Folder{UID: g.prefix + "-f", Title: g.prefix + " Hải Đăng"},
-		DataSource: grafana.DataSource{UID: g.prefix + "-ds", Name: g.prefix + " source", Language: grafana.PromQL, URL: "http://127.0.0.1:1/prometheus"},
+		DataSource: grafana.DataSource{UID: g.prefix + "-ds", Name: g.prefix + " source", Language: dashboards.PromQL, URL: "http://127.0.0.1:1/prometheus"},
 		Playlist:   grafana.Playlist{UID: g.prefix + "-wall", Name: g.prefix + " wall", Interval: "30s"},
 	}
 	for _, text := range []string{air, water} {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/haidang-iot/haidang/dashboards"
 	"github.com/haidang-iot/haidang/dashboards/grafana"
 	"github.com/haidang-iot/haidang/dashboards/grafana/grafanatest"
 )
@@ -225,7 +226,7 @@ func TestSavedWithoutAChange(t *testing.T) {
 
 func TestRender(t *testing.T) {
 	b := target{prefix: "t"}.bundle(t)
-	b.DataSource.Language, b.DataSource.Database, b.DataSource.Authorization = grafana.InfluxQL, "city$1", "Token never-written"
+	b.DataSource.Language, b.DataSource.Database, b.DataSource.Authorization = dashboards.InfluxQL, "city$1", "Token never-written"
 	files, err := grafana.Render(b, grafana.Provisioning{BoardsPath: "/etc/boards", SourceURL: "http://$HOST:8086", AuthorizationEnv: "SECRET"})
 	if err != nil {
 		t.Fatal(err)
@@ -287,7 +288,7 @@ func TestBundleIsChecked(t *testing.T) {
 		"two boards":  func(b *grafana.Bundle) { b.Boards[1] = b.Boards[0] },
 		"playlist":    func(b *grafana.Bundle) { b.Playlist.Boards = []string{"none"} },
 		"language":    func(b *grafana.Bundle) { b.DataSource.Language = "sql" },
-		"bucket":      func(b *grafana.Bundle) { b.DataSource.Language = grafana.InfluxQL },
+		"bucket":      func(b *grafana.Bundle) { b.DataSource.Language = dashboards.InfluxQL },
 		"should be":   func(b *grafana.Bundle) { b.DataSource.URL = "prometheus" },
 		"no title":    func(b *grafana.Bundle) { b.Boards[0].Title = "" },
 		"JSON object": func(b *grafana.Bundle) { b.Boards[0].Model = []byte(`[]`) },

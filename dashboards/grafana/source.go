@@ -7,13 +7,15 @@ import (
 	"reflect"
 
 	"github.com/grafana-tools/sdk"
+
+	"github.com/haidang-iot/haidang/dashboards"
 )
 
 // options are a data source's members for jsonData and secureJsonData. Provision
 // writes the same ones.
 func (d DataSource) options() (options, secret object) {
 	switch d.Language {
-	case InfluxQL:
+	case dashboards.InfluxQL:
 		// dbName is where newer ones look, 9.4 has it as database; POST keeps
 		// long queries out of addresses and logs.
 		options = object{"version": "InfluxQL", "dbName": d.Database, "httpMode": "POST"}
@@ -31,7 +33,7 @@ func (d DataSource) options() (options, secret object) {
 
 // kind is Grafana's name of the plugin that speaks the language.
 func (d DataSource) kind() string {
-	if d.Language == InfluxQL {
+	if d.Language == dashboards.InfluxQL {
 		return "influxdb"
 	}
 	return "prometheus"
@@ -108,7 +110,7 @@ func overlay(live object, d DataSource, options object) (changed bool) {
 	set(live, "type", d.kind())
 	set(live, "access", "proxy")
 	set(live, "url", d.URL)
-	if d.Language == InfluxQL {
+	if d.Language == dashboards.InfluxQL {
 		set(live, "database", d.Database)
 	}
 	inner, _ := live["jsonData"].(object)

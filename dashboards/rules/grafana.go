@@ -9,26 +9,20 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
-)
 
-// Dialect is what a Grafana data source is asked in.
-type Dialect string
-
-// The dialects.
-const (
-	PromQL   Dialect = "promql"
-	InfluxQL Dialect = "influxql"
+	"github.com/haidang-iot/haidang/dashboards"
 )
 
 // Grafana says where and how Grafana-managed rules are made.
 type Grafana struct {
-	Dialect Dialect
+	// Language is what the data source is asked in.
+	Language dashboards.Language
 	// DataSource is the uid of the data source that the rules ask.
 	DataSource string
 	// Folder is the title of the folder that holds them; it is made.
 	Folder string
 	// Lang is the language of titles, summaries and descriptions.
-	Lang string
+	Lang dashboards.Lang
 }
 
 type grafanaFile struct {
@@ -125,7 +119,7 @@ func (g Grafana) JSON(all []Rule) ([]byte, error) {
 
 func (g Grafana) file(all []Rule) grafanaFile {
 	out := grafanaFile{APIVersion: 1, Groups: g.Groups(all)}
-	if g.Dialect == InfluxQL {
+	if g.Language == dashboards.InfluxQL {
 		out.MuteTimes = muteTimes(all)
 	}
 	return out
@@ -136,7 +130,7 @@ func (g Grafana) file(all []Rule) grafanaFile {
 // and a mute timing of that name is beside the rules.
 func (g Grafana) rule(r Rule) GrafanaRule {
 	labels := r.labels()
-	if g.Dialect == InfluxQL && r.Compared.hours() != "" {
+	if g.Language == dashboards.InfluxQL && r.Compared.hours() != "" {
 		labels["hours"] = r.Compared.hours()
 	}
 	annotations := r.annotations(g.Lang, r.grafanaValue())
@@ -145,7 +139,7 @@ func (g Grafana) rule(r Rule) GrafanaRule {
 		op = "<"
 	}
 	window := int(max(r.Compared.Window, 10*time.Minute) / time.Second)
-	if g.Dialect == InfluxQL {
+	if g.Language == dashboards.InfluxQL {
 		window = int(r.Compared.Window / time.Second)
 	}
 	return GrafanaRule{
@@ -162,14 +156,14 @@ func (g Grafana) rule(r Rule) GrafanaRule {
 // uid is stable; Grafana allows 40 characters.
 func (g Grafana) uid(r Rule) string {
 	id := "hd-" + r.ID
-	if g.Lang == "en" {
+	if g.Lang == dashboards.English {
 		id = "hd-en-" + r.ID
 	}
 	return id[:min(len(id), 40)]
 }
 
 func (g Grafana) query(r Rule) map[string]any {
-	if g.Dialect == InfluxQL {
+	if g.Language == dashboards.InfluxQL {
 		return map[string]any{"refId": "A", "query": r.InfluxQL(), "rawQuery": true, "resultFormat": "time_series",
 			"datasource": map[string]any{"type": "influxdb", "uid": g.DataSource}, "intervalMs": 60000, "maxDataPoints": 1000}
 	}

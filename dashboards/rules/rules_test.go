@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/prometheus/model/rulefmt"
 	"github.com/prometheus/prometheus/promql/parser"
 
+	"github.com/haidang-iot/haidang/dashboards"
 	"github.com/haidang-iot/haidang/dashboards/rules"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 	"github.com/haidang-iot/haidang/ingest/telemetry/limits"
@@ -135,7 +136,7 @@ func TestDated(t *testing.T) {
 }
 
 func TestPrometheusFile(t *testing.T) {
-	for _, lang := range []string{"vi", "en"} {
+	for _, lang := range []dashboards.Lang{dashboards.Vietnamese, dashboards.English} {
 		text, err := rules.Prometheus(all(), lang)
 		if err != nil {
 			t.Fatal(err)
@@ -144,16 +145,16 @@ func TestPrometheusFile(t *testing.T) {
 		if _, errs := rulefmt.Parse(text, false, model.LegacyValidation, p, nil); errs != nil {
 			t.Fatal(errs)
 		}
-		golden(t, "haidang.rules."+lang+".yaml", text)
+		golden(t, "haidang.rules."+string(lang)+".yaml", text)
 	}
 }
 
-func grafana(d rules.Dialect) rules.Grafana {
-	return rules.Grafana{Dialect: d, DataSource: "haidang", Folder: "Hải Đăng", Lang: "vi"}
+func grafana(d dashboards.Language) rules.Grafana {
+	return rules.Grafana{Language: d, DataSource: "haidang", Folder: "Hải Đăng", Lang: "vi"}
 }
 
 func TestGrafanaFiles(t *testing.T) {
-	for _, d := range []rules.Dialect{rules.PromQL, rules.InfluxQL} {
+	for _, d := range []dashboards.Language{dashboards.PromQL, dashboards.InfluxQL} {
 		text, err := grafana(d).YAML(all())
 		if err != nil {
 			t.Fatal(err)
