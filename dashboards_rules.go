@@ -39,7 +39,7 @@ anew when either has changed. ` + "`haidang up`" + ` evaluates the same rules by
 they are for a Prometheus, vmalert or Grafana of your own, and for InfluxDB.
 
 Grafana reads one of its two files, from its folder provisioning/alerting. InfluxQL knows no hours: rules of the day or
-the night have the label hours, and the file has a mute timing outside-HH-HH for each; attach it to a notification policy.`
+the night read the time of day that haidang up writes every 15 s (platform, time_of_day), and do not fire without it.`
 }
 
 // Run writes the files.
