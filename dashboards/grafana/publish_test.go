@@ -5,10 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -131,6 +133,32 @@ const air = `{"uid":"P-air","title":"P Không khí","schemaVersion":39,"tags":["
   {"id":2,"type":"stat","title":"VN_AQI","gridPos":{"x":12,"y":0,"w":12,"h":8},"targets":[{"refId":"A","expr":"air_quality_index_vn_aqi"}]}]}`
 
 const water = `{"uid":"P-water","title":"P Mực nước","schemaVersion":39,"panels":[{"id":1,"type":"text","title":"Sông Cái","gridPos":{"x":0,"y":0,"w":24,"h":4}}]}`
+
+var formsDir = flag.String("forms", "", "folder to write every rendered form to")
+
+// The playlist is written, as Grafana 13 was given it, where dashboards/types holds
+// it to Grafana's types.
+func TestForms(t *testing.T) {
+	if *formsDir == "" {
+		t.Skip("-forms names no folder: make boards-test does")
+	}
+	fake := grafanatest.Start("13.3.0")
+	defer fake.Close()
+	g := target{url: fake.URL, token: "admin:admin", fake: fake, prefix: "t"}
+	b := g.bundle(t)
+	if err := (&grafana.Publisher{Server: g.open(t)}).Push(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	_, made := g.do(t, http.MethodGet, "/apis/playlist.grafana.app/v1/namespaces/default/playlists/"+b.Playlist.UID, nil)
+	text, err := json.MarshalIndent(made["spec"], "", "  ")
+	if err != nil || made["spec"] == nil {
+		t.Fatalf("no playlist: %v, %v", made, err)
+	}
+	dir := filepath.Join(*formsDir, "playlists")
+	if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "wall.json"), text, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+}
 
 func (g target) bundle(t *testing.T) grafana.Bundle {
 	t.Helper()

@@ -1,9 +1,11 @@
 package rules_test
 
 import (
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +22,10 @@ import (
 	"github.com/haidang-iot/haidang/ingest/telemetry/vnaqi"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var (
+	update   = flag.Bool("update", false, "write the golden files anew")
+	formsDir = flag.String("forms", "", "folder to write every rendered form to")
+)
 
 // morning is a moment whose limits the tests use.
 func morning() time.Time { return time.Date(2026, 11, 22, 1, 0, 0, 0, time.UTC) }
@@ -151,6 +156,68 @@ func TestPrometheusFile(t *testing.T) {
 
 func grafana(d dashboards.Language) rules.Grafana {
 	return rules.Grafana{Language: d, DataSource: "haidang", Folder: "Hải Đăng", Lang: "vi"}
+}
+
+// Every form of the rules is written where dashboards/types holds it to Grafana's
+// types.
+func TestForms(t *testing.T) {
+	if *formsDir == "" {
+		t.Skip("-forms names no folder: make boards-test does")
+	}
+	dir := filepath.Join(*formsDir, "rules")
+	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range []dashboards.Language{dashboards.PromQL, dashboards.InfluxQL} {
+		for _, lang := range []dashboards.Lang{dashboards.Vietnamese, dashboards.English} {
+			g := grafana(l)
+			g.Lang = lang
+			text, err := g.JSON(all())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, string(l)+"-"+string(lang)+".json"), text, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// What a step speaks of is a step before it, and the condition is the last.
+func TestGrafanaSteps(t *testing.T) {
+	of := regexp.MustCompile(`\$([A-Z])`)
+	for _, l := range []dashboards.Language{dashboards.PromQL, dashboards.InfluxQL} {
+		for _, g := range grafana(l).Groups(all()) {
+			for _, r := range g.Rules {
+				known := map[string]bool{}
+				for _, step := range r.Data {
+					if known[step.RefID] || step.Model["refId"] != step.RefID {
+						t.Errorf("%s: the step %s is there twice, or is called %v in its model", r.UID, step.RefID, step.Model["refId"])
+					}
+					switch text, _ := step.Model["expression"].(string); step.Model["type"] {
+					case "reduce":
+						if !known[text] {
+							t.Errorf("%s: %s reduces %q, which is not before it", r.UID, step.RefID, text)
+						}
+					case "math":
+						used := of.FindAllStringSubmatch(text, -1)
+						for _, m := range used {
+							if !known[m[1]] {
+								t.Errorf("%s: %s speaks of $%s, which is not before it", r.UID, step.RefID, m[1])
+							}
+						}
+						if len(used) == 0 {
+							t.Errorf("%s: %s compares nothing: %q", r.UID, step.RefID, text)
+						}
+					}
+					known[step.RefID] = true
+				}
+				if last := r.Data[len(r.Data)-1]; last.RefID != r.Condition {
+					t.Errorf("%s: the condition is %s, the last step %s", r.UID, r.Condition, last.RefID)
+				}
+			}
+		}
+	}
 }
 
 func TestGrafanaFiles(t *testing.T) {
