@@ -149,7 +149,7 @@ func TestForms(t *testing.T) {
 	if err := (&grafana.Publisher{Server: g.open(t)}).Push(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
-	_, made := g.do(t, http.MethodGet, "/apis/playlist.grafana.app/v1/namespaces/default/playlists/"+b.Playlist.UID, nil)
+	_, made := g.do(t, http.MethodGet, "/apis/playlist.grafana.app/v1/namespaces/default/playlists/"+b.Sets[0].Playlist.UID, nil)
 	text, err := json.MarshalIndent(made["spec"], "", "  ")
 	if err != nil || made["spec"] == nil {
 		t.Fatalf("no playlist: %v, %v", made, err)
