@@ -21,7 +21,7 @@ func Overview(p Province) Board {
 		},
 		Wall: []Row{heading(title),
 			{Panels: []Panel{localityTiles().sized(12, 4), sitesReporting().sized(3, 4), silentDevices().sized(3, 4), alarmsFiring().sized(3, 4), worstAir().sized(3, 4)}},
-			{Panels: []Panel{siteMap().sized(10, 13), activeAlarms().sized(8, 13), silentSites().sized(6, 13)}},
+			{Panels: []Panel{siteMap().sized(10, 13), alarmsByRule().sized(8, 13), silentSites().sized(6, 13)}},
 			{Panels: []Panel{aqiCourse(), rainCourse(), floodCourse()}}},
 	}
 }
@@ -73,6 +73,18 @@ func activeAlarms() Panel {
 	return Panel{Title: Text{"Cảnh báo", "Alarms"}, Width: 8, Height: 14, View: Table{Sort: 0, Coloured: []int{0}, Words: map[int][]Mapping{0: severities()}}, Grafana: GrafanaAlarms{},
 		Queries:    []Query{newest(telemetry.ActiveAlarm, telemetry.AlarmSeverity, ByDevice, ringing).most().atLeast(1).named("Mức", "Severity")},
 		MayBeEmpty: Text{"Trống khi không có cảnh báo nào.", "Empty while nothing is alarming."}}
+}
+
+// alarmsByRule is for a wall, which nobody scrolls: in a storm one rule holds at
+// many sites.
+func alarmsByRule() Panel {
+	p := activeAlarms()
+	severity := p.Queries[0].named("Mức", "Severity")
+	severity.By = ByRule
+	sites := severity.named("Số điểm", "Sites").in(count())
+	sites.Across = Number
+	p.Queries = []Query{severity, sites}
+	return p
 }
 
 func silentSites() Panel {

@@ -194,11 +194,16 @@ type textSizes struct {
 	ValueSize int `json:"valueSize"`
 }
 
-// sizes are those at which so many tiles beside each other hold their numbers;
-// Grafana by itself gives each panel another size, and cuts wide numbers off.
-func sizes(width, tiles int) *textSizes {
-	const column, digits = 76, 5.4
-	value := min(44, int(float64(width*column/tiles)/digits))
+// sizes are those at which so many tiles beside each other hold their numbers, or
+// the words for them; Grafana by itself gives each panel another size, and cuts
+// wide numbers off.
+func sizes(width, tiles int, words []Mapping) *textSizes {
+	const column, digits, letter = 76, 5.4, 0.62 // pixels, and of the size of the type
+	across := digits
+	for _, w := range words {
+		across = max(across, letter*float64(len([]rune(w.Text.VI))))
+	}
+	value := min(44, int(float64(width*column/tiles)/across))
 	return &textSizes{TitleSize: min(16, max(12, value/2)), ValueSize: value}
 }
 
@@ -213,9 +218,9 @@ func (v Tiles) draw(r *renderer, p Panel, m *panelModel) {
 		tiles := len(p.Queries)
 		if p.Queries[0].By == ByLocality {
 			tiles = max(4, len(r.Localities))
-			m.Transformations = r.inOrder()
+			m.Transformations = r.inOrder(r.localityIDs())
 		}
-		o.Text = sizes(p.Width, tiles)
+		o.Text = sizes(p.Width, tiles, p.Mappings)
 	}
 	if v.Graph {
 		o.GraphMode = "area"
@@ -233,22 +238,27 @@ func (v Tiles) draw(r *renderer, p Panel, m *panelModel) {
 	}
 }
 
-// inOrder puts the localities' tiles in the order of charts' legends: PromQL has
-// none for what it answers of one moment, and each panel had its own.
-func (r *renderer) inOrder() []transformation {
-	if r.Dialect.Language == InfluxQL || len(r.Localities) == 0 {
+// inOrder puts the answers of one query into an order: PromQL has none for what it
+// answers of one moment, and each panel had its own.
+func (r *renderer) inOrder(ids []string) []transformation {
+	if r.Dialect.Language == InfluxQL || len(ids) == 0 {
 		return nil
 	}
-	ids := make([]string, len(r.Localities))
-	for i, l := range r.Localities {
-		ids[i] = string(l.ID)
-	}
-	slices.Sort(ids)
 	o := organize{map[string]bool{}, map[string]int{"Time": 0}, map[string]string{}}
 	for i, id := range ids {
 		o.IndexByName[id] = i + 1
 	}
 	return []transformation{{"joinByField", map[string]string{"byField": "Time", "mode": "outer"}}, {"organize", o}}
+}
+
+// localityIDs are in the order of charts' legends.
+func (r *renderer) localityIDs() []string {
+	out := make([]string, len(r.Localities))
+	for i, l := range r.Localities {
+		out[i] = string(l.ID)
+	}
+	slices.Sort(out)
+	return out
 }
 
 // single is what views of single numbers have in common: the colour is the limits',
@@ -328,6 +338,13 @@ type barsOptions struct {
 
 func (v Bars) draw(r *renderer, p Panel, m *panelModel) {
 	m.Type = "bargauge"
+	if p.Queries[0].By == BySite {
+		var ids []string
+		for _, s := range p.Queries[0].Sites {
+			ids = append(ids, string(s))
+		}
+		m.Transformations = r.inOrder(ids)
+	}
 	m.Options = barsOptions{ReduceOptions: last(), Orientation: "horizontal", DisplayMode: "basic", ValueMode: "text", ShowUnfilled: true, NamePlacement: "auto",
 		MinVizWidth: 8, MinVizHeight: 16, MaxVizHeight: 300, Sizing: "auto", Legend: legendOf(NoLegend)}
 	r.single(p, m, "")

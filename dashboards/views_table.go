@@ -40,6 +40,7 @@ type tableCustom struct {
 	DisplayMode string    `json:"displayMode"` // Grafana 9
 	CellOptions cellModel `json:"cellOptions"` // Grafana 10 and later
 	Inspect     bool      `json:"inspect"`
+	MinWidth    int       `json:"minWidth"`
 }
 
 type cellModel struct {
@@ -110,7 +111,7 @@ func (v Table) draw(r *renderer, p Panel, m *panelModel) {
 	m.Options = options
 	d := &m.FieldConfig.Defaults
 	d.Unit, d.Decimals = "", nil
-	d.Custom = tableCustom{Align: "auto", DisplayMode: "auto", CellOptions: cellModel{Type: "auto"}}
+	d.Custom = tableCustom{Align: "auto", DisplayMode: "auto", CellOptions: cellModel{Type: "auto"}, MinWidth: 80}
 	d.Color = &colorModel{Mode: "thresholds"}
 	d.Thresholds = &thresholdsModel{"absolute", []thresholdStep{{Color: sea}}}
 	m.FieldConfig.Overrides = r.cells(p, v)
@@ -178,6 +179,7 @@ func (r *renderer) idNames(p Panel) []override {
 		out = append(out, override{matcher{"byName", siteWord().In(r.Lang)}, []property{{"custom.width", 200}}})
 	}
 	if p.Queries[0].Kind == telemetry.ActiveAlarm {
+		out = append(out, override{matcher{"byName", deviceWord(telemetry.ActiveAlarm).In(r.Lang)}, []property{{"custom.minWidth", 240}}})
 		alarms := map[string]mappingResult{}
 		for i, id := range slices.Sorted(maps.Keys(r.Alarms)) {
 			alarms[id] = mappingResult{Text: r.Alarms[id].In(r.Lang), Index: i}
