@@ -17,6 +17,7 @@ import (
 	"github.com/haidang-iot/haidang/ingest"
 	"github.com/haidang-iot/haidang/ingest/alarm"
 	"github.com/haidang-iot/haidang/ingest/api"
+	"github.com/haidang-iot/haidang/ingest/figures"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 	"github.com/haidang-iot/haidang/ingest/telemetry/limits"
 )
@@ -129,6 +130,25 @@ func (a *alarms) sites() map[telemetry.Site]bool {
 		}
 	}
 	return out
+}
+
+// figures are the active alarms as they stand in the store, for boards.
+func (a *alarms) figures() []figures.Alarm {
+	var out []figures.Alarm
+	for _, f := range a.Firing() {
+		out = append(out, figures.Alarm{Rule: f.Rule, Locality: f.Locality, Site: f.Site, Severity: int(severityOf(f.Severity))})
+	}
+	return out
+}
+
+// severityOf is the severity of a name.
+func severityOf(name string) limits.Severity {
+	for s := limits.Watch; s < limits.Extreme; s++ {
+		if rules.SeverityName(s) == name {
+			return s
+		}
+	}
+	return limits.Extreme
 }
 
 // run adds what alarms consist of to the process: who is told before who tells, to

@@ -12,9 +12,11 @@ import (
 	"time"
 
 	"github.com/haidang-iot/haidang/dashboards"
+	"github.com/haidang-iot/haidang/dashboards/rules"
 	"github.com/haidang-iot/haidang/devices"
 	"github.com/haidang-iot/haidang/devices/api"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
+	"github.com/haidang-iot/haidang/ingest/telemetry/limits"
 )
 
 type dashboardsCommand struct {
@@ -44,6 +46,7 @@ type placesFile struct {
 // province is what boards are made for, today.
 func (f placesFlags) province(ctx context.Context) (dashboards.Province, error) {
 	p := dashboards.Province{Now: time.Now()}
+	p.Alarms = alarmNames(p.Now)
 	var known placesFile
 	switch {
 	case f.City != "" && f.SitesFile != "":
@@ -73,6 +76,20 @@ func (f placesFlags) province(ctx context.Context) (dashboards.Province, error) 
 		}
 	}
 	return known.province(p), nil
+}
+
+// alarmNames are what the alert rules of a moment are called, whatever sites there
+// are.
+func alarmNames(at time.Time) map[string]dashboards.Text {
+	areas := map[limits.Area][]telemetry.Site{}
+	for _, a := range rules.Areas() {
+		areas[a] = []telemetry.Site{"any"}
+	}
+	out := map[string]dashboards.Text{}
+	for _, r := range rules.All(rules.Options{At: at, Areas: areas}) {
+		out[r.ID] = r.Name
+	}
+	return out
 }
 
 // ask reads the names from the city.

@@ -81,7 +81,9 @@ func temperatureDays() Panel {
 }
 
 func pressure() Panel {
-	return weatherLines("Khí áp", "Pressure", Lines{}, over(telemetry.Weather, telemetry.Pressure, ByLocality))
+	p := weatherLines("Khí áp, trạm cao nhất địa phương", "Pressure, the locality's highest", Lines{}, over(telemetry.Weather, telemetry.Pressure, ByLocality).with(Max).most())
+	p.Description = Text{"Khí áp tại trạm, không quy về mực nước biển: trạm trên núi thấp hơn hẳn, nên không lấy trung bình.", "Pressure at the station, not reduced to sea level: on a mountain it is much lower, so that no mean is taken."}
+	return p
 }
 
 func wind(p Province) Panel {

@@ -1,6 +1,11 @@
 package dashboards
 
-import "github.com/haidang-iot/haidang/ingest/telemetry"
+import (
+	"maps"
+	"slices"
+
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+)
 
 // Table is a line for each group and a column for each query.
 type Table struct {
@@ -52,13 +57,23 @@ type organize struct {
 // Words of tables.
 func siteWord() Text     { return Text{"Điểm đo", "Site"} }
 func localityWord() Text { return Text{"Địa phương", "Locality"} }
-func deviceWord() Text   { return Text{"Thiết bị", "Device"} }
+
+// deviceWord is what the device of a kind is.
+func deviceWord(k telemetry.Kind) Text {
+	switch k {
+	case telemetry.Platform:
+		return Text{"Cổng thu", "Gateway"}
+	case telemetry.ActiveAlarm:
+		return Text{"Cảnh báo", "Alarm"}
+	}
+	return Text{"Thiết bị", "Device"}
+}
 
 // joined makes one table of the answers, with people's names for its columns.
 func (r *renderer) joined(p Panel) []transformation {
 	o := organize{map[string]bool{"Time": true, "time": true}, map[string]int{}, map[string]string{}}
 	for i, l := range p.Queries[0].By.labels() {
-		word := map[string]Text{"locality": localityWord(), "site": siteWord(), "device": deviceWord()}[l]
+		word := map[string]Text{"locality": localityWord(), "site": siteWord(), "device": deviceWord(p.Queries[0].Kind)}[l]
 		o.RenameByName[l], o.IndexByName[l] = word.In(r.Lang), 2-i
 	}
 	if p.Queries[0].By == ByLocality {
@@ -160,11 +175,14 @@ func (r *renderer) idNames(p Panel) []override {
 	}
 	if by := p.Queries[0].By; by == BySite || by == ByDevice {
 		add(siteWord(), sites)
-		width := 150
-		if p.Width >= 12 {
-			width = 170
+		out = append(out, override{matcher{"byName", siteWord().In(r.Lang)}, []property{{"custom.width", 200}}})
+	}
+	if p.Queries[0].Kind == telemetry.ActiveAlarm {
+		alarms := map[string]mappingResult{}
+		for i, id := range slices.Sorted(maps.Keys(r.Alarms)) {
+			alarms[id] = mappingResult{Text: r.Alarms[id].In(r.Lang), Index: i}
 		}
-		out = append(out, override{matcher{"byName", siteWord().In(r.Lang)}, []property{{"custom.width", width}}})
+		add(deviceWord(telemetry.ActiveAlarm), alarms)
 	}
 	add(localityWord(), localities)
 	return out

@@ -113,10 +113,11 @@ func fromLimit(l limits.Limit, o Options) (Rule, bool) {
 		// One wild reading is no flood: the next must say so too.
 	case l.Statistic == limits.Sum:
 		r.For = 0 // what has fallen has fallen
-	case l.Window >= 8*time.Hour:
-		r.For, r.Every = 5*time.Minute, 5*time.Minute
 	default:
 		r.For = 5 * time.Minute
+	}
+	if l.Window >= 8*time.Hour {
+		r.Every = 5 * time.Minute // it moves slowly, and is most of what rules cost
 	}
 	return r, true
 }
