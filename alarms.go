@@ -36,7 +36,7 @@ func (f alarmFlags) check(s storeFlags) error {
 		return nil
 	}
 	if s.Store == "influx" && s.Query != "promql" {
-		return errors.New("--alertmanager and --alarm-webhook are given, but --store is influx, whose alarms are evaluated by Grafana (haidang dashboards rules --grafana): " +
+		return errors.New("--alertmanager and --alarm-webhook are given, but --store is influx, whose alarms are evaluated by Grafana (haidang dashboards push --query influxql): " +
 			"set Grafana's contact points, or, if the store is VictoriaMetrics, add --query promql")
 	}
 	if f.AlarmWebhook == "" {
@@ -82,7 +82,7 @@ func (c *city) openAlarms(ctx context.Context, f loadFlags, g *guarded) (*alarms
 		}
 	}
 	if o.Store == nil && o.Remote == nil {
-		c.log.Info("alarms are not evaluated here: InfluxDB's are Grafana's, which takes the files of `haidang dashboards rules --grafana`; for VictoriaMetrics add --query promql")
+		c.log.Info("alarms are not evaluated here: InfluxDB's are Grafana's, where `haidang dashboards push --query influxql` puts the rules; for VictoriaMetrics add --query promql")
 		rest.Register(c.srv.api)
 		return a, nil
 	}

@@ -20,9 +20,9 @@ import (
 )
 
 type dashboardsCommand struct {
-	Push   dashboardsPush   `cmd:"" help:"Put folder, data source, boards and the wall's playlist into Grafana."`
+	Push   dashboardsPush   `cmd:"" help:"Put data source, boards, the walls' playlists and alert rules into Grafana."`
 	Diff   dashboardsDiff   `cmd:"" help:"Show what was changed in Grafana by hand; exit 1 if a push would overwrite it."`
-	Pull   dashboardsPull   `cmd:"" help:"Keep the boards that were changed by hand as files."`
+	Pull   dashboardsPull   `cmd:"" help:"Keep the boards and alert rules that were changed by hand as files."`
 	Render dashboardsRender `cmd:"" help:"Write the files that Grafana provisions itself from."`
 	Rules  dashboardsRules  `cmd:"" help:"Write alert rules as files for Prometheus, vmalert and Grafana."`
 	Check  boardsCheck      `cmd:"" help:"Ask a store everything that the boards ask it; exit 1 if a panel would show an error or nothing."`
