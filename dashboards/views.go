@@ -207,6 +207,13 @@ func sizes(width, tiles int, words []Mapping) *textSizes {
 	return &textSizes{TitleSize: min(16, max(12, value/2)), ValueSize: value}
 }
 
+// rowSizes are those at which so many tiles under each other do.
+func rowSizes(height, tiles int) *textSizes {
+	const row, title = 38, 40 // pixels
+	value := min(32, (height*row-title)/tiles*7/10)
+	return &textSizes{TitleSize: min(18, value), ValueSize: value}
+}
+
 // last is how one number is made of a series.
 func last() reduceModel { return reduceModel{[]string{"lastNotNull"}, "", false} }
 
@@ -221,6 +228,9 @@ func (v Tiles) draw(r *renderer, p Panel, m *panelModel) {
 			m.Transformations = r.inOrder(r.localityIDs())
 		}
 		o.Text = sizes(p.Width, tiles, p.Mappings)
+		if v.Sideways {
+			o.Text = rowSizes(p.Height, tiles)
+		}
 	}
 	if v.Graph {
 		o.GraphMode = "area"
