@@ -2,7 +2,7 @@
 // OpenAPI document names them, and one function for each operation. Nothing
 // else in the console knows a path, but access.ts those of accounts and secrets.
 
-import { body, download, request } from './http'
+import { body, download, lines, problemError, request, Unreachable } from './http'
 import { query, seg, v1 } from './paths'
 
 export interface Position {
@@ -466,6 +466,8 @@ export interface Session {
   signedIn: boolean
   name?: string
   role?: Role | ''
+  /** Those whose devices and alarms one may act on; absent: all. */
+  localities?: string[]
   /** open: nobody has an account yet, and this machine's user may do all. */
   mode: 'open' | 'guarded'
   oidc: boolean
@@ -557,7 +559,7 @@ export interface AlarmPage {
   next?: number
 }
 
-export const getAlarms = (f: { state?: 'active' | 'recent' | 'all'; before?: number; limit?: number }) => request<AlarmPage>(query('/alarms', f))
+export const getAlarms = (f: { state?: 'active' | 'recent' | 'all'; locality?: string; before?: number; limit?: number }) => request<AlarmPage>(query('/alarms', f))
 export const acknowledgeAlarm = (id: number, note: string) => request<Alarm>(`${v1}/alarms/${id}/acknowledge`, body({ note }))
 
 export const getLedger = () => request<Ledger>(`${v1}/ledger`)
@@ -568,13 +570,27 @@ export const getQuarantine = (f: { reason?: string; gateway?: string; topic?: st
 export const redrive = (f: { ids?: number[]; reason?: string; gateway?: string; topic?: string; after?: number }) =>
   request<Redriven>(`${v1}/quarantine/redrive`, { ...body(f), timeout: 60_000 })
 
-export const importFile = (file: File, f: { dry_run?: boolean; partial?: boolean; fix_swapped?: boolean }) =>
-  request<ImportResult>(query('/import', Object.fromEntries(Object.entries(f).map(([k, v]) => [k, v ? 'true' : undefined]))), {
-    method: 'POST',
-    body: file,
-    headers: { 'Content-Type': 'application/octet-stream' },
-    timeout: 120_000,
-  })
+/** How far an import has come; the last has the result or the problem. */
+export interface ImportLine {
+  done: number
+  rows: number
+  result?: ImportResult
+  problem?: { status: number }
+}
+
+export interface ImportOptions {
+  dry_run?: boolean
+  partial?: boolean
+  fix_swapped?: boolean
+}
+
+export async function importFile(file: File, f: ImportOptions, tell: (line: ImportLine) => void, signal: AbortSignal): Promise<ImportResult> {
+  const path = query('/import', Object.fromEntries(Object.entries(f).map(([k, v]) => [k, v ? 'true' : undefined])))
+  const last = await lines<ImportLine>(path, { method: 'POST', body: file, headers: { 'Content-Type': 'application/octet-stream' }, timeout: 900_000, signal }, tell)
+  if (last.problem) throw problemError(last.problem)
+  if (!last.result) throw new Unreachable('the answer has no end')
+  return last.result
+}
 
 export type ExportFormat = 'csv' | 'xlsx' | 'geojson'
 export const exportFile = (what: 'devices' | 'sites', format: ExportFormat, f: DeviceFilter) =>
