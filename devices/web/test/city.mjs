@@ -82,8 +82,8 @@ class City {
     return a
   }
 
-  async person(role, name = role) {
-    const { link } = await this.call('POST', '/links', { role })
+  async person(role, name = role, more = {}) {
+    const { link } = await this.call('POST', '/links', { role, ...more })
     return this.redeem(link, name)
   }
 

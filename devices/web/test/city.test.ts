@@ -392,6 +392,7 @@ describe('the operations centre', () => {
 
     people.operator = await city.person('operator')
     people.viewer = await city.person('viewer')
+    people.south = await city.person('operator', 'south', { localities: ['cam-ranh'] })
   })
 
   it('shows values and silence as they happen, without a reload', async () => {
@@ -531,6 +532,32 @@ describe('the operations centre', () => {
     expect((await city.call('GET', '/devices/aq-0102')).position).toMatchObject({ lat: 12.2725, lon: 109.206 })
   })
 
+  it('tells how far a large file has come, stops it without a trace, and then imports it', async () => {
+    const rows = 3000
+    const file = (n: number) => ['device_id,kinds,site_id,site_name,locality,ward,lat,lon', ...Array.from({ length: n }, (_, i) => `many-${i},air_quality,many-${i},Điểm số ${i},nha-trang,22366,${12.2 + (i % 300) / 5000},${109.15 + Math.floor(i / 300) / 5000}`)].join('\n')
+    const many = async () => (await city.call('GET', '/devices?q=many&limit=1')).total
+    const p = await visit('phone', '/import')
+    const seen: number[] = []
+    await p.exposeFunction('saw', (n: number) => void seen.push(n))
+    await p.evaluate(() => new MutationObserver(() => { const bar = document.querySelector('progress'); if (bar?.hasAttribute('value')) (window as any).saw(bar.value) }).observe(document.body, { subtree: true, childList: true, attributes: true }))
+    await p.locator('input[type=file]').setInputFiles({ name: 'nhiều.csv', mimeType: 'text/csv', buffer: Buffer.from(file(rows)) })
+    await p.getByText('Cả 3.000 dòng đều đúng. Chưa ghi gì.').waitFor()
+    expect(seen.filter((n) => n > 0 && n < rows).length, `progress seen: ${seen}`).toBeGreaterThan(1)
+    expect(await many()).toBe(0)
+
+    await p.getByRole('button', { name: 'Nhập 3.000 dòng' }).click()
+    await p.getByText(/Đã xét \S+ trong 3\.000 dòng/).waitFor()
+    await p.getByRole('button', { name: 'Dừng' }).click()
+    await p.getByText(/Đã dừng\. Không dòng nào được nhập/).waitFor()
+    await city.register('after-many', ['noise'], { id: 'after-many', name: 'Sau khi dừng' }) // its turn comes when the import is over
+    expect(await many()).toBe(1)
+
+    await p.getByRole('button', { name: 'Kiểm tra lại' }).click()
+    await p.getByRole('button', { name: 'Nhập 3.000 dòng' }).click()
+    await p.getByText('Đã nhập 3.000 dòng.').waitFor()
+    expect(await many()).toBe(rows + 1)
+  })
+
   it('accounts for every message', async () => {
     const p = await visit('desktop', '/ledger', { as: 'viewer' })
     await p.getByText('Cân bằng: không mất bản tin nào').waitFor()
@@ -560,6 +587,76 @@ describe('the operations centre', () => {
     await course.locator('.uplot canvas').waitFor()
     const received = await course.locator('dl div').first().locator('dd').textContent()
     expect(Number(received!.replace(/\D/g, ''))).toBeGreaterThan(0)
+  })
+
+  it('shows alarms as they are raised, the gravest first, and who acknowledged them', async () => {
+    const p = await visit('phone', '/alarms')
+    await p.getByText('Không có ngưỡng nào đang bị vượt.').waitFor()
+    await mark(p)
+    // Rain of an hour: over the limit of twelve hours at three sites, and in Cam Ranh too.
+    const wet = [['wx-1', 'nha-trang', '22366', 'Đập Am Chúa'], ['wx-2', 'nha-trang', '22366', 'Suối Đổ'], ['wx-3', 'cam-ranh', '22420', 'Bến đò Bình Ba, bờ bắc']]
+    for (const [id, locality, ward, name] of wet) {
+      const position = locality === 'cam-ranh' ? { lat: 11.9214, lon: 109.1591 } : HERE
+      await city.register(id, ['weather'], { id: `mua-${id}`, name, locality, ward, position }, { from: new Date(Date.now() - 2 * 3_600_000).toISOString() })
+      for (let n = 1; n <= 6; n++) await city.publish(`kh/${locality}/weather/${id}`, { ts: Date.now() - n * 600_000, rain: id === 'wx-2' ? 12 : 10 })
+    }
+    const rule = p.getByRole('article', { name: 'Mưa rất to trong 12 giờ' })
+    await rule.waitFor({ timeout: 2 * PATIENCE }) // rules are evaluated every minute
+    await rule.getByText('3 nơi').waitFor({ timeout: 2 * PATIENCE })
+    expect(await same(p)).toBe(true)
+    expect(await p.locator('article h3').allTextContents()).toEqual(['Mưa rất to trong 12 giờ', 'Mưa to trong 24 giờ'])
+    await expect.poll(() => rule.locator('tbody tr').first().innerText(), { timeout: 2 * PATIENCE }).toMatch(/Suối Đổ[\s\S]*72 mm/)
+    await rule.getByText('Đối chiếu với trạm lân cận').waitFor()
+
+    // Two people at once: the second is told of the first, and overwrites nothing.
+    const other = await visit('desktop', '/alarms', { as: 'admin' })
+    for (const page of [p, other]) await page.getByRole('article', { name: 'Mưa rất to trong 12 giờ' }).getByRole('row', { name: /Suối Đổ/ }).getByRole('button').click()
+    await other.getByLabel(/Ghi chú/).fill('để tôi xem')
+    await p.getByLabel(/Ghi chú/).fill('đã gọi trực ban')
+    await p.getByRole('dialog').getByRole('button', { name: 'Xác nhận', exact: true }).click()
+    await p.getByRole('dialog').waitFor({ state: 'detached' })
+    await rule.getByRole('row', { name: /Suối Đổ.*operator.*“đã gọi trực ban”/ }).waitFor()
+    await other.getByText(/operator vừa xác nhận trước/).waitFor()
+    expect(await other.getByRole('dialog').getByRole('button', { name: /^Xác nhận/ }).count()).toBe(0)
+    await other.getByRole('dialog').getByRole('button', { name: 'Đóng' }).last().click()
+
+    // Without coverage nothing is lost of what was typed.
+    await rule.getByRole('button', { name: 'Xác nhận cả 2' }).click()
+    await p.getByLabel(/Ghi chú/).fill('đang theo dõi')
+    await p.context().setOffline(true)
+    await p.getByRole('dialog').getByRole('button', { name: 'Xác nhận cả 2' }).click()
+    await p.getByRole('dialog').getByText('Không kết nối được với máy chủ.').waitFor()
+    await p.context().setOffline(false)
+    await p.getByRole('dialog').getByRole('button', { name: 'Xác nhận cả 2' }).click()
+    await p.getByRole('dialog').waitFor({ state: 'detached' })
+    expect(await rule.getByText('Chưa ai xác nhận').count()).toBe(0)
+    const { alarms } = await city.call('GET', '/alarms?rule=rain-very-heavy-12h')
+    expect(alarms.map((a: any) => `${a.site} ${a.acknowledged_by} ${a.note}`).sort()).toEqual(['mua-wx-1 operator đang theo dõi', 'mua-wx-2 operator đã gọi trực ban', 'mua-wx-3 operator đang theo dõi'])
+
+    await p.getByRole('link', { name: 'Tổng quan' }).first().click()
+    await p.locator('section', { hasText: 'Mưa rất to trong 12 giờ' }).getByText('Đã xác nhận 3 trong 3').waitFor()
+    await p.goto(`${city.url}/sites/mua-wx-2`)
+    await p.getByText(/operator đã xác nhận, .*“đã gọi trực ban”/).waitFor()
+  })
+
+  it('lets only those acknowledge an alarm whose locality it is', async () => {
+    const p = await visit('desktop', '/alarms', { as: 'south' })
+    const rule = p.getByRole('article', { name: 'Mưa to trong 24 giờ' })
+    await rule.getByRole('row', { name: /Suối Đổ/ }).waitFor()
+    expect(await rule.getByRole('button').count()).toBe(1)
+    await p.getByLabel('Địa phương').selectOption('cam-ranh')
+    expect(new URL(p.url()).search).toBe('?locality=cam-ranh')
+    await rule.getByRole('button', { name: 'Xác nhận' }).click()
+    await p.getByRole('dialog').getByRole('button', { name: 'Xác nhận' }).click()
+    await rule.getByText(/^south, /).waitFor()
+    await p.getByLabel('Chỉ cảnh báo chưa ai xác nhận').check()
+    await p.getByText('Không có cảnh báo nào như vậy.').waitFor()
+
+    const viewer = await visit('phone', '/alarms', { as: 'viewer' })
+    await viewer.getByRole('article', { name: 'Mưa to trong 24 giờ' }).waitFor()
+    expect(await viewer.locator('article button').count()).toBe(0)
+    await viewer.getByRole('button', { name: 'English' }).click()
+    await viewer.getByText('Compare with neighbouring stations').first().waitFor()
   })
 
   it('hides from a viewer what only others may do, and the server refuses it', async () => {
