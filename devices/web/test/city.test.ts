@@ -7,37 +7,30 @@
 
 import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Browser, BrowserContext, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 // @ts-expect-error: shared with the screenshots, plain JavaScript
-import { launch, open } from './browser.mjs'
+import { launch } from './browser.mjs'
 // @ts-expect-error: shared with the screenshots, plain JavaScript
 import { eventually, road, startCity } from './city.mjs'
 // @ts-expect-error: plain JavaScript
 import { film } from './label.mjs'
+import { accessible, fill, installed, newSite, next, position, submit, Visits, type Size } from './visits'
 
 // Deadlines only end what hangs: machines that run tests are busy with others.
 const PATIENCE = 60_000
 vi.setConfig({ testTimeout: 4 * PATIENCE, hookTimeout: 4 * PATIENCE })
 
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const photo = readFileSync(new URL('../public/icon-192.png', import.meta.url))
 const another = readFileSync(new URL('../public/apple-touch-icon.png', import.meta.url))
 const HERE = { lat: 12.2588, lon: 109.1985, accuracy: 6 } // what the phone says, see browser.mjs
 
 let city: any
-let browser: Browser
 let folder: string
 const people: Record<string, any> = {}
-const opened: { context: BrowserContext; faults: string[] }[] = []
-
-afterEach(async () => {
-  for (const { context } of opened) await context.close()
-  expect(opened.splice(0).flatMap((o) => o.faults)).toEqual([])
-})
+const visits = new Visits()
 
 interface Visit {
   as?: string
@@ -46,44 +39,15 @@ interface Visit {
   theme?: string
 }
 
-async function visit(size: 'phone' | 'desktop', path: string, { as = 'operator', url = city.url, ...more }: Visit = {}): Promise<Page> {
-  const o = await open(browser, size, url, { storageState: people[as]?.storageState, ...more })
-  opened.push(o)
-  o.context.setDefaultTimeout(PATIENCE)
-  await o.page.goto(url + path)
-  return o.page
-}
+const visit = (size: Size, path: string, { as = 'operator', url = city.url, ...more }: Visit = {}): Promise<Page> =>
+  visits.open(size, url, path, { storageState: people[as]?.storageState, ...more }, PATIENCE)
 
-const next = (p: Page) => p.getByRole('button', { name: 'Tiếp tục' }).click()
-const submit = (p: Page) => p.locator('form').getByRole('button', { name: 'Đăng ký', exact: true }).click()
-const installed = (p: Page) => p.evaluate(async () => void (await navigator.serviceWorker.ready))
 const input = (p: Page, label: string) => p.getByLabel(label).inputValue()
 const air = (device: string) => `kh/nha-trang/air_quality/${device}`
 
 /** Marks the document, so that [same] can tell that it was not loaded again. */
 const mark = (p: Page) => p.evaluate(() => void ((window as any).marked = true))
 const same = (p: Page) => p.evaluate(() => (window as any).marked === true)
-
-async function position(p: Page) {
-  await p.getByRole('button', { name: 'Lấy vị trí điện thoại' }).click()
-  await p.getByText('Sai số ± 6 m').waitFor()
-  await next(p)
-}
-
-async function newSite(p: Page, name: string) {
-  await p.getByLabel('Điểm đo mới').check()
-  await p.getByLabel('Tên điểm đo').fill(name)
-  await next(p)
-}
-
-/** Fills the four steps up to the last button. */
-async function fill(p: Page, device: string, site: string, kind = 'Chất lượng không khí') {
-  await p.getByLabel('Mã thiết bị').fill(device)
-  await p.getByLabel(kind).check()
-  await next(p)
-  await position(p)
-  await newSite(p, site)
-}
 
 /** The phone has no coverage: neither the browser's word nor a way to the server. */
 async function coverage(p: Page, way: { open: boolean }, there: boolean) {
@@ -107,11 +71,11 @@ describe('the field team', () => {
     // The office makes the label; the camera of the tests sees nothing else.
     await city.call('POST', '/devices', { id: 'aq-0042', kinds: ['air_quality'] })
     said = film(await city.call('POST', '/labels', { devices: ['aq-0042'], issue_secrets: true }), join(folder, 'label.y4m'))
-    browser = await launch({ camera: join(folder, 'label.y4m') })
+    visits.browser = await launch({ camera: join(folder, 'label.y4m') })
     way = await road(city.url)
   })
   afterAll(async () => {
-    await browser?.close()
+    await visits.browser?.close()
     way?.close()
     await city?.stop()
     await rm(folder, { recursive: true, force: true })
@@ -354,11 +318,11 @@ describe('the field team', () => {
 
 describe('the operations centre', () => {
   beforeAll(async () => {
-    browser = await launch()
+    visits.browser = await launch()
     city = await startCity('--login', '--admission', 'registered')
   })
   afterAll(async () => {
-    await browser?.close()
+    await visits.browser?.close()
     await city?.stop()
   })
 
@@ -673,14 +637,7 @@ describe('the operations centre', () => {
       await p.goto(city.url + path)
       await p.locator('h1').first().waitFor()
       await p.waitForFunction(() => document.querySelector('h1') && !document.querySelector('.skeleton'))
-      // In the page's own world, where its content security policy would refuse a script tag.
-      await p.evaluate(axe)
-      const found = await p.evaluate(async () => {
-        const r = await (window as any).axe.run()
-        return r.violations.filter((v: any) => v.impact === 'serious' || v.impact === 'critical').map((v: any) => `${v.id}: ${v.nodes.map((n: any) => n.html.slice(0, 160)).join(' | ')}`)
-      })
-      expect(found, path).toEqual([])
-      expect(await p.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth), `${path} too wide`).toBe(0)
+      await accessible(p, path)
     }
   })
 })
