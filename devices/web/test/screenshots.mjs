@@ -65,8 +65,8 @@ async function rain(city) {
 /** Two alarms have been seen to, as somebody on duty would. */
 async function acknowledge(city) {
   const { alarms } = await city.call('GET', '/alarms?limit=100')
-  const note = { 'dien-phu': 'Đã báo trực ban xã Diên Khánh; cử người xem cầu Hà Dừa', 'cam-linh': '' }
-  for (const a of alarms.filter((a) => a.rule === 'rain-very-heavy-12h' && a.site in note)) await city.call('POST', `/alarms/${a.id}/acknowledge`, { note: note[a.site] }, city.operator.headers)
+  const note = { 'rain-80mm-3h dong-trang': 'Đã báo trực ban xã Diên Lâm; theo dõi mực nước mỗi giờ', 'rain-very-heavy-12h cam-linh': '' }
+  for (const a of alarms.filter((a) => `${a.rule} ${a.site}` in note)) await city.call('POST', `/alarms/${a.id}/acknowledge`, { note: note[`${a.rule} ${a.site}`] }, city.operator.headers)
 }
 
 /** Publishes many readings on one connection. */

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { grouped } from './alarmgroups'
-import type { Alarm } from './api'
+import type { Alarm } from './ingest'
 
 let id = 0
 const alarm = (rule: string, severity: Alarm['severity'], value: number, more: Partial<Alarm> = {}): Alarm => ({

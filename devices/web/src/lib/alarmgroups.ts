@@ -1,7 +1,8 @@
 // In a flood one limit is crossed at forty sites at once: what the alarms of a
 // rule have in common is told once, and the gravest rule comes first.
 
-import type { Alarm } from './api'
+import type { Language } from './format'
+import type { Alarm } from './ingest'
 
 const severities = ['watch', 'warning', 'danger', 'extreme']
 
@@ -17,6 +18,9 @@ export interface AlarmGroup {
   alarms: Alarm[]
   open: Alarm[]
 }
+
+/** A rule's limit as people read it; the server writes it in Vietnamese. */
+export const limit = (a: Alarm, language: Language) => (language === 'vi' ? a.threshold : a.threshold.replace(/(\d),(\d)/g, '$1.$2'))
 
 /** A limit that is crossed from above is told by its sign, as in "< 4 mg/L". */
 const beyond = (a: Alarm) => (/^[<≤]/.test(a.threshold) ? -a.value : a.value)

@@ -1,7 +1,7 @@
 // The active alarms, for every page: read once, kept by what the stream tells, and
 // read again once a minute, as often as rules are evaluated, where values are shown.
 
-import { getAlarms, type Alarm, type AlarmPage } from './api'
+import { getAlarms, type Alarm, type AlarmPage } from './ingest'
 import { live } from './live.svelte'
 import { Load } from './load.svelte'
 import { places } from './places.svelte'
