@@ -43,6 +43,26 @@ export class Visits {
   }
 }
 
+// Deadlines only end what hangs: machines that run tests are busy with others.
+export const PATIENCE = 60_000
+
+interface Visit {
+  as?: string
+  url?: string
+  language?: string
+  theme?: string
+}
+
+/** Pages of a real city, as its people see them. */
+export class Town extends Visits {
+  /** See city.mjs. */
+  city: any
+  readonly people: Record<string, any> = {}
+
+  visit = (size: Size, path: string, { as = 'operator', url = this.city.url, ...more }: Visit = {}): Promise<Page> =>
+    this.open(size, url, path, { storageState: this.people[as]?.storageState, ...more }, PATIENCE)
+}
+
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 /** Nothing serious in the page as it stands, an open dialog included, and nothing too wide. */
@@ -57,6 +77,15 @@ export async function accessible(p: Page, what = p.url()) {
   expect(found, what).toEqual([])
   expect(await p.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth), `${what} too wide`).toBe(0)
 }
+
+/** What the phone says, see browser.mjs. */
+export const HERE = { lat: 12.2588, lon: 109.1985, accuracy: 6 }
+export const input = (p: Page, label: string) => p.getByLabel(label).inputValue()
+export const air = (device: string) => `kh/nha-trang/air_quality/${device}`
+
+/** Marks the document, so that [same] can tell that it was not loaded again. */
+export const mark = (p: Page) => p.evaluate(() => void ((window as any).marked = true))
+export const same = (p: Page) => p.evaluate(() => (window as any).marked === true)
 
 export const next = (p: Page) => p.getByRole('button', { name: 'Tiếp tục' }).click()
 export const submit = (p: Page) => p.locator('form').getByRole('button', { name: 'Đăng ký', exact: true }).click()
