@@ -38,6 +38,8 @@ type question struct {
 	// version is the version that was seen, 0 if it does not matter.
 	version int64
 	within  time.Duration
+	// accept is the type of the answer that is wanted; JSON if it is empty.
+	accept string
 	// header is sent besides; as who is logged in by it, no token is.
 	header http.Header
 	// about is the device in question, for remedies.
@@ -143,6 +145,9 @@ func (f deviceFlags) request(ctx context.Context, q question) (*http.Request, er
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", kind)
+	}
+	if q.accept != "" {
+		req.Header.Set("Accept", q.accept)
 	}
 	if q.version > 0 {
 		req.Header.Set("If-Match", devices.Device{Version: q.version}.ETag())

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,8 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/haidang-iot/haidang/devices/api"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
@@ -37,7 +38,8 @@ func (devicesImport) Help() string {
 	return `A row is a device at a site, a device alone or a site alone. Columns are found by their headers in
 Vietnamese or English, as in an export; CSV may have commas, semicolons or tabs, decimal points or
 commas, and come from Excel. Nothing is imported if a row fails, unless --partial. The exit code is 1 if
-a row fails, in a dry run too. The same file sent again does nothing twice.
+a row fails, in a dry run too. Ctrl-C stops it: what is not committed is undone, which is everything
+unless --partial, where every 500 rows are. The same file sent again does nothing twice.
 
 Examples:
   haidang devices import new.xlsx --dry-run
@@ -102,22 +104,84 @@ func (c *devicesImport) read() ([]byte, error) {
 	return data, nil
 }
 
-// send sends the file and tells how far it has come.
-func (c *devicesImport) send(ctx context.Context, data []byte, query url.Values, stderr io.Writer) (r api.ImportResult, err error) {
-	sent := &counter{}
-	began := time.Now()
+// send sends the file and tells how far it and its rows have come.
+func (c *devicesImport) send(ctx context.Context, data []byte, query url.Values, stderr io.Writer) (api.ImportResult, error) {
+	sent, rows := &counter{}, &importRows{partial: c.Partial && !c.DryRun}
 	p := newProgress(stderr)
 	stop := p.during(func() string {
 		if n := sent.n.Load(); n < int64(len(data)) {
 			return fmt.Sprintf("%s of %s sent", bytesText(n), bytesText(int64(len(data))))
 		}
-		return fmt.Sprintf("sent; the rows are read, for %s now", spanOf(time.Since(began)))
+		return rows.text()
 	})
-	err = c.ask(ctx, question{method: http.MethodPost, path: "/import", query: query, content: io.TeeReader(bytes.NewReader(data), sent),
-		size: int64(len(data)), within: fileTime}, &r)
+	err := c.fetch(ctx, question{method: http.MethodPost, path: "/import", query: query, content: io.TeeReader(bytes.NewReader(data), sent),
+		size: int64(len(data)), accept: "application/x-ndjson", within: fileTime}, rows)
 	stop()
 	p.end()
-	return r, err
+	return rows.end(ctx, err)
+}
+
+// importRows is how far an import has come, from the lines of its answer that are
+// written to it.
+type importRows struct {
+	partial bool
+
+	mu   sync.Mutex
+	rest []byte // of a line that has begun
+	last api.ImportLine
+}
+
+// Write implements io.Writer.
+func (r *importRows) Write(b []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.rest = append(r.rest, b...)
+	for {
+		line, rest, whole := bytes.Cut(r.rest, []byte("\n"))
+		if !whole {
+			return len(b), nil
+		}
+		if err := json.Unmarshal(line, &r.last); err != nil {
+			return 0, fmt.Errorf("read how far the import has come: %w: is this a haidang of another version?", err)
+		}
+		r.rest = rest
+	}
+}
+
+// text is how far it has come.
+func (r *importRows) text() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.last.Rows == 0:
+		return "sent; the file is read"
+	case r.last.Done < r.last.Rows:
+		return fmt.Sprintf("%s of %s rows", grouped(int64(r.last.Done)), grouped(int64(r.last.Rows)))
+	}
+	return fmt.Sprintf("%s rows; they are written down", grouped(int64(r.last.Rows)))
+}
+
+// end is what came of it. Of an import whose end was not told, it says what that
+// means.
+func (r *importRows) end(ctx context.Context, err error) (api.ImportResult, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.last.Result != nil:
+		return *r.last.Result, nil
+	case r.last.Problem != nil:
+		return api.ImportResult{}, fmt.Errorf("import: %w", r.last.Problem)
+	case r.last.Rows == 0 && err != nil:
+		return api.ImportResult{}, err
+	}
+	if ctx.Err() != nil || err == nil {
+		err = errors.New("the import was stopped")
+	}
+	left := "unless it was just being committed, nothing was imported"
+	if r.partial {
+		left = "rows that were committed by then are in the registry"
+	}
+	return api.ImportResult{}, fmt.Errorf("%w after %s of %s rows: %s\n  → Send the same file again: nothing is imported twice", err, grouped(int64(r.last.Done)), grouped(int64(r.last.Rows)), left)
 }
 
 func (c *devicesImport) print(w io.Writer, r api.ImportResult) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/csv"
 	"fmt"
 	"os"
@@ -70,6 +71,42 @@ func TestDevicesImportOfManyRows(t *testing.T) {
 	got := o.run("import", importFile(t, "many.csv", b.String()), "--partial").want(1, "294 of 300 rows imported; 6 failed.")
 	if n := strings.Count(got.stdout, "failed  Vĩ độ"); n != 6 {
 		t.Errorf("%d rows are told, want 6", n)
+	}
+}
+
+func TestImportRowsAreToldAsTheyCome(t *testing.T) {
+	r := &importRows{}
+	steps := []struct{ written, want string }{
+		{"", "sent; the file is read"},
+		{"{\"done\":0,\"rows\":50000}\n{\"do", "0 of 50 000 rows"},
+		{"ne\":12500,\"rows\":50000}\n", "12 500 of 50 000 rows"},
+		{"{\"done\":50000,\"rows\":50000}\n", "50 000 rows; they are written down"},
+	}
+	for _, s := range steps {
+		if _, err := r.Write([]byte(s.written)); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.text(); got != s.want {
+			t.Errorf("after %q it says %q, want %q", s.written, got, s.want)
+		}
+	}
+	if _, err := r.end(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "stopped after 50 000 of 50 000 rows: unless") {
+		t.Errorf("an answer without an end: %v", err)
+	}
+	stopped, cancel := context.WithCancel(t.Context())
+	cancel()
+	r.partial = true
+	if _, err := r.end(stopped, context.Canceled); err == nil || !strings.Contains(err.Error(), "are in the registry") || strings.Contains(err.Error(), "canceled") {
+		t.Errorf("Ctrl-C: %v", err)
+	}
+	if _, err := r.Write([]byte("{\"done\":50000,\"rows\":50000,\"problem\":{\"status\":500,\"detail\":\"the disk is full\"}}\n")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.end(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "the disk is full") {
+		t.Errorf("a problem: %v", err)
+	}
+	if _, err := r.Write([]byte("no JSON\n")); err == nil {
+		t.Error("another program's answer is taken")
 	}
 }
 

@@ -260,6 +260,9 @@ func (r Rule) annotations(lang dashboards.Lang, value string) map[string]string 
 		"value": value, "unit": unit, "threshold": r.threshold(lang), "reference": basis.In(lang), "basis": id,
 		"runbook_vi": r.Hint.VI, "runbook_en": r.Hint.EN,
 	}
+	if r.Compared.Of != "" {
+		out["share"] = "true" // the value itself is one, of 1
+	}
 	maps.DeleteFunc(out, func(_, text string) bool { return text == "" })
 	return out
 }

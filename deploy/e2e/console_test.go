@@ -19,8 +19,8 @@ const (
 
 // The console in a real browser against the program: a registration from a
 // phone's camera to the green tick with coverage coming and going, and the
-// operations centre's pages. devices/web/test/city.test.ts is what is tested;
-// it starts its cities itself.
+// operations centre's pages. devices/web/test/city.*.test.ts are what is tested;
+// they start their cities themselves.
 func TestConsole(t *testing.T) {
 	long(t)
 	need(t, "Node.js", "apt-get install nodejs npm", lookPath("node"))

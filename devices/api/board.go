@@ -72,6 +72,9 @@ func (b *board) furnish(s *Site) {
 	_, states := b.silences()
 	for _, e := range here {
 		d := AtSite{Device: e.Device, Kinds: e.Kinds, Presence: states[e.Device].State, Since: moment(e.Since)}
+		if states != nil && d.Presence == "" {
+			d.Presence = devices.Waiting // installed since the devices were judged
+		}
 		s.Devices = append(s.Devices, d)
 		s.Kinds = append(s.Kinds, e.Kinds...)
 		s.Presence = worse(s.Presence, d.Presence)

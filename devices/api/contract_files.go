@@ -64,6 +64,15 @@ type ImportResult struct {
 	Results   []RowResult `json:"results" doc:"The failed rows, or with results=all every row"`
 }
 
+// ImportLine is a line of the answer to who wants to know how far an import has
+// come. The last has the result or the problem.
+type ImportLine struct {
+	Done    int           `json:"done" doc:"Rows that were looked at"`
+	Rows    int           `json:"rows"`
+	Result  *ImportResult `json:"result,omitempty"`
+	Problem *Problem      `json:"problem,omitempty"`
+}
+
 // Column is how a header was understood.
 type Column struct {
 	Header string `json:"header"`

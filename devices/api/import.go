@@ -4,10 +4,14 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/haidang-iot/haidang/devices"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
@@ -16,7 +20,8 @@ import (
 const importDescription = `The body is the file: CSV (UTF-8, UTF-16 or Windows-1258; commas, semicolons or tabs; decimal points or commas) or XLSX (its first sheet).
 A row is a device at a site, a device alone or a site alone. Columns are found by their headers in Vietnamese or English, as in an export; what is not known is ignored and told.
 A site that exists is used as it is; one that does not is created. A device that stands somewhere already is refused.
-Nothing is imported if a row fails, unless partial=true. With dry_run=true nothing is imported at all.`
+Nothing is imported if a row fails, unless partial=true. With dry_run=true nothing is imported at all.
+Who accepts application/x-ndjson is told how far it has come: a line {"done":500,"rows":50000} now and then, and at last one with the result or the problem. Once the connection is cut nothing more is imported, and what is not committed is undone; with partial=true every 500 rows are. The same file sent again does nothing twice.`
 
 type importQuery struct {
 	DryRun     bool               `query:"dry_run" doc:"Try it, import nothing"`
@@ -25,8 +30,12 @@ type importQuery struct {
 	Results    string             `query:"results" enum:"failed,all" default:"failed" doc:"Which rows to tell of"`
 	Locality   telemetry.Locality `query:"locality" maxLength:"64" doc:"For rows that say none"`
 	Why        string             `query:"why" maxLength:"4000" doc:"In the journal, for every row"`
+	Accept     string             `header:"Accept" hidden:"true"`
 	RawBody    []byte             `contentType:"application/octet-stream"`
 }
+
+// ndjson is the type of an answer that tells how far an import has come.
+const ndjson = "application/x-ndjson"
 
 // request is an id for this content: the same file sent again finds its rows done.
 func (q *importQuery) request() string {
@@ -43,51 +52,45 @@ const importChunk = 500
 // errNotKept undoes an import that is not to be kept.
 var errNotKept = errors.New("not kept")
 
-func (a *API) importFile(ctx context.Context, q *importQuery) (*out[ImportResult], error) {
-	s, err := readSheet(q.RawBody)
+func (a *API) importFile(ctx context.Context, q *importQuery) (*huma.StreamResponse, error) {
+	i, err := a.newImport(ctx, q)
 	if err != nil {
 		return nil, a.fail(ctx, err)
 	}
-	p, err := a.rowReader(ctx, s.header, q)
-	if err != nil {
-		return nil, a.fail(ctx, err)
-	}
-	if len(p.layout.at) == 0 {
-		return nil, invalidField("file", "no_header", "Không nhận ra cột nào; dòng đầu phải là tên cột.", "No column is recognised; the first line must name the columns.")
-	}
-	res := ImportResult{DryRun: q.DryRun, Rows: len(s.rows), Format: s.format, Encoding: s.encoding, Columns: p.layout.columns, Results: []RowResult{}}
-	i := importer{reader: p, catalogue: a.Registry.Catalogue, request: q.request(), all: q.Results == "all", result: &res}
-	// One act, for which all other changes wait, and with them writing down who was
-	// let in or heard meanwhile; admission and reading go on. The rows of a partial
-	// import need not be one act, so others come in between.
-	size := len(s.rows)
-	if q.Partial && !q.DryRun {
-		size = importChunk
-	}
-	for chunk := range slices.Chunk(s.rows, size) {
-		err = a.Registry.Batch(ctx, a.by(ctx, q.Why), func(b *devices.Batch) error {
-			if err := i.rows(ctx, b, chunk); err != nil {
-				return err
-			}
-			if q.DryRun || res.Failed > 0 && !q.Partial {
-				return errNotKept
-			}
-			return nil
-		})
-		if err != nil && !errors.Is(err, errNotKept) {
+	if !strings.Contains(q.Accept, ndjson) {
+		res, err := i.run(ctx, func(int) error { return nil })
+		if err != nil {
 			return nil, a.fail(ctx, err)
 		}
-	}
-	res.Committed = err == nil && res.Imported > 0
-	if !res.Committed {
-		res.Imported = 0
-		for n := range res.Results {
-			if res.Results[n].Status == RowImported {
-				res.Results[n].Status = RowOK
+		return &huma.StreamResponse{Body: func(out huma.Context) {
+			out.SetHeader("Content-Type", "application/json")
+			if err := json.NewEncoder(out.BodyWriter()).Encode(res); err != nil {
+				a.Logger.Debug("an import's answer did not arrive", "error", err)
 			}
-		}
+		}}, nil
 	}
-	return &out[ImportResult]{res}, nil
+	return &huma.StreamResponse{Body: func(out huma.Context) {
+		out.SetHeader("Content-Type", ndjson)
+		out.SetHeader("Cache-Control", "no-store")
+		out.SetHeader("X-Accel-Buffering", "no") // proxies must not gather it
+		// The server's deadline was for the file, which is here; past it the request
+		// would be taken for one whose client is gone.
+		_ = out.SetReadDeadline(time.Time{})
+		w := streamWriter{ctx: out}
+		line := ImportLine{Rows: len(i.sheet)}
+		tell := func(done int) error {
+			line.Done = done
+			return w.line(line)
+		}
+		err := tell(0)
+		if err == nil {
+			line.Result, err = i.run(ctx, tell)
+		}
+		if err != nil {
+			line.Problem = a.fail(ctx, err).(*Problem) // fail makes nothing else
+		}
+		_ = w.line(line) // who is gone is told nothing
+	}}, nil
 }
 
 // rowReader knows the words of the city: kinds, localities and wards by name.
@@ -127,13 +130,69 @@ func (a *API) rowReader(ctx context.Context, header []string, q *importQuery) (*
 	return p, nil
 }
 
-// importer takes rows into a batch.
+// importer takes a file's rows into the registry.
 type importer struct {
-	reader    *rowReader
-	request   string
-	all       bool
-	catalogue *telemetry.Catalogue
-	result    *ImportResult
+	api     *API
+	query   *importQuery
+	sheet   []row
+	reader  *rowReader
+	request string
+	result  *ImportResult
+	done    int                  // rows that were looked at
+	tell    func(done int) error // after every few rows; its error ends the import
+}
+
+// newImport reads the file. Faults of single rows are for later.
+func (a *API) newImport(ctx context.Context, q *importQuery) (*importer, error) {
+	s, err := readSheet(q.RawBody)
+	if err != nil {
+		return nil, err
+	}
+	p, err := a.rowReader(ctx, s.header, q)
+	if err != nil {
+		return nil, err
+	}
+	if len(p.layout.at) == 0 {
+		return nil, invalidField("file", "no_header", "Không nhận ra cột nào; dòng đầu phải là tên cột.", "No column is recognised; the first line must name the columns.")
+	}
+	return &importer{api: a, query: q, sheet: s.rows, reader: p, request: q.request(),
+		result: &ImportResult{DryRun: q.DryRun, Rows: len(s.rows), Format: s.format, Encoding: s.encoding, Columns: p.layout.columns, Results: []RowResult{}}}, nil
+}
+
+// run imports. One act, for which all other changes wait, and with them writing
+// down who was let in or heard meanwhile; admission and reading go on. The rows of a
+// partial import need not be one act, so others come in between.
+func (i *importer) run(ctx context.Context, tell func(done int) error) (*ImportResult, error) {
+	i.tell = tell
+	res, size := i.result, len(i.sheet)
+	if i.query.Partial && !i.query.DryRun {
+		size = importChunk
+	}
+	var err error
+	for chunk := range slices.Chunk(i.sheet, size) {
+		err = i.api.Registry.Batch(ctx, i.api.by(ctx, i.query.Why), func(b *devices.Batch) error {
+			if err := i.rows(ctx, b, chunk); err != nil {
+				return err
+			}
+			if i.query.DryRun || res.Failed > 0 && !i.query.Partial {
+				return errNotKept
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errNotKept) {
+			return nil, err
+		}
+	}
+	res.Committed = err == nil && res.Imported > 0
+	if !res.Committed {
+		res.Imported = 0
+		for n := range res.Results {
+			if res.Results[n].Status == RowImported {
+				res.Results[n].Status = RowOK
+			}
+		}
+	}
+	return res, nil
 }
 
 // rows takes all rows. The error is one that ends the import.
@@ -144,6 +203,10 @@ func (i *importer) rows(ctx context.Context, b *devices.Batch, rows []row) error
 		}
 		if err := i.some(ctx, b, some); err != nil {
 			return err
+		}
+		i.done += len(some)
+		if err := i.tell(i.done); err != nil {
+			return fmt.Errorf("tell how far the import has come: %w", err)
 		}
 	}
 	return nil
@@ -181,7 +244,7 @@ func (i *importer) some(ctx context.Context, b *devices.Batch, rows []row) error
 		} else {
 			i.result.Imported++
 		}
-		if i.all || res.Status == RowFailed {
+		if i.query.Results == "all" || res.Status == RowFailed {
 			i.result.Results = append(i.result.Results, res)
 		}
 	}
@@ -232,7 +295,7 @@ func (i *importer) take(ctx context.Context, b *devices.Batch, r row, e entry) e
 func (i *importer) look(e entry) error {
 	var wrong devices.Errors
 	if e.device.ID != "" {
-		for _, d := range devices.Details(e.device.Validate(i.catalogue)) {
+		for _, d := range devices.Details(e.device.Validate(i.api.Registry.Catalogue)) {
 			c := *d
 			c.Field = "device." + c.Field
 			wrong = append(wrong, &c)

@@ -311,3 +311,19 @@ func TestCheck(t *testing.T) {
 		})
 	}
 }
+
+// A device is waited for from its registration on, also where all were judged a
+// moment before.
+func TestPresenceOfNewDevice(t *testing.T) {
+	c := newTown(t)
+	now := time.Now()
+	c.api.Now = func() time.Time { return now }
+	silence := devices.NewSilence(now)
+	c.api.Presences = func() devices.Silences { return silence.At(now, c.registry.Snapshot().Expectations()) }
+	for _, id := range []string{"first", "second"} {
+		c.do("POST", "/registrations", registration("r-"+id, id, "at-"+id, "noise")).want(200)
+		if s := into[api.Site](c.do("GET", "/sites/at-"+id, nil).want(200)); s.Presence != devices.Waiting {
+			t.Errorf("%s is %q", id, s.Presence)
+		}
+	}
+}

@@ -53,6 +53,17 @@ func answering(types ...string) option {
 	}
 }
 
+// telling documents an answer of one document, or of lines on the way to it.
+func telling[One, Line any](t table) option {
+	schema := func(of reflect.Type) *huma.MediaType {
+		return &huma.MediaType{Schema: t.api.OpenAPI().Components.Schemas.Schema(of, true, "")}
+	}
+	return func(o *huma.Operation) {
+		o.Responses["200"] = &huma.Response{Description: "OK", Content: map[string]*huma.MediaType{
+			"application/json": schema(reflect.TypeFor[One]()), ndjson: schema(reflect.TypeFor[Line]())}}
+	}
+}
+
 // made says that success is 201.
 func made(o *huma.Operation) { o.DefaultStatus = http.StatusCreated }
 
@@ -148,7 +159,7 @@ func (a *API) addRegistrations(t table) {
 func (a *API) addFiles(t table) {
 	const tag = "files"
 	add(t, tag, operation{Operator, "POST", "/import", "import", "Import devices and sites from CSV or XLSX"}, a.importFile,
-		body(maxImportBody), reading(2*time.Minute), described(importDescription))
+		telling[ImportResult, ImportLine](t), body(maxImportBody), reading(2*time.Minute), described(importDescription))
 	add(t, tag, operation{Viewer, "GET", "/export", "export", "Export devices and sites"}, a.export,
 		answering("text/csv", xlsxType, "application/geo+json"), described("CSV and XLSX have the columns that an import reads. Cells that a spreadsheet would take for a formula begin with an apostrophe."))
 	add(t, tag, operation{Operator, "POST", "/labels", "make-labels", "A sheet of QR labels, as PDF"}, a.labels,

@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
@@ -96,6 +97,14 @@ func (w *streamWriter) event(id, name string, data []byte) {
 	fmt.Fprintf(&w.buf, "id: %s\nevent: %s\ndata: %s\n\n", id, name, data)
 }
 
+// line writes a value as a line of JSON.
+func (w *streamWriter) line(v any) error {
+	if err := json.NewEncoder(&w.buf).Encode(v); err != nil {
+		return err
+	}
+	return w.send()
+}
+
 // send writes what was gathered; an error means that the client is gone.
 func (w *streamWriter) send() error {
 	if w.buf.Len() == 0 {
@@ -113,5 +122,10 @@ func (w *streamWriter) send() error {
 	if _, err := rw.Write(w.buf.Bytes()); err != nil {
 		return err
 	}
-	return c.Flush()
+	if err := c.Flush(); err != nil {
+		return err
+	}
+	// HTTP/2 ends a stream whose deadline passes though nothing is being written.
+	_ = c.SetWriteDeadline(time.Time{})
+	return nil
 }

@@ -81,6 +81,12 @@ func benchmark(b *testing.B, place string) {
 	b.Run("sites/search", func(b *testing.B) {
 		median(b, func() error { _, _, err := r.Sites(ctx, devices.SiteFilter{Query: "tháp bà"}); return err })
 	})
+	for name, f := range map[string]devices.SiteFilter{"kind": {Kind: telemetry.Noise}, "kind and ward": {Kind: telemetry.Noise, Locality: "nha-trang", Ward: "22366"},
+		"kind and search": {Kind: telemetry.Noise, Query: "cầu"}, "kind and state": {Kind: telemetry.Noise, State: devices.Active}, "kind and box": {Kind: telemetry.Noise, Box: &devices.Box{West: 109.19, South: 12.23, East: 109.2, North: 12.26}}} {
+		b.Run("sites/"+name, func(b *testing.B) {
+			median(b, func() error { _, _, err := r.Sites(ctx, f); return err })
+		})
+	}
 	b.Run("sites/near by", func(b *testing.B) {
 		median(b, func() error {
 			_, err := r.NearbySites(ctx, devices.Position{Lat: 12.2389, Lon: 109.1967}, 200, 10)

@@ -56,6 +56,7 @@ func testSearch(t *testing.T, place places) {
 	if _, n, err := r.Sites(ctx, devices.SiteFilter{Kind: telemetry.Noise, Locality: "nha-trang", Query: "cau"}); err != nil || n != 1 {
 		t.Errorf("sites of a kind, searched: %d, %v", n, err)
 	}
+	testSitesOfKind(t, r)
 	// A renamed site is found under its new name, and so is its device.
 	site := must[devices.Site](t)(r.Site(ctx, "hon-ba"))
 	site.Name = "Yersin"
@@ -69,6 +70,46 @@ func testSearch(t *testing.T, place places) {
 	}
 	if tagged, n, err := r.Sites(ctx, devices.SiteFilter{Tag: "watershed"}); err != nil || n != 5 {
 		t.Errorf("tagged: %v, %v", tagged, err)
+	}
+}
+
+// testSitesOfKind asks for the sites of a kind with all that may stand beside it,
+// and holds the answer to what the sites' devices say.
+func testSitesOfKind(t *testing.T, r *devices.Registry) {
+	t.Helper()
+	ctx := t.Context()
+	twin := must[devices.Device](t)(r.CreateDevice(ctx, me(), devices.Device{ID: "twin", Kinds: []telemetry.Kind{telemetry.Noise, telemetry.Weather}}))
+	must[devices.Installation](t)(r.Install(ctx, me(), devices.Installation{Device: twin.ID, Site: seed.Sites()[0].ID, Redundant: true}))
+	must[devices.Device](t)(r.CreateDevice(ctx, me(), devices.Device{ID: "stored", Kinds: []telemetry.Kind{telemetry.Noise}})) // stands nowhere
+	box := &devices.Box{West: 109.15, South: 12.2, East: 109.22, North: 12.3}
+	for _, f := range []devices.SiteFilter{
+		{}, {Locality: "nha-trang"}, {Ward: "22366"}, {Locality: "cam-ranh", Ward: "22420"}, {Box: box}, {Box: box, Locality: "nha-trang"},
+		{Query: "song"}, {Query: "song", Locality: "ninh-hoa"}, {State: devices.Active}, {State: devices.Active, Box: box}, {Tag: "watershed"}, {State: devices.Retired},
+	} {
+		f.Limit = devices.MaxPage
+		all, _, err := r.Sites(ctx, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []telemetry.Site{}
+		for _, s := range all {
+			standing, _, err := r.Devices(ctx, devices.DeviceFilter{Site: s.ID, Kind: telemetry.Noise})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(standing) > 0 {
+				want = append(want, s.ID)
+			}
+		}
+		f.Kind = telemetry.Noise
+		have := []telemetry.Site{}
+		page, total, err := r.Sites(ctx, f)
+		for _, s := range page {
+			have = append(have, s.ID)
+		}
+		if diff := cmp.Diff(want, have); err != nil || diff != "" || total != len(want) {
+			t.Errorf("%+v: %d in all, %v: %s", f, total, err, diff)
+		}
 	}
 }
 

@@ -103,23 +103,32 @@ func (t *transaction) Sites(ctx context.Context, f devices.SiteFilter) ([]device
 
 // siteScope is the tables that a filter looks at, and the sites' ids in them. The
 // sites of a kind are those of its devices: going through these is a third of the
-// work of looking for them at each site. The id is an expression, for SQLite would
-// go by the index of the bare column to get them in order, and with that to and
-// fro in the table: ten times the work of reading it from end to end.
+// work of looking for them at each site, unless something else leaves few sites.
+//
+// Where the index placed_by_site has all that is asked for, the ids come out of it
+// in order. Elsewhere the id is an expression, for SQLite would go by that index to
+// get them in order, and with it to and fro in the table: ten times the work of
+// reading it from end to end.
 func siteScope(f devices.SiteFilter, c *conditions) (from, id string) {
-	from, id = "site s", "s.id"
 	c.equal("s.state", string(f.State))
 	if f.Tag != "" {
 		c.add("s.tags LIKE ? ESCAPE '!'", "% "+escape(strings.ToLower(f.Tag))+" %")
 	}
 	c.find("s.search", f.Query)
-	place := "s."
-	if f.Kind != "" {
-		if from, id, place = "placed p", "DISTINCT p.site || ''", "p."; len(c.terms) > 0 {
-			from += " JOIN site s ON s.id = p.site"
+	from, id, place := "site s", "s.id", "s."
+	ofKind := "p.kinds LIKE ? ESCAPE '!'"
+	words := "% " + escape(string(f.Kind)) + " %"
+	switch {
+	case f.Kind == "":
+	case len(c.terms) > 0:
+		c.add("EXISTS (SELECT 1 FROM placed p WHERE p.site = s.id AND "+ofKind+")", words)
+	default:
+		from, id, place = "placed p", "DISTINCT p.site", "p."
+		if f.Box != nil {
+			id += " || ''"
 		}
-		c.add("p.installation <> 0")
-		c.add("p.kinds LIKE ? ESCAPE '!'", "% "+escape(string(f.Kind))+" %")
+		c.add("p.site <> ''")
+		c.add(ofKind, words)
 	}
 	c.equal(place+"locality", string(f.Locality))
 	c.equal(place+"ward", f.Ward)

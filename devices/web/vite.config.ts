@@ -2,6 +2,9 @@ import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { defineConfig } from 'vite'
 import { VitePWA } from 'vite-plugin-pwa'
 
+// The server behind the pages while one works on them.
+const city = process.env.HAIDANG_URL ?? 'http://127.0.0.1:8080'
+
 // What the server answers itself; the service worker must not put the console
 // in its place.
 const server = [/^\/api\//, /^\/auth\//, /^\/prometheus\//, /^\/metrics/, /^\/healthz/, /^\/readyz/, /^\/console\.json/]
@@ -46,5 +49,5 @@ export default defineConfig({
     // A data: URL would need a wider content security policy.
     assetsInlineLimit: 0,
   },
-  server: { proxy: { '/api': 'http://127.0.0.1:8080', '/console.json': 'http://127.0.0.1:8080' } },
+  server: { proxy: { '/api': city, '/console.json': city } },
 })

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -405,4 +406,24 @@ func TestAlertmanager(t *testing.T) {
 	p.now, p.only = time.Now(), func(string) bool { return false }
 	p.minutes(1, nil)
 	await(t, "the alarm's end at the Alertmanager", func() bool { return !strings.Contains(ask(), "flood-bd1-dong-trang") })
+}
+
+// A share is told in percent, as its limit and unit are.
+func TestShareIsToldInPercent(t *testing.T) {
+	p := start(t, local(2026, 11, 22, 6, 0), "disk-10", alarm.Options{})
+	kind := p.catalogue.Kind(telemetry.Platform)
+	for range 5 {
+		var values []telemetry.Value
+		for m, v := range map[telemetry.Metric]float64{telemetry.DiskFree: 8e9, telemetry.DiskSize: 100e9} {
+			values = append(values, telemetry.Value{Spec: kind.Metric([]byte(m)), Number: v})
+		}
+		series := telemetry.Series{Kind: telemetry.Platform, Locality: "platform", Site: "platform", Device: "haidang"}
+		if err := p.store.Write(t.Context(), []telemetry.Point{{Time: p.now, Series: series, Values: values}}); err != nil {
+			t.Fatal(err)
+		}
+		p.minutes(1, nil)
+	}
+	if f := p.engine.Firing(); len(f) != 1 || math.Abs(f[0].Value-8) > 1e-9 || math.Abs(f[0].Worst-8) > 1e-9 || f[0].Unit != "%" || f[0].Threshold != "< 10 %" {
+		t.Errorf("firing: %+v", f)
+	}
 }

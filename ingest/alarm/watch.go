@@ -64,10 +64,14 @@ func (e *Engine) look() seen {
 // alarmOf is an alert as people are told of it.
 func alarmOf(r *rules.AlertingRule, alert *rules.Alert) ingest.Alarm {
 	l, a := alert.Labels, alert.Annotations
+	value := alert.Value
+	if a.Get("share") == "true" { // told in percent, as its limit and unit are
+		value *= 100
+	}
 	return ingest.Alarm{
 		Rule: r.Name(), Severity: l.Get("severity"), Kind: telemetry.Kind(l.Get("kind")), Metric: telemetry.Metric(l.Get("metric")),
 		Locality: telemetry.Locality(l.Get("locality")), Site: telemetry.Site(l.Get("site")), Device: telemetry.Device(l.Get("device")),
-		Value: alert.Value, Worst: alert.Value, Threshold: a.Get("threshold"), Unit: a.Get("unit"),
+		Value: value, Worst: value, Threshold: a.Get("threshold"), Unit: a.Get("unit"),
 		SummaryVI: a.Get("summary_vi"), SummaryEN: a.Get("summary_en"), DescriptionVI: a.Get("description_vi"), DescriptionEN: a.Get("description_en"),
 		RunbookVI: a.Get("runbook_vi"), RunbookEN: a.Get("runbook_en"), Reference: a.Get("reference"), Basis: a.Get("basis"),
 		Since: alert.ActiveAt.UTC(), Raised: alert.FiredAt.UTC(),

@@ -105,7 +105,7 @@ func (a Alarms) acknowledge(ctx context.Context, in *acknowledgeInput) (*output[
 	alarm, err := a.Engine.Acknowledge(ctx, in.ID, who, in.Body.Note)
 	switch {
 	case errors.Is(err, ingest.ErrAcknowledged):
-		return nil, huma.Error409Conflict("Cảnh báo đã được " + found[0].AcknowledgedBy + " xác nhận. / The alarm is acknowledged already.")
+		return nil, huma.Error409Conflict("Cảnh báo đã được " + alarm.AcknowledgedBy + " xác nhận. / The alarm is acknowledged already, by " + alarm.AcknowledgedBy + ".")
 	case errors.Is(err, ingest.ErrNoAlarm):
 		return nil, huma.Error404NotFound("Không có cảnh báo này. / " + err.Error())
 	case err != nil:

@@ -292,8 +292,10 @@ function importRows(city, text, q) {
   })
   const failed = results.filter((r) => r.status === 'failed')
   const commit = q.dry_run !== 'true' && (!failed.length || q.partial === 'true')
-  return { committed: commit, dry_run: q.dry_run === 'true' || undefined, rows: results.length, imported: commit ? results.length - failed.length : 0, failed: failed.length, format: 'csv', encoding: 'utf-8', columns,
+  const result = { committed: commit, dry_run: q.dry_run === 'true' || undefined, rows: results.length, imported: commit ? results.length - failed.length : 0, failed: failed.length, format: 'csv', encoding: 'utf-8', columns,
     swapped: results.filter((r) => r.errors?.some((e) => e.code === 'swapped_coordinates')).length || undefined, results: failed }
+  const rows = results.length
+  return new Raw('application/x-ndjson', [{ done: 0, rows }, { done: rows, rows }, { done: rows, rows, result }].map((line) => JSON.stringify(line) + '\n').join(''))
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

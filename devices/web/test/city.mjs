@@ -17,13 +17,13 @@ const PATIENCE = 60_000
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms))
 
 /** Waits for something to be said, for as long as a busy machine needs. */
-export async function eventually(what, ask) {
+export async function eventually(what, ask, patience = PATIENCE) {
   let last
-  for (const end = Date.now() + PATIENCE; Date.now() < end; await sleep(100)) {
+  for (const end = Date.now() + patience; Date.now() < end; await sleep(100)) {
     last = await ask()
     if (last) return last
   }
-  throw new Error(`after ${PATIENCE / 1000} s still not: ${what}; last was ${JSON.stringify(last)}`)
+  throw new Error(`after ${patience / 1000} s still not: ${what}; last was ${JSON.stringify(last)}`)
 }
 
 /** Starts `haidang up` with more arguments and waits until it is ready. */
@@ -82,8 +82,8 @@ class City {
     return a
   }
 
-  async person(role, name = role) {
-    const { link } = await this.call('POST', '/links', { role })
+  async person(role, name = role, more = {}) {
+    const { link } = await this.call('POST', '/links', { role, ...more })
     return this.redeem(link, name)
   }
 

@@ -1,14 +1,11 @@
 // The console in a real browser against the small city of dev/, at the size of a
 // phone and of a desk.
 
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import type { Browser, BrowserContext, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { Page } from 'playwright-core'
+import { describe, expect, it } from 'vitest'
 // @ts-expect-error: the development server is plain JavaScript
 import { serve } from '../dev/server.mjs'
-// @ts-expect-error: shared with the screenshots, plain JavaScript
-import { launch, open } from './browser.mjs'
+import { accessible, fill, installed, next, submit, Visits, type Size } from './visits'
 
 interface Server {
   url: string
@@ -17,47 +14,10 @@ interface Server {
   close(): Promise<void>
 }
 
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-let browser: Browser
 let server: Server
-const opened: { context: BrowserContext; faults: string[] }[] = []
-
-beforeAll(async () => {
-  browser = await launch()
-})
-afterAll(() => browser.close())
-afterEach(async () => {
-  for (const { context } of opened) await context.close()
-  await server.close()
-  const faults = opened.splice(0).flatMap((o) => o.faults)
-  expect(faults).toEqual([])
-})
-
-async function visit(size: 'phone' | 'desktop', path: string, options: object = {}): Promise<Page> {
-  const o = await open(browser, size, server.url, options)
-  opened.push(o)
-  await o.page.goto(server.url + path)
-  return o.page
-}
-
+const visits = new Visits(() => server.close()).ofFile()
+const visit = (size: Size, path: string, options: object = {}): Promise<Page> => visits.open(size, server.url, path, options)
 const start = async (user = 'operator') => (server = (await serve({ loggedIn: user })) as Server)
-const next = (p: Page) => p.getByRole('button', { name: 'Tiếp tục' }).click()
-const submit = (p: Page) => p.locator('form').getByRole('button', { name: 'Đăng ký', exact: true }).click()
-
-/** Waits until the service worker has the whole console. */
-const installed = (p: Page) => p.evaluate(async () => void (await navigator.serviceWorker.ready))
-
-async function fillForm(p: Page, device: string, site: string) {
-  await p.getByLabel('Mã thiết bị').fill(device)
-  await p.getByLabel('Chất lượng không khí').check()
-  await next(p)
-  await p.getByRole('button', { name: 'Lấy vị trí điện thoại' }).click()
-  await p.getByText('Sai số ± 6 m').waitFor()
-  await next(p)
-  await p.getByLabel('Điểm đo mới').check()
-  await p.getByLabel('Tên điểm đo').fill(site)
-  await next(p)
-}
 
 const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64')
 
@@ -72,7 +32,7 @@ describe('the field app', () => {
     server.state.down = true
     await p.reload() // the phone was locked and opened again
     await p.getByText('Không có mạng').waitFor()
-    await fillForm(p, 'aq-0042', 'Cầu Trần Phú, phía nam')
+    await fill(p, 'aq-0042', 'Cầu Trần Phú, phía nam')
     await p.locator('input[type=file]').setInputFiles({ name: 'a.png', mimeType: 'image/png', buffer: png })
     await p.getByAltText('Ảnh chỗ lắp').waitFor()
     await p.getByLabel(/Độ cao lắp đặt/).fill('3,5')
@@ -102,9 +62,9 @@ describe('the field app', () => {
       await installed(p)
       await p.context().setOffline(true)
     }
-    await fillForm(a, 'aq-0042', 'Cột đèn A')
+    await fill(a, 'aq-0042', 'Cột đèn A')
     await submit(a)
-    await fillForm(b, 'aq-0042', 'Cột đèn B')
+    await fill(b, 'aq-0042', 'Cột đèn B')
     await submit(b)
     await a.context().setOffline(false)
     await a.locator('[data-state=sent]').waitFor({ timeout: 30_000 })
@@ -124,7 +84,7 @@ describe('the field app', () => {
     await start('field')
     server.city.checks.set('aq-0042', { state: 'wrong_secret', text_vi: '', text_en: '', reason: 'wrong_secret' })
     const p = await visit('phone', '/register')
-    await fillForm(p, 'aq-0042', 'Cột đèn')
+    await fill(p, 'aq-0042', 'Cột đèn')
     await submit(p)
     await p.getByText('Sai mật khẩu thiết bị').waitFor()
     server.city.checks.set('aq-0042', { state: 'quarantined', text_vi: '', text_en: '', reason: 'out_of_range', sample: '<img src=x onerror=alert(1)>' })
@@ -139,7 +99,7 @@ describe('the field app', () => {
     const check = (quality: number) => ({ state: 'receiving', text_vi: '', text_en: '', registered: true, last: { site: 'x', device: 'aq-0042', kind: 'air_quality', time: new Date().toISOString(), values: { pm25: 12.4, quality } } })
     server.city.checks.set('aq-0042', check(2))
     const p = await visit('phone', '/register')
-    await fillForm(p, 'aq-0042', 'Cột đèn')
+    await fill(p, 'aq-0042', 'Cột đèn')
     await submit(p)
     await p.getByText('Thiết bị tự báo lỗi đo').waitFor()
     expect(await p.getByText('Đã nhận dữ liệu', { exact: true }).count()).toBe(0)
@@ -192,7 +152,7 @@ describe('the field app', () => {
   it('keeps a registration while the session has ended, and sends it after the log-in', async () => {
     await start('field')
     const p = await visit('phone', '/register')
-    await fillForm(p, 'aq-0042', 'Cột đèn')
+    await fill(p, 'aq-0042', 'Cột đèn')
     server.state.user = ''
     await submit(p)
     await p.getByLabel('Tên đăng nhập').fill('field')
@@ -399,15 +359,7 @@ describe.each(['phone', 'desktop'] as const)('on a %s', (size) => {
       if (path === 'log-in') server.state.user = ''
       await p.goto(server.url + (path === 'log-in' ? '/' : path))
       await settled(p)
-      // In the page's own world, where its content security policy would refuse a script tag.
-      await p.evaluate(axe)
-      const found = await p.evaluate(async () => {
-        const options = { resultTypes: ['violations'] }
-        const r = await (window as unknown as { axe: { run(o: object): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }> } }).axe.run(options)
-        return r.violations.filter((v) => v.impact === 'serious' || v.impact === 'critical').map((v) => `${v.id}: ${v.nodes.map((n) => n.html.slice(0, 160)).join(' | ')}`)
-      })
-      expect(found, path).toEqual([])
-      expect(await p.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth), `${path} too wide`).toBe(0)
+      await accessible(p, path)
       if (path !== 'log-in') expect(await p.evaluate(smallTargets), `${path}: too small for a thumb`).toEqual([])
     }
   })

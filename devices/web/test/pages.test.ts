@@ -2,13 +2,11 @@
 // labels, exports, journals, photos and the ledger's history.
 
 import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import type { Browser, BrowserContext, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import type { Page } from 'playwright-core'
+import { expect, it } from 'vitest'
 // @ts-expect-error: the development server is plain JavaScript
 import { serve } from '../dev/server.mjs'
-// @ts-expect-error: shared with the screenshots, plain JavaScript
-import { launch, open } from './browser.mjs'
+import { accessible, Visits, type Size } from './visits'
 
 interface Server {
   url: string
@@ -16,41 +14,15 @@ interface Server {
   close(): Promise<void>
 }
 
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-let browser: Browser
 let server: Server
-const opened: { context: BrowserContext; faults: string[] }[] = []
+const visits = new Visits(() => server.close()).ofFile()
 
-beforeAll(async () => {
-  browser = await launch()
-})
-afterAll(() => browser.close())
-afterEach(async () => {
-  for (const { context } of opened) await context.close()
-  await server.close()
-  expect(opened.splice(0).flatMap((o) => o.faults)).toEqual([])
-})
-
-async function visit(user: string, size: 'phone' | 'desktop', path: string, options: object = {}): Promise<Page> {
+async function visit(user: string, size: Size, path: string, options: object = {}): Promise<Page> {
   server = (await serve({ loggedIn: user })) as Server
-  const o = await open(browser, size, server.url, options)
-  opened.push(o)
-  await o.page.goto(server.url + path)
-  return o.page
+  return visits.open(size, server.url, path, options)
 }
 const dialog = (p: Page) => p.getByRole('dialog')
 const click = (p: Page, name: string | RegExp) => p.getByRole('button', { name, exact: typeof name === 'string' }).first().click()
-
-/** Nothing serious in the page as it stands, an open dialog included. */
-async function accessible(p: Page) {
-  await p.evaluate(axe)
-  const found = await p.evaluate(async () => {
-    const r = await (window as unknown as { axe: { run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }> } }).axe.run()
-    return r.violations.filter((v) => v.impact === 'serious' || v.impact === 'critical').map((v) => `${v.id}: ${v.nodes.map((n) => n.html.slice(0, 160)).join(' | ')}`)
-  })
-  expect(found).toEqual([])
-  expect(await p.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)).toBe(0)
-}
 
 it('invites by a one-time link, shown once', async () => {
   const p = await visit('admin', 'phone', '/people')
@@ -110,7 +82,7 @@ it('makes a link for a forgotten password', async () => {
 
 it('makes an API token within one’s role, shows it once, copies and revokes it', async () => {
   const p = await visit('operator', 'phone', '/tokens')
-  await opened[0].context.grantPermissions(['clipboard-read', 'clipboard-write'])
+  await p.context().grantPermissions(['clipboard-read', 'clipboard-write'])
   await click(p, 'Tạo mã API')
   expect(await p.getByRole('radio', { name: /Vận hành/ }).count()).toBe(1)
   expect(await p.getByRole('radio', { name: /Quản trị/ }).count()).toBe(0)

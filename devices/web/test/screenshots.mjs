@@ -16,7 +16,8 @@ const only = process.argv.slice(2)
 const DAY = 86_400_000
 
 /** A city at work: simulated devices at the province's places, one that has
- *  fallen silent, an instrument in error, messages in quarantine, strangers. */
+ *  fallen silent, an instrument in error, messages in quarantine, strangers, and
+ *  rain over the limits. */
 async function busyCity() {
   const city = await startCity('--login', '--admission', 'registered', '--simulate', '40')
   city.admin = await city.administrator()
@@ -25,7 +26,7 @@ async function busyCity() {
     return heard.filter((h) => h.draft.device.kinds?.length).length >= 40 && heard
   })
   const { sites } = await city.call('GET', '/sites?limit=200')
-  const taken = new Set(['thap-tram-huong air_quality', 'cau-da air_quality', 'bai-bien-tran-phu water_level'])
+  const taken = new Set(['thap-tram-huong air_quality', 'cau-da air_quality', 'bai-bien-tran-phu water_level', ...storm.map(([, site]) => `${site} weather`)])
   for (const h of heard.slice(3)) {
     const kinds = h.draft.device.kinds
     const crowd = (s) => [...taken].filter((t) => t.startsWith(`${s.id} `)).length
@@ -34,6 +35,7 @@ async function busyCity() {
     await place(city, h.device, kinds, site.id)
   }
   await history(city)
+  await rain(city)
   await place(city, 'aq-0107', ['air_quality'], 'cau-da', { cadence_seconds: 1 })
   await city.publish('kh/nha-trang/air_quality/aq-0107', { pm25: 9 })
   await place(city, 'wl-0003', ['water_level'], 'bai-bien-tran-phu')
@@ -41,26 +43,53 @@ async function busyCity() {
   await city.publish('kh/nha-trang/air_quality/aq-0001', '{"pm25":99999}')
   await city.publish('kh/nha-trang/water_level/wl-0003', 'level=2.1')
   await eventually('one device is silent', async () => (await city.call('GET', '/silence?state=silent')).devices.length)
+  await eventually('the rain has raised alarms', async () => (await city.call('GET', '/alarms?rule=rain-very-heavy-12h')).alarms.length === storm.length, 180_000)
   return city
 }
 
 const place = (city, device, kinds, site, more = {}) => city.call('POST', '/registrations', { request_id: `request-${device}`, device: { id: device, kinds }, site: { id: site }, ...more })
 
+// Device, site, locality, and mm in ten minutes.
+const storm = [['wx-0101', 'dong-trang', 'nha-trang', 5.2], ['wx-0102', 'dien-phu', 'nha-trang', 6.1], ['wx-0103', 'vinh-phuong', 'nha-trang', 3.4], ['wx-0104', 'ho-suoi-dau', 'cam-lam', 2.3], ['wx-0105', 'cam-linh', 'cam-ranh', 1.1], ['wx-0106', 'duc-my', 'ninh-hoa', 2.8]]
+
+async function rain(city) {
+  const now = Date.now()
+  for (const [device, site, locality, mm] of storm) {
+    await place(city, device, ['weather'], site, { from: new Date(now - DAY).toISOString(), cadence_seconds: 3600 })
+    const readings = []
+    for (let at = now - DAY / 2; at < now; at += 600_000) readings.push({ ts: at, rain: mm, temperature: 24.5, humidity: 96 })
+    await publish(city, `kh/${locality}/weather/${device}`, readings)
+  }
+}
+
+/** Two alarms have been seen to, as somebody on duty would. */
+async function acknowledge(city) {
+  const { alarms } = await city.call('GET', '/alarms?limit=100')
+  const note = { 'rain-80mm-3h dong-trang': 'Đã báo trực ban xã Diên Lâm; theo dõi mực nước mỗi giờ', 'rain-very-heavy-12h cam-linh': '' }
+  for (const a of alarms.filter((a) => `${a.rule} ${a.site}` in note)) await city.call('POST', `/alarms/${a.id}/acknowledge`, { note: note[`${a.rule} ${a.site}`] }, city.operator.headers)
+}
+
+/** Publishes many readings on one connection. */
+async function publish(city, topic, readings) {
+  const [host, port] = city.mqtt.split(':')
+  const pub = spawn('mosquitto_pub', ['-h', host, '-p', port, '-q', '1', '-l', '-t', topic])
+  pub.stdin.end(readings.map((r) => `${JSON.stringify(r)}\n`).join(''))
+  await once(pub, 'close')
+}
+
 /** A day of readings, so that a chart has something to show. */
 async function history(city) {
   const now = Date.now()
   await place(city, 'aq-0001', ['air_quality'], 'thap-tram-huong', { from: new Date(now - 2 * DAY).toISOString() })
-  const [host, port] = city.mqtt.split(':')
-  const pub = spawn('mosquitto_pub', ['-h', host, '-p', port, '-q', '1', '-l', '-t', 'kh/nha-trang/air_quality/aq-0001'])
+  const readings = []
   for (let at = now - DAY; at < now; at += 300_000) {
     const hour = ((at / 3_600_000) + 7) % 24
     const traffic = Math.exp(-((hour - 7.5) ** 2) / 4) + Math.exp(-((hour - 18) ** 2) / 5)
     const noise = Math.sin(at / 700_000) * 1.5
     const r = (v) => Math.round(v * 10) / 10
-    pub.stdin.write(`${JSON.stringify({ ts: at, pm25: r(9 + 16 * traffic + noise), pm10: r(21 + 24 * traffic + 2 * noise), bat: 3.9, rssi: -71 })}\n`)
+    readings.push({ ts: at, pm25: r(9 + 16 * traffic + noise), pm10: r(21 + 24 * traffic + 2 * noise), bat: 3.9, rssi: -71 })
   }
-  pub.stdin.end()
-  await once(pub, 'close')
+  await publish(city, 'kh/nha-trang/air_quality/aq-0001', readings)
 }
 
 async function emptyCity() {
@@ -97,6 +126,8 @@ const fill = {
 }
 
 const csv = '\uFEFFMã thiết bị;Loại đo;Điểm đo;Địa phương;Mã phường;Vĩ độ;Kinh độ\r\naq-0100;air_quality;Chợ Xóm Mới;nha-trang;22366;12,2452;109,1918\r\naq 0101;air_quality;Chợ Vĩnh Hải;nha-trang;22366;12,27;109,2\r\naq-0102;air_quality;Hòn Đỏ;nha-trang;22366;109,2060;12,2725\r\n'
+// So large that it is still being read when the picture is taken.
+const large = () => ['device_id,kinds,site_id,site_name,locality,ward,lat,lon', ...Array.from({ length: 50_000 }, (_, i) => `many-${i},noise,many-${i},Cột số ${i},nha-trang,22366,${12.2 + (i % 300) / 5000},${109.15 + Math.floor(i / 300) / 5000}`)].join('\n')
 const map = (p) => p.locator('canvas.maplibregl-canvas').waitFor({ state: 'attached' })
 const chart = (p) => p.locator('.uplot canvas').waitFor()
 
@@ -118,6 +149,10 @@ const shots = [
   ['register-offline', '/register', { sizes: ['phone'], act: async (p) => { await p.getByLabel('Mã thiết bị').waitFor(); await p.context().setOffline(true); await fill.sent(p, 'aq-0043'); await p.locator('[data-state=waiting]').waitFor() } }],
   ['register-done', '/register', { sizes: ['phone'], act: async (p, city) => { await fill.sent(p, 'aq-0044'); await p.locator('[data-state=sent]').waitFor(); await city.publish('kh/nha-trang/air_quality/aq-0044', { pm25: 12.4, pm10: 30.1 }); await p.getByText('Đã nhận dữ liệu').waitFor() } }],
   ['register-conflict', '/register', { sizes: ['phone'], act: async (p) => { await fill.sent(p, 'aq-0107'); await p.getByText('đã có người đăng ký trước').waitFor() } }],
+  ['alarms', '/alarms', {}],
+  ['alarms-light', '/alarms', { theme: 'light', language: 'en' }],
+  ['alarms-acknowledge', '/alarms', { sizes: ['phone'], act: (p) => p.getByRole('button', { name: /Xác nhận cả/ }).first().click() }],
+  ['alarms-empty', '/alarms', { city: 'empty', sizes: ['phone'] }],
   ['silence', '/silence', {}],
   ['heard', '/heard', {}],
   ['heard-empty', '/heard', { city: 'empty', sizes: ['phone'] }],
@@ -126,6 +161,7 @@ const shots = [
   ['ledger', '/ledger', { act: async (p) => { await p.getByRole('button', { name: '1 giờ' }).click(); await chart(p); await p.locator('svg rect').nth(3).waitFor({ state: 'attached' }) } }],
   ['import', '/import', { sizes: ['phone'] }],
   ['import-errors', '/import', { sizes: ['desktop'], act: async (p) => { await p.locator('input[type=file]').setInputFiles({ name: 'thiet-bi.csv', mimeType: 'text/csv', buffer: Buffer.from(csv) }); await p.getByText('2 trong 3 dòng có lỗi').waitFor() } }],
+  ['import-progress', '/import', { sizes: ['phone'], act: async (p) => { await p.locator('input[type=file]').setInputFiles({ name: 'ca-tinh.csv', mimeType: 'text/csv', buffer: Buffer.from(large()) }); await p.getByText(/Đã xét [1-9]/).waitFor() } }],
   ['labels', '/labels', { act: (p) => p.locator('main input[type=checkbox]').nth(1).waitFor() }],
   ['export', '/export', { sizes: ['phone', 'desktop'] }],
   ['journal', '/journal', { sizes: ['phone', 'desktop'] }],
@@ -170,6 +206,7 @@ async function shoot(browser, city, name, path, size, o) {
 const cities = { busy: await busyCity(), empty: await emptyCity() }
 for (const c of Object.values(cities)) {
   c.operator = await c.person('operator', 'minh')
+  if (c === cities.busy) await acknowledge(c)
   for (const [role, name] of [['field', 'an.le'], ['viewer', 'phong.dieu.hanh']]) await c.person(role, name)
 }
 const browser = await launch()

@@ -1,8 +1,9 @@
 // The types that travel between the console and the server, as the server's
 // OpenAPI document names them, and one function for each operation. Nothing
-// else in the console knows a path, but access.ts those of accounts and secrets.
+// else in the console knows a path, but access.ts those of accounts and secrets
+// and ingest.ts those of messages and alarms.
 
-import { body, download, request } from './http'
+import { body, download, lines, problemError, request, Unreachable } from './http'
 import { query, seg, v1 } from './paths'
 
 export interface Position {
@@ -244,80 +245,6 @@ export interface Holder {
   at: string
 }
 
-export interface LedgerAccount {
-  gateway: string
-  received: number
-  stored: number
-  duplicate: number
-  quarantined: number
-  queued: number
-  partial: number
-  missing: number
-}
-
-export interface Ledger {
-  time: string
-  balanced: boolean
-  gateways: LedgerAccount[]
-  journal: { records: number; bytes: number; max_bytes: number; oldest?: string }
-}
-
-/** A step of the ledger's history. `t` is its end; the counts are what came in
- *  it, `queued`, `missing` and `waiting` how it stood at its last sample. */
-export interface LedgerPoint {
-  t: string
-  received: number
-  stored: number
-  partial: number
-  duplicate: number
-  quarantined: number
-  queued: number
-  missing: number
-  waiting: number
-}
-
-export interface LedgerHistory {
-  from: string
-  to: string
-  step_seconds: number
-  gateways: { gateway: string; points: LedgerPoint[] }[]
-}
-
-export interface MessageProblem {
-  field?: string
-  reason: string
-  detail: string
-}
-
-export interface Quarantined {
-  id: number
-  gateway: string
-  topic: string
-  payload?: string
-  payload_base64?: string
-  size: number
-  received: string
-  partial: boolean
-  problems: MessageProblem[]
-  at: string
-  tries: number
-}
-
-export interface QuarantinePage {
-  messages: Quarantined[]
-  reasons: { gateway: string; reason: string; partial: boolean; count: number }[]
-  next?: number
-}
-
-export interface Redriven {
-  tried: number
-  stored: number
-  duplicate: number
-  partial: number
-  waiting: number
-  next: number
-}
-
 export type CheckState = 'never_heard' | 'wrong_secret' | 'quarantined' | 'late' | 'faulty' | 'receiving'
 
 export interface Check {
@@ -466,6 +393,8 @@ export interface Session {
   signedIn: boolean
   name?: string
   role?: Role | ''
+  /** Those whose devices and alarms one may act on; absent: all. */
+  localities?: string[]
   /** open: nobody has an account yet, and this machine's user may do all. */
   mode: 'open' | 'guarded'
   oidc: boolean
@@ -526,55 +455,27 @@ export const getSilence = (f: { state?: string; locality?: string; cursor?: stri
   request<SilencePage>(query('/silence', f))
 export const getIncidents = () => request<{ at: string; incidents: Incident[] }>(`${v1}/incidents`)
 
-export interface Alarm {
-  id: number
-  rule: string
-  severity: 'watch' | 'warning' | 'danger' | 'extreme'
-  locality?: string
-  site?: string
-  device?: string
-  value: number
-  worst: number
-  threshold: string
-  unit?: string
-  summary_vi: string
-  summary_en: string
-  runbook_vi?: string
-  runbook_en?: string
-  reference?: string
-  basis: 'law' | 'secondary' | 'operational'
-  raised: string
-  cleared?: string
-  acknowledged_by?: string
-  acknowledged?: string
-  note?: string
+/** How far an import has come; the last has the result or the problem. */
+export interface ImportLine {
+  done: number
+  rows: number
+  result?: ImportResult
+  problem?: { status: number }
 }
 
-export interface AlarmPage {
-  alarms: Alarm[]
-  active: number
-  evaluated: 'here' | 'grafana'
-  next?: number
+export interface ImportOptions {
+  dry_run?: boolean
+  partial?: boolean
+  fix_swapped?: boolean
 }
 
-export const getAlarms = (f: { state?: 'active' | 'recent' | 'all'; before?: number; limit?: number }) => request<AlarmPage>(query('/alarms', f))
-export const acknowledgeAlarm = (id: number, note: string) => request<Alarm>(`${v1}/alarms/${id}/acknowledge`, body({ note }))
-
-export const getLedger = () => request<Ledger>(`${v1}/ledger`)
-export const getLedgerHistory = (f: { gateway?: string; from: string; to: string; step?: string }) =>
-  request<LedgerHistory>(query('/ledger/history', f))
-export const getQuarantine = (f: { reason?: string; gateway?: string; topic?: string; after?: number; limit?: number }) =>
-  request<QuarantinePage>(query('/quarantine', f))
-export const redrive = (f: { ids?: number[]; reason?: string; gateway?: string; topic?: string; after?: number }) =>
-  request<Redriven>(`${v1}/quarantine/redrive`, { ...body(f), timeout: 60_000 })
-
-export const importFile = (file: File, f: { dry_run?: boolean; partial?: boolean; fix_swapped?: boolean }) =>
-  request<ImportResult>(query('/import', Object.fromEntries(Object.entries(f).map(([k, v]) => [k, v ? 'true' : undefined]))), {
-    method: 'POST',
-    body: file,
-    headers: { 'Content-Type': 'application/octet-stream' },
-    timeout: 120_000,
-  })
+export async function importFile(file: File, f: ImportOptions, tell: (line: ImportLine) => void, signal: AbortSignal): Promise<ImportResult> {
+  const path = query('/import', Object.fromEntries(Object.entries(f).map(([k, v]) => [k, v ? 'true' : undefined])))
+  const last = await lines<ImportLine>(path, { method: 'POST', body: file, headers: { 'Content-Type': 'application/octet-stream' }, timeout: 900_000, signal }, tell)
+  if (last.problem) throw problemError(last.problem)
+  if (!last.result) throw new Unreachable('the answer has no end')
+  return last.result
+}
 
 export type ExportFormat = 'csv' | 'xlsx' | 'geojson'
 export const exportFile = (what: 'devices' | 'sites', format: ExportFormat, f: DeviceFilter) =>

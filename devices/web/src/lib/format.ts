@@ -70,6 +70,11 @@ export function dateTime(at: string | Date, now = new Date()): string {
   return `${p.hour}:${p.minute} ${p.day}/${p.month}` + (p.year === year ? '' : `/${p.year}`)
 }
 
+/** "14:05" today, with the day otherwise. */
+export function clockTime(at: string | Date, now = new Date()): string {
+  return date(at) === date(now) ? time(at) : dateTime(at, now)
+}
+
 const units: Record<Language, [string, string, string, string]> = {
   vi: ['giây', 'phút', 'giờ', 'ngày'],
   en: ['s', 'min', 'h', 'd'],

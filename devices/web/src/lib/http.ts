@@ -14,6 +14,9 @@ export interface Detail {
   current?: unknown
 }
 
+/** The error of a problem document that came inside an answer. */
+export const problemError = (p: { status: number }) => problem(p.status, JSON.stringify(p))
+
 export class ApiError extends Error {
   constructor(
     readonly status: number,
@@ -63,6 +66,29 @@ export async function request<T>(path: string, options: Options = {}): Promise<T
   const text = await response.text()
   if (response.ok) return (text ? JSON.parse(text) : undefined) as T
   throw refused(response.status, text)
+}
+
+/** Asks for an answer in lines of JSON, each of which is told as it comes; gives
+ *  the last. */
+export async function lines<T>(path: string, options: Options, tell: (line: T) => void): Promise<T> {
+  const response = await send(path, { ...options, headers: { ...options.headers, Accept: 'application/x-ndjson' } })
+  if (!response.ok) throw refused(response.status, await response.text())
+  let last: T | undefined
+  let rest = ''
+  try {
+    for (const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader(); ; ) {
+      const { done, value } = await reader.read()
+      if (done) break
+      const all = (rest + value).split('\n')
+      rest = all.pop()!
+      for (const line of all) tell((last = JSON.parse(line) as T))
+    }
+  } catch (e) {
+    if (options.signal?.aborted) throw e
+    throw new Unreachable(String(e))
+  }
+  if (!last) throw new Unreachable('no answer')
+  return last
 }
 
 export interface Downloaded {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import type { LedgerHistory, LedgerPoint } from './api'
+import type { LedgerHistory, LedgerPoint } from './ingest'
 import { course } from './ledger'
 
 const point = (t: string, received: number, more: Partial<LedgerPoint> = {}): LedgerPoint => ({

@@ -1,6 +1,6 @@
 // The ledger's history, laid out for a chart.
 
-import type { LedgerHistory, LedgerPoint } from './api'
+import type { LedgerHistory, LedgerPoint } from './ingest'
 
 /** For each period its length and its step, both in seconds: fine enough to see
  *  an hour, coarse enough for a phone. */

@@ -1,7 +1,8 @@
 // The live stream: newest readings and changes of state, as server-sent events.
 // One connection serves all pages.
 
-import type { Alarm, ChangeEvent, PresenceEvent, Reading } from './api'
+import type { ChangeEvent, PresenceEvent, Reading } from './api'
+import type { Alarm } from './ingest'
 
 interface Events {
   reading: Reading

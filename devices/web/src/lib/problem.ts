@@ -2,7 +2,8 @@
 // reason, the field and what the message itself says, since the server's detail
 // is English.
 
-import type { Metric, MessageProblem, Quarantined } from './api'
+import type { Metric } from './api'
+import type { MessageProblem, Quarantined } from './ingest'
 import { dateTime } from './format'
 import { bytes, num, t, word } from './i18n.svelte'
 import type { Key } from '../messages'

@@ -1,7 +1,7 @@
 // Drives a part of the quarantine through again, page by page, until none is
 // left: one answer of the server covers a few hundred messages.
 
-import type { Redriven } from './api'
+import type { Redriven } from './ingest'
 
 export interface Progress {
   tried: number

@@ -57,6 +57,12 @@ class SessionHolder {
     return order.indexOf((this.current?.role || 'none') as Role) >= order.indexOf(role)
   }
 
+  /** May one act there? A locality that is not said is everybody's. */
+  mayAt(role: Role, locality: string | undefined): boolean {
+    const own = this.current?.localities
+    return this.may(role) && (!own?.length || !locality || own.includes(locality))
+  }
+
   private begin(s: Session) {
     this.oidc = s.oidc
     if (!s.signedIn && s.mode !== 'open') return this.end()

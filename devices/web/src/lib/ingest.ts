@@ -1,0 +1,120 @@
+// What became of messages, and the limits that readings cross: the types and
+// operations of the server's part that takes readings in.
+
+import { body, request } from './http'
+import { query, v1 } from './paths'
+
+export interface LedgerAccount {
+  gateway: string
+  received: number
+  stored: number
+  duplicate: number
+  quarantined: number
+  queued: number
+  partial: number
+  missing: number
+}
+
+export interface Ledger {
+  time: string
+  balanced: boolean
+  gateways: LedgerAccount[]
+  journal: { records: number; bytes: number; max_bytes: number; oldest?: string }
+}
+
+/** A step of the ledger's history. `t` is its end; the counts are what came in
+ *  it, `queued`, `missing` and `waiting` how it stood at its last sample. */
+export interface LedgerPoint {
+  t: string
+  received: number
+  stored: number
+  partial: number
+  duplicate: number
+  quarantined: number
+  queued: number
+  missing: number
+  waiting: number
+}
+
+export interface LedgerHistory {
+  from: string
+  to: string
+  step_seconds: number
+  gateways: { gateway: string; points: LedgerPoint[] }[]
+}
+
+export interface MessageProblem {
+  field?: string
+  reason: string
+  detail: string
+}
+
+export interface Quarantined {
+  id: number
+  gateway: string
+  topic: string
+  payload?: string
+  payload_base64?: string
+  size: number
+  received: string
+  partial: boolean
+  problems: MessageProblem[]
+  at: string
+  tries: number
+}
+
+export interface QuarantinePage {
+  messages: Quarantined[]
+  reasons: { gateway: string; reason: string; partial: boolean; count: number }[]
+  next?: number
+}
+
+export interface Redriven {
+  tried: number
+  stored: number
+  duplicate: number
+  partial: number
+  waiting: number
+  next: number
+}
+
+export interface Alarm {
+  id: number
+  rule: string
+  severity: 'watch' | 'warning' | 'danger' | 'extreme'
+  locality?: string
+  site?: string
+  device?: string
+  value: number
+  worst: number
+  threshold: string
+  unit?: string
+  summary_vi: string
+  summary_en: string
+  runbook_vi?: string
+  runbook_en?: string
+  reference?: string
+  basis: 'law' | 'secondary' | 'operational'
+  raised: string
+  cleared?: string
+  acknowledged_by?: string
+  acknowledged?: string
+  note?: string
+}
+
+export interface AlarmPage {
+  alarms: Alarm[]
+  active: number
+  evaluated: 'here' | 'grafana'
+  next?: number
+}
+
+export const getLedger = () => request<Ledger>(`${v1}/ledger`)
+export const getLedgerHistory = (f: { gateway?: string; from: string; to: string; step?: string }) =>
+  request<LedgerHistory>(query('/ledger/history', f))
+export const getQuarantine = (f: { reason?: string; gateway?: string; topic?: string; after?: number; limit?: number }) =>
+  request<QuarantinePage>(query('/quarantine', f))
+export const redrive = (f: { ids?: number[]; reason?: string; gateway?: string; topic?: string; after?: number }) =>
+  request<Redriven>(`${v1}/quarantine/redrive`, { ...body(f), timeout: 60_000 })
+export const getAlarms = (f: { state?: 'active' | 'recent' | 'all'; locality?: string; before?: number; limit?: number }) => request<AlarmPage>(query('/alarms', f))
+export const acknowledgeAlarm = (id: number, note: string) => request<Alarm>(`${v1}/alarms/${id}/acknowledge`, body({ note }))
