@@ -130,12 +130,10 @@ func (g Grafana) rule(r Rule) GrafanaRule {
 	}
 }
 
-// uid is stable; Grafana allows 40 characters.
+// uid is stable, and the same in each language: rules in two of them would ring
+// twice. Grafana allows 40 characters.
 func (g Grafana) uid(r Rule) string {
 	id := "hd-" + r.ID
-	if g.Lang == dashboards.English {
-		id = "hd-en-" + r.ID
-	}
 	return id[:min(len(id), 40)]
 }
 
