@@ -17,6 +17,7 @@ import (
 	"github.com/haidang-iot/haidang/ingest"
 	"github.com/haidang-iot/haidang/ingest/alarm"
 	"github.com/haidang-iot/haidang/ingest/api"
+	"github.com/haidang-iot/haidang/ingest/figures"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 	"github.com/haidang-iot/haidang/ingest/telemetry/limits"
 )
@@ -35,7 +36,7 @@ func (f alarmFlags) check(s storeFlags) error {
 		return nil
 	}
 	if s.Store == "influx" && s.Query != "promql" {
-		return errors.New("--alertmanager and --alarm-webhook are given, but --store is influx, whose alarms are evaluated by Grafana (haidang dashboards rules --grafana): " +
+		return errors.New("--alertmanager and --alarm-webhook are given, but --store is influx, whose alarms are evaluated by Grafana (haidang dashboards push --query influxql): " +
 			"set Grafana's contact points, or, if the store is VictoriaMetrics, add --query promql")
 	}
 	if f.AlarmWebhook == "" {
@@ -81,7 +82,7 @@ func (c *city) openAlarms(ctx context.Context, f loadFlags, g *guarded) (*alarms
 		}
 	}
 	if o.Store == nil && o.Remote == nil {
-		c.log.Info("alarms are not evaluated here: InfluxDB's are Grafana's, which takes the files of `haidang dashboards rules --grafana`; for VictoriaMetrics add --query promql")
+		c.log.Info("alarms are not evaluated here: InfluxDB's are Grafana's, where `haidang dashboards push --query influxql` puts the rules; for VictoriaMetrics add --query promql")
 		rest.Register(c.srv.api)
 		return a, nil
 	}
@@ -129,6 +130,25 @@ func (a *alarms) sites() map[telemetry.Site]bool {
 		}
 	}
 	return out
+}
+
+// figures are the active alarms as they stand in the store, for boards.
+func (a *alarms) figures() []figures.Alarm {
+	var out []figures.Alarm
+	for _, f := range a.Firing() {
+		out = append(out, figures.Alarm{Rule: f.Rule, Locality: f.Locality, Site: f.Site, Severity: int(severityOf(f.Severity))})
+	}
+	return out
+}
+
+// severityOf is the severity of a name.
+func severityOf(name string) limits.Severity {
+	for s := limits.Watch; s < limits.Extreme; s++ {
+		if rules.SeverityName(s) == name {
+			return s
+		}
+	}
+	return limits.Extreme
 }
 
 // run adds what alarms consist of to the process: who is told before who tells, to

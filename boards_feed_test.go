@@ -203,6 +203,10 @@ func (f *feed) write(t *testing.T, s store.Store, reader store.Reader, r *regist
 	stand := newStandings(r)
 	stand.alarms = func() map[telemetry.Site]bool { return map[telemetry.Site]bool{f.fleet[0].Site(): true} }
 	own.Sites = stand.now
+	own.Alarms = func() []figures.Alarm {
+		d := f.fleet[0]
+		return []figures.Alarm{{Rule: "site-silent", Locality: d.Locality, Site: d.Site(), Severity: int(limits.Warning)}}
+	}
 	collect := func(at time.Time, families []*dto.MetricFamily) {
 		gathered, own.Now = families, func() time.Time { return at }
 		if err := own.Collect(t.Context()); err != nil {

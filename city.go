@@ -95,7 +95,7 @@ func (c *city) load(ctx context.Context, f loadFlags, j *journal.Journal, e acce
 	if g.alarms, err = c.openAlarms(ctx, f, g); err != nil {
 		return nil, err
 	}
-	g.figures.standings.alarms = g.alarms.sites
+	g.figures.standings.alarms, g.figures.platform.Alarms = g.alarms.sites, g.alarms.figures
 	g.rest, err = l.serveRegistry(c.srv, g.control, f.accessFlags, c.log)
 	return g, err
 }

@@ -12,15 +12,17 @@ import (
 	"time"
 
 	"github.com/haidang-iot/haidang/dashboards"
+	"github.com/haidang-iot/haidang/dashboards/rules"
 	"github.com/haidang-iot/haidang/devices"
 	"github.com/haidang-iot/haidang/devices/api"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
+	"github.com/haidang-iot/haidang/ingest/telemetry/limits"
 )
 
 type dashboardsCommand struct {
-	Push   dashboardsPush   `cmd:"" help:"Put folder, data source, boards and the wall's playlist into Grafana."`
+	Push   dashboardsPush   `cmd:"" help:"Put data source, boards, the walls' playlists and alert rules into Grafana."`
 	Diff   dashboardsDiff   `cmd:"" help:"Show what was changed in Grafana by hand; exit 1 if a push would overwrite it."`
-	Pull   dashboardsPull   `cmd:"" help:"Keep the boards that were changed by hand as files."`
+	Pull   dashboardsPull   `cmd:"" help:"Keep the boards and alert rules that were changed by hand as files."`
 	Render dashboardsRender `cmd:"" help:"Write the files that Grafana provisions itself from."`
 	Rules  dashboardsRules  `cmd:"" help:"Write alert rules as files for Prometheus, vmalert and Grafana."`
 	Check  boardsCheck      `cmd:"" help:"Ask a store everything that the boards ask it; exit 1 if a panel would show an error or nothing."`
@@ -44,6 +46,7 @@ type placesFile struct {
 // province is what boards are made for, today.
 func (f placesFlags) province(ctx context.Context) (dashboards.Province, error) {
 	p := dashboards.Province{Now: time.Now()}
+	p.Alarms = alarmNames(p.Now)
 	var known placesFile
 	switch {
 	case f.City != "" && f.SitesFile != "":
@@ -73,6 +76,20 @@ func (f placesFlags) province(ctx context.Context) (dashboards.Province, error) 
 		}
 	}
 	return known.province(p), nil
+}
+
+// alarmNames are what the alert rules of a moment are called, whatever sites there
+// are.
+func alarmNames(at time.Time) map[string]dashboards.Text {
+	areas := map[limits.Area][]telemetry.Site{}
+	for _, a := range rules.Areas() {
+		areas[a] = []telemetry.Site{"any"}
+	}
+	out := map[string]dashboards.Text{}
+	for _, r := range rules.All(rules.Options{At: at, Areas: areas}) {
+		out[r.ID] = r.Name
+	}
+	return out
 }
 
 // ask reads the names from the city.

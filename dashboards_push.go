@@ -154,7 +154,7 @@ func (c *dashboardsPush) Run(ctx context.Context, out *output) error {
 		return err
 	}
 	if c.Force && !c.DryRun {
-		fmt.Fprintln(out.stderr, "With --force: what was changed by hand is overwritten. Grafana keeps it in each board's version history.")
+		fmt.Fprintln(out.stderr, "With --force: what was changed by hand is overwritten. Grafana keeps it in each board's version history, but not every version does so with alert rules: haidang dashboards pull keeps both.")
 	}
 	p := &grafana.Publisher{Server: server, Force: c.Force, DryRun: c.DryRun, NoSource: c.NoSource}
 	var walls []string

@@ -35,6 +35,9 @@ type Panel struct {
 	Width, Height int
 	View          View
 	Queries       []Query
+	// Grafana is drawn instead, without the queries, where Grafana evaluates the
+	// alarms and the store knows none: see package rules.
+	Grafana View
 	// Span is the panel's own range, whatever the board's; zero is the board's.
 	Span time.Duration
 	// Limits are drawn, and named in the description with what they rest on.
@@ -59,6 +62,14 @@ type Mapping struct {
 	From, To float64 // the same for a single number
 	Text     Text
 	Colour   string
+}
+
+// in is the panel as a store of a language has it.
+func (p Panel) in(l Language) Panel {
+	if l == InfluxQL && p.Grafana != nil {
+		p.View, p.Queries, p.Span = p.Grafana, nil, 0
+	}
+	return p
 }
 
 // step is the shortest step that a panel's queries make sense in.

@@ -2,8 +2,8 @@ package dashboards
 
 import (
 	"fmt"
+	"slices"
 	"strings"
-
 	"time"
 
 	"github.com/haidang-iot/haidang/ingest/telemetry"
@@ -20,9 +20,9 @@ func Flood(p Province) Board {
 		Rows: []Row{
 			{Title: Text{"Sông", "Rivers"}, Panels: append(stations(p, 12, 9), riseNow(p), riseCourse(p), floodTable())},
 			{Title: Text{"Mưa", "Rain"}, Panels: []Panel{rainHours(), rainTable(p), rainDays()}},
-			{Title: Text{"Thủy triều, đầm và hồ", "Tide, lagoons and reservoirs"}, Panels: []Panel{tide(), flow(), reservoirs()}},
+			{Title: Text{"Thủy triều, đầm và hồ", "Tide, lagoons and reservoirs"}, Panels: []Panel{tide(p), flow(), upstream(p)}},
 		},
-		Wall: []Row{heading(title), {Panels: stations(p, 12, 8)}, {Panels: []Panel{riseNow(p).sized(6, 9), rainHours().sized(8, 9), tide().sized(10, 9)}}},
+		Wall: []Row{heading(title), {Panels: stations(p, 12, 8)}, {Panels: []Panel{riseNow(p).sized(6, 9), rainHours().sized(8, 9), tide(p).sized(10, 9)}}},
 	}
 }
 
@@ -106,10 +106,11 @@ func rainDays() Panel {
 		Queries: []Query{each(day, telemetry.Weather, telemetry.Rain, ByLocality)}}
 }
 
-func tide() Panel {
+func tide(p Province) Panel {
 	q := over(telemetry.WaterLevel, telemetry.Level, BySite)
-	q.Except = stationSites()
-	q = q.atMost(lowland)
+	if q.Except = slices.Concat(stationSites(), p.upstream()); len(p.Sites) == 0 {
+		q = q.atMost(lowland)
+	}
 	return Panel{Title: Text{"Mực nước biển, cửa sông và đầm", "Sea, estuaries and lagoons"}, Width: 12, Height: 10, View: Lines{Legend: Beside}, Queries: []Query{q},
 		Description: Text{"Mỗi trạm có cao độ gốc riêng. Không dùng cho hàng hải.", "Each station has a datum of its own. Not for navigation."}}
 }
@@ -120,13 +121,26 @@ func flow() Panel {
 }
 
 // lowland is where the levels of sea, estuaries and lagoons end and those of
-// reservoirs begin, in metres: they cannot share an axis.
+// reservoirs begin, in metres, where no site is known: they cannot share an axis.
 const lowland = 10
 
-// reservoirs are the other gauges upstream.
-func reservoirs() Panel {
-	q := over(telemetry.WaterLevel, telemetry.Level, BySite).atLeast(lowland)
-	q.Except = stationSites()
-	return Panel{Title: Text{"Hồ chứa", "Reservoirs"}, Width: 24, Height: 8, View: Lines{Legend: Beside}, Queries: []Query{q}, MayBeEmpty: notHere(),
-		Description: Text{"Các trạm khác có mực nước trên 10 m.", "The other gauges with levels above 10 m."}}
+// upstream are the other gauges of reservoirs and watersheds, as their tags say.
+func (p Province) upstream() (out []telemetry.Site) {
+	for _, s := range p.of(telemetry.WaterLevel) {
+		if (slices.Contains(s.Tags, "reservoir") || slices.Contains(s.Tags, "watershed")) && !slices.Contains(stationSites(), s.ID) {
+			out = append(out, s.ID)
+		}
+	}
+	return out
+}
+
+func upstream(p Province) Panel {
+	q := over(telemetry.WaterLevel, telemetry.Level, BySite).at(p.upstream()...)
+	note := Text{"Các điểm có nhãn reservoir hoặc watershed, trừ bốn trạm sông.", "The sites tagged reservoir or watershed, but for the four river gauges."}
+	if len(q.Sites) == 0 {
+		q = q.atLeast(lowland)
+		q.Except = stationSites()
+		note = Text{"Các trạm khác có mực nước trên 10 m.", "The other gauges with levels above 10 m."}
+	}
+	return Panel{Title: Text{"Hồ chứa và thượng nguồn", "Reservoirs and upstream"}, Width: 24, Height: 8, View: Lines{Legend: Beside}, Queries: []Query{q}, MayBeEmpty: notHere(), Description: note}
 }

@@ -78,7 +78,7 @@ func noiseAreas(p Province) []Panel {
 func noiseTable(p Province) Panel {
 	q := func(m telemetry.Metric, s Stat) Query { return now(telemetry.Noise, m, BySite, hour).with(s) }
 	return Panel{Title: Text{"Giờ vừa qua", "The last hour"}, Width: 12, Height: 10, View: Table{Sort: 0},
-		Queries: []Query{q(telemetry.LAeq, Mean), q(telemetry.LAmax, Max).most(), q(telemetry.LAmin, Min), q(telemetry.LA90, Mean)}}
+		Queries: []Query{q(telemetry.LAeq, Mean).named("LAeq", "LAeq"), q(telemetry.LAmax, Max).most().named("LAmax", "LAmax"), q(telemetry.LAmin, Min).named("LAmin", "LAmin"), q(telemetry.LA90, Mean).named("LA90", "LA90")}}
 }
 
 func noiseStats() Panel {

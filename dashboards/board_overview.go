@@ -21,13 +21,16 @@ func Overview(p Province) Board {
 		},
 		Wall: []Row{heading(title),
 			{Panels: []Panel{localityTiles().sized(12, 4), sitesReporting().sized(3, 4), silentDevices().sized(3, 4), alarmsFiring().sized(3, 4), worstAir().sized(3, 4)}},
-			{Panels: []Panel{siteMap().sized(12, 13), activeAlarms().sized(6, 13), silentSites().sized(6, 13)}},
+			{Panels: []Panel{siteMap().sized(10, 13), alarmsByRule().sized(8, 13), silentSites().sized(6, 13)}},
 			{Panels: []Panel{aqiCourse(), rainCourse(), floodCourse()}}},
 	}
 }
 
 // stale is how old a state may be.
 const stale = 15 * time.Minute
+
+// ringing is how old an alarm may be: it is written every minute while it is active.
+const ringing = 3 * time.Minute
 
 func localityTiles() Panel {
 	return Panel{Title: Text{"Tình trạng địa phương", "Localities"}, Width: 12, Height: 4, View: Tiles{Ground: true, Names: true}, Mappings: siteStates(),
@@ -49,7 +52,7 @@ func silentDevices() Panel {
 }
 
 func alarmsFiring() Panel {
-	return Panel{Title: Text{"Cảnh báo đang hoạt động", "Active alarms"}, Width: 3, Height: 4, View: Tiles{Steps: alarming(red)},
+	return Panel{Title: Text{"Cảnh báo đang hoạt động", "Active alarms"}, Width: 3, Height: 4, View: Tiles{Steps: alarming(red)}, Grafana: GrafanaAlarms{Count: true},
 		Queries: []Query{newest(telemetry.Platform, telemetry.AlarmsFiring, Together, stale).most().unfiltered().in(count())}}
 }
 
@@ -61,14 +64,27 @@ func worstAir() Panel {
 func siteMap() Panel {
 	state := newest(telemetry.SiteState, telemetry.StateCode, BySite, stale)
 	at := func(m telemetry.Metric) Query { return newest(telemetry.SiteState, m, BySite, stale) }
-	return Panel{Title: Text{"Bản đồ điểm đo", "Map of sites"}, Width: 12, Height: 14, View: Map{Steps: siteStates(), Words: siteStates(), Signs: siteSigns()},
+	return Panel{Title: Text{"Bản đồ điểm đo", "Map of sites"}, Width: 10, Height: 14, View: Map{Steps: siteStates(), Words: siteStates(), Signs: siteSigns()},
 		Description: Text{"● bình thường · ◐ trễ · ○ mất tín hiệu · ▲ cảnh báo · ■ bảo trì", "● well · ◐ late · ○ silent · ▲ alarm · ■ maintenance"},
 		Queries:     []Query{at(telemetry.Latitude), at(telemetry.Longitude), state.most(), at(telemetry.DeviceCount).total(), at(telemetry.SilentDevices).total(), state.most().named("Ký hiệu", "Sign")}}
 }
 
 func activeAlarms() Panel {
-	return Panel{Title: Text{"Cảnh báo", "Alarms"}, Width: 6, Height: 14, View: Alarms{},
+	return Panel{Title: Text{"Cảnh báo", "Alarms"}, Width: 8, Height: 14, View: Table{Sort: 0, Coloured: []int{0}, Words: map[int][]Mapping{0: severities()}}, Grafana: GrafanaAlarms{},
+		Queries:    []Query{newest(telemetry.ActiveAlarm, telemetry.AlarmSeverity, ByDevice, ringing).most().atLeast(1).named("Mức", "Severity")},
 		MayBeEmpty: Text{"Trống khi không có cảnh báo nào.", "Empty while nothing is alarming."}}
+}
+
+// alarmsByRule is for a wall, which nobody scrolls: in a storm one rule holds at
+// many sites.
+func alarmsByRule() Panel {
+	p := activeAlarms()
+	severity := p.Queries[0].named("Mức", "Severity")
+	severity.By = ByRule
+	sites := severity.named("Số điểm", "Sites").in(count())
+	sites.Across = Number
+	p.Queries = []Query{severity, sites}
+	return p
 }
 
 func silentSites() Panel {

@@ -45,8 +45,8 @@ func lag() Panel {
 }
 
 func gatewaysUp() Panel {
-	p := platformTile("Cổng thu đang kết nối", "Gateways connected", figure(telemetry.GatewaysConnected, Together).most().in(count()), Tiles{Names: true})
-	p.Queries = append(p.Queries, figure(telemetry.Gateways, Together).most().in(count()))
+	p := platformTile("Cổng thu đang kết nối", "Gateways connected", figure(telemetry.GatewaysConnected, Together).most().in(count()).named("Kết nối", "Connected"), Tiles{Names: true})
+	p.Queries = append(p.Queries, figure(telemetry.Gateways, Together).most().in(count()).named("Tổng số", "In all"))
 	return p
 }
 

@@ -24,10 +24,10 @@ func SitePlace(p Province) Board {
 			{Title: Text{"Thời tiết", "Weather"}, Panels: []Panel{one("Nhiệt độ", "Temperature", telemetry.Weather, telemetry.Temperature), one("Gió", "Wind", telemetry.Weather, telemetry.WindSpeed, telemetry.WindGust), placeRain()}},
 			{Title: Text{"Nước", "Water"}, Panels: []Panel{one("Mực nước", "Water level", telemetry.WaterLevel, telemetry.Level),
 				one("Oxy hòa tan", "Dissolved oxygen", telemetry.WaterQuality, telemetry.DissolvedOxygen), one("pH", "pH", telemetry.WaterQuality, telemetry.PH)}},
-			{Title: Text{"Đô thị", "Town"}, Panels: []Panel{placeVehicles(), one("Tốc độ xe", "Speed of traffic", telemetry.Traffic, telemetry.Speed),
-				one("Tiếng ồn", "Noise", telemetry.Noise, telemetry.LAeq, telemetry.LA90), one("Công suất đèn", "Power of lamps", telemetry.StreetLight, telemetry.Power),
+			{Title: Text{"Đô thị", "Town"}, Panels: []Panel{placeVehicles().sized(6, 8), one("Tốc độ xe", "Speed of traffic", telemetry.Traffic, telemetry.Speed).sized(6, 8),
+				one("Tiếng ồn", "Noise", telemetry.Noise, telemetry.LAeq, telemetry.LA90).sized(6, 8), one("Công suất đèn", "Power of lamps", telemetry.StreetLight, telemetry.Power).sized(6, 8),
 				one("Công suất điện", "Power", telemetry.Energy, telemetry.Power), one("Mức đầy thùng rác", "Fill of containers", telemetry.Waste, telemetry.FillLevel), placeParking()}},
-			{Title: Text{"Thiết bị", "Devices"}, Panels: []Panel{own("Điện áp pin", "Battery", telemetry.Battery), own("Cường độ tín hiệu", "Signal", telemetry.RSSI)}},
+			{Title: Text{"Thiết bị", "Devices"}, Panels: []Panel{own("Điện áp pin", "Battery", telemetry.Battery, &Unit{"V", "suffix:V", 2}), own("Cường độ tín hiệu", "Signal", telemetry.RSSI, nil)}},
 		},
 	}
 }
@@ -37,7 +37,13 @@ func placeState() Panel {
 		Queries: []Query{newest(telemetry.SiteState, telemetry.StateCode, Together, stale).most()}}
 }
 
-func placeMap() Panel { return siteMap().sized(10, 8) }
+func placeMap() Panel {
+	m := siteMap().sized(10, 8)
+	v := m.View.(Map)
+	v.Near = true
+	m.View = v
+	return m
+}
 
 func placeStates() Panel {
 	return Panel{Title: Text{"Tình trạng theo thời gian", "State over time"}, Width: 8, Height: 8, View: Timeline{}, Mappings: siteStates(),
@@ -81,12 +87,12 @@ func placeParking() Panel {
 }
 
 // own is what the devices of any kind tell of themselves.
-func own(vi, en string, m telemetry.Metric) Panel {
+func own(vi, en string, m telemetry.Metric, u *Unit) Panel {
 	p := Panel{Title: Text{vi, en}, Width: 12, Height: 8, View: Lines{}, MayBeEmpty: Text{"Trống nếu thiết bị không báo.", "Empty if the devices do not tell."}}
 	for _, k := range telemetry.NewCatalogue().Kinds() {
 		if k.Kind != telemetry.Status {
 			q := over(k.Kind, m, ByDevice)
-			q.Name = Text{k.NameVI, k.NameEN}
+			q.Name, q.Unit = Text{k.NameVI, k.NameEN}, u
 			p.Queries = append(p.Queries, q)
 		}
 	}

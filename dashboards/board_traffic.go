@@ -28,11 +28,11 @@ func vehiclesToday() Panel {
 }
 
 func speedNow() Panel {
-	return Panel{Title: Text{"Tốc độ trung bình, 15 phút", "Mean speed, 15 min"}, Width: 4, Height: 6, View: Tiles{Names: true}, Queries: []Query{now(telemetry.Traffic, telemetry.Speed, Together, hour/4)}}
+	return Panel{Title: Text{"Tốc độ trung bình, 15 phút", "Mean speed, 15 min"}, Width: 4, Height: 6, View: Tiles{}, Queries: []Query{now(telemetry.Traffic, telemetry.Speed, Together, hour/4)}}
 }
 
 func occupancyNow() Panel {
-	return Panel{Title: Text{"Độ chiếm dụng mặt đường, 15 phút", "Road occupancy, 15 min"}, Width: 4, Height: 6, View: Tiles{Names: true}, Queries: []Query{now(telemetry.Traffic, telemetry.Occupancy, Together, hour/4)}}
+	return Panel{Title: Text{"Độ chiếm dụng mặt đường, 15 phút", "Road occupancy, 15 min"}, Width: 4, Height: 6, View: Tiles{}, Queries: []Query{now(telemetry.Traffic, telemetry.Occupancy, Together, hour/4)}}
 }
 
 func classes() Panel {

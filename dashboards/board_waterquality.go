@@ -70,7 +70,7 @@ func waterTable(p Province) Panel {
 	at := func(m telemetry.Metric) Query { return now(telemetry.WaterQuality, m, BySite, 2*hour) }
 	return Panel{Title: Text{"Hai giờ vừa qua", "The last two hours"}, Width: 24, Height: 9, View: Table{Sort: -1},
 		Queries: []Query{at(telemetry.Temperature), at(telemetry.PH), at(telemetry.DissolvedOxygen), at(telemetry.OxygenSaturation), at(telemetry.Salinity),
-			at(telemetry.Turbidity), at(telemetry.SuspendedSolids), at(telemetry.AmmoniumNitrogen), at(telemetry.Chlorophyll)}}
+			at(telemetry.Turbidity), at(telemetry.SuspendedSolids).named("TSS", "TSS"), at(telemetry.AmmoniumNitrogen).named("Amoni (theo N)", "Ammonium (as N)"), at(telemetry.Chlorophyll)}}
 }
 
 func waterLines(vi, en string, q Query) Panel {

@@ -22,14 +22,14 @@ func Weather(p Province) Board {
 			{Title: Text{"Nắng", "Sun"}, Panels: []Panel{uv(p), radiation()}},
 		},
 		Wall: []Row{heading(title),
-			{Panels: []Panel{warmest().sized(6, 4), wettest().sized(6, 4), windiest().sized(6, 4), sunniest().sized(6, 4)}},
-			{Panels: []Panel{temperature(p).sized(12, 11), rainHours().sized(12, 11)}},
+			{Panels: []Panel{warmest(), wettest(), windiest(), sunniest()}},
+			{Panels: []Panel{temperature(p).sized(12, 10), rainHours().sized(12, 10)}},
 			{Panels: []Panel{wind(p).sized(12, 10), uv(p).sized(12, 10)}}},
 	}
 }
 
 func weatherTile(vi, en string, q Query) Panel {
-	return Panel{Title: Text{vi, en}, Width: 6, Height: 5, View: Tiles{Names: true}, Queries: []Query{q}}
+	return Panel{Title: Text{vi, en}, Width: 6, Height: 5, View: Tiles{Names: true, Sideways: true}, Queries: []Query{q}}
 }
 
 func warmest() Panel {
@@ -81,7 +81,9 @@ func temperatureDays() Panel {
 }
 
 func pressure() Panel {
-	return weatherLines("Khí áp", "Pressure", Lines{}, over(telemetry.Weather, telemetry.Pressure, ByLocality))
+	p := weatherLines("Khí áp, trạm cao nhất địa phương", "Pressure, the locality's highest", Lines{}, over(telemetry.Weather, telemetry.Pressure, ByLocality).with(Max).most())
+	p.Description = Text{"Khí áp tại trạm, không quy về mực nước biển: trạm trên núi thấp hơn hẳn, nên không lấy trung bình.", "Pressure at the station, not reduced to sea level: on a mountain it is much lower, so that no mean is taken."}
+	return p
 }
 
 func wind(p Province) Panel {

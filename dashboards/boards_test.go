@@ -30,6 +30,7 @@ var (
 // province is the first users', with every kind at every place.
 func province() dashboards.Province {
 	p := dashboards.Province{Localities: seed.Localities(), Wards: seed.Wards(), Now: time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)}
+	p.Alarms = map[string]dashboards.Text{"heat-35": {VI: "Nắng nóng", EN: "Heat"}, "device-silent": {VI: "Thiết bị mất tín hiệu", EN: "Silent device"}}
 	var kinds []telemetry.Kind
 	for _, k := range telemetry.NewCatalogue().Kinds() {
 		kinds = append(kinds, k.Kind)

@@ -34,6 +34,8 @@ func (g Group) labels() []string {
 		return []string{"locality", "site"}
 	case ByDevice:
 		return []string{"locality", "site", "device"}
+	case ByRule:
+		return []string{"device"}
 	}
 	return nil
 }

@@ -15,6 +15,8 @@ type Province struct {
 	Sites      []Site
 	Localities []devices.Locality
 	Wards      []devices.Ward
+	// Alarms are what the alert rules are called, by their ids.
+	Alarms map[string]Text
 	// Now decides which limits are in force.
 	Now time.Time
 }

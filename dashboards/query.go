@@ -45,6 +45,7 @@ const (
 	ByLocality
 	BySite
 	ByDevice // and site
+	ByRule   // of alarms, wherever they are
 )
 
 // Shape says what a query gives.

@@ -58,7 +58,7 @@ func (b Board) Questions(p Province, o Options) ([]Question, error) {
 	}
 	for i, panel := range m.Panels {
 		for _, t := range panel.Targets {
-			out = append(out, r.questions(panels[i], panel, t)...)
+			out = append(out, r.questions(panels[i].in(o.Dialect.Language), panel, t)...)
 		}
 	}
 	return out, nil

@@ -145,6 +145,7 @@ func lowest(floor [24]int, width int) (x, y int) {
 
 // panel makes a panel's model.
 func (r *renderer) panel(p Panel, id int) (*panelModel, error) {
+	p = p.in(r.Dialect.Language)
 	m := &panelModel{ID: id, Title: p.Title.In(r.Lang), Description: r.description(p), PluginVersion: "9.4.0",
 		FieldConfig: &fieldConfig{Defaults: fieldModel{Mappings: []mappingModel{}}, Overrides: []override{}}}
 	if p.Width < 1 || p.Width > 24 || p.Height < 1 {
@@ -167,6 +168,9 @@ func (r *renderer) panel(p Panel, id int) (*panelModel, error) {
 	}
 	if !p.MayBeEmpty.IsZero() {
 		m.FieldConfig.Defaults.NoValue = "–"
+		if _, table := p.View.(Table); table {
+			m.FieldConfig.Defaults.NoValue = Text{"Không có", "None"}.In(r.Lang)
+		}
 	}
 	p.View.draw(r, p, m)
 	return m, nil

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/haidang-iot/haidang/ingest/telemetry"
+	"github.com/haidang-iot/haidang/ingest/telemetry/limits"
 	"github.com/haidang-iot/haidang/ingest/telemetry/vnaqi"
 )
 
@@ -30,6 +31,15 @@ func siteSigns() []Mapping {
 	return out
 }
 
+// severities are the words for how grave an alarm is.
+func severities() []Mapping {
+	at := func(s limits.Severity, vi, en string) Mapping {
+		return Mapping{float64(s), float64(s), Text{vi, en}, severity(s)}
+	}
+	return []Mapping{at(limits.Watch, "▲ Theo dõi", "▲ Watch"), at(limits.Warning, "▲▲ Cảnh báo", "▲▲ Warning"),
+		at(limits.Danger, "▲▲▲ Nguy hiểm", "▲▲▲ Danger"), at(limits.Extreme, "▲▲▲▲ Đặc biệt", "▲▲▲▲ Extreme")}
+}
+
 // alarming colours a count of what should not be.
 func alarming(colour string) []Mapping {
 	return []Mapping{{0, 1, Text{}, sea}, {1, 2, Text{}, colour}}
@@ -52,7 +62,7 @@ func aqiBands() []Mapping {
 func pollutants() []Mapping {
 	out := []Mapping{{0, 0, Text{"Không có", "None"}, grey}}
 	for _, p := range vnaqi.Pollutants() {
-		out = append(out, Mapping{float64(p), float64(p), same(p.String()), deep})
+		out = append(out, Mapping{float64(p), float64(p), Text{strings.ReplaceAll(p.String(), ".", ","), p.String()}, deep})
 	}
 	return out
 }

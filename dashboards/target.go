@@ -118,7 +118,7 @@ func (r *renderer) sites(q Query) []Site {
 	switch kind {
 	case telemetry.AirQualityIndex:
 		kind = telemetry.AirQuality
-	case telemetry.SiteState, telemetry.Platform:
+	case telemetry.SiteState, telemetry.Platform, telemetry.ActiveAlarm:
 		kind = ""
 	}
 	found := r.of(kind)

@@ -1,6 +1,7 @@
 package dashboards
 
 import (
+	"slices"
 	"time"
 )
 
@@ -18,7 +19,7 @@ type Lines struct {
 	// beyond.
 	Min, Max, SoftMin, SoftMax *float64
 	// Reach makes the axis reach the lowest of the limits, however far values are
-	// below it.
+	// below it. A limit of too little is always within the axis.
 	Reach bool
 	// Bands colour the ground of ranges of values, such as an index's.
 	Bands []Mapping
@@ -121,6 +122,10 @@ func (v Lines) draw(r *renderer, p Panel, m *panelModel) {
 			top := sorted(p.Limits)[0].Value * 1.05
 			custom.AxisSoftMax = &top
 		}
+		if low := sorted(p.Limits)[0]; low.Below && custom.AxisSoftMin == nil {
+			bottom := low.Value * 0.95
+			custom.AxisSoftMin = &bottom
+		}
 	}
 	if len(v.Bands) > 0 {
 		custom.ThresholdsStyle.Mode, d.Thresholds = "line", stepsOf(v.Bands)
@@ -178,8 +183,35 @@ type tilesOptions struct {
 	GraphMode     string      `json:"graphMode"`
 	JustifyMode   string      `json:"justifyMode"`
 	WideLayout    bool        `json:"wideLayout"`
+	Text          *textSizes  `json:"text,omitempty"`
 	ShowPercent   bool        `json:"showPercentChange"`
 	PercentColour string      `json:"percentChangeColorMode"`
+}
+
+// textSizes are in pixels.
+type textSizes struct {
+	TitleSize int `json:"titleSize"`
+	ValueSize int `json:"valueSize"`
+}
+
+// sizes are those at which so many tiles beside each other hold their numbers, or
+// the words for them; Grafana by itself gives each panel another size, and cuts
+// wide numbers off.
+func sizes(width, tiles int, words []Mapping) *textSizes {
+	const column, digits, letter = 76, 5.4, 0.62 // pixels, and of the size of the type
+	across := digits
+	for _, w := range words {
+		across = max(across, letter*float64(len([]rune(w.Text.VI))))
+	}
+	value := min(44, int(float64(width*column/tiles)/across))
+	return &textSizes{TitleSize: min(16, max(12, value/2)), ValueSize: value}
+}
+
+// rowSizes are those at which so many tiles under each other do.
+func rowSizes(height, tiles int) *textSizes {
+	const row, title = 38, 40 // pixels
+	value := min(32, (height*row-title)/tiles*7/10)
+	return &textSizes{TitleSize: min(18, value), ValueSize: value}
 }
 
 // last is how one number is made of a series.
@@ -190,6 +222,15 @@ func (v Tiles) draw(r *renderer, p Panel, m *panelModel) {
 	o := tilesOptions{ReduceOptions: last(), Orientation: "auto", TextMode: "value", ColorMode: "value", GraphMode: "none", JustifyMode: "auto", WideLayout: true, PercentColour: "standard"}
 	if v.Names {
 		o.TextMode = "value_and_name"
+		tiles := len(p.Queries)
+		if p.Queries[0].By == ByLocality {
+			tiles = max(4, len(r.Localities))
+			m.Transformations = r.inOrder(r.localityIDs())
+		}
+		o.Text = sizes(p.Width, tiles, p.Mappings)
+		if v.Sideways {
+			o.Text = rowSizes(p.Height, tiles)
+		}
 	}
 	if v.Graph {
 		o.GraphMode = "area"
@@ -205,6 +246,29 @@ func (v Tiles) draw(r *renderer, p Panel, m *panelModel) {
 	if len(v.Steps) > 0 {
 		m.FieldConfig.Defaults.Thresholds = stepsOf(v.Steps)
 	}
+}
+
+// inOrder puts the answers of one query into an order: PromQL has none for what it
+// answers of one moment, and each panel had its own.
+func (r *renderer) inOrder(ids []string) []transformation {
+	if r.Dialect.Language == InfluxQL || len(ids) == 0 {
+		return nil
+	}
+	o := organize{map[string]bool{}, map[string]int{"Time": 0}, map[string]string{}}
+	for i, id := range ids {
+		o.IndexByName[id] = i + 1
+	}
+	return []transformation{{"joinByField", map[string]string{"byField": "Time", "mode": "outer"}}, {"organize", o}}
+}
+
+// localityIDs are in the order of charts' legends.
+func (r *renderer) localityIDs() []string {
+	out := make([]string, len(r.Localities))
+	for i, l := range r.Localities {
+		out[i] = string(l.ID)
+	}
+	slices.Sort(out)
+	return out
 }
 
 // single is what views of single numbers have in common: the colour is the limits',
@@ -284,6 +348,13 @@ type barsOptions struct {
 
 func (v Bars) draw(r *renderer, p Panel, m *panelModel) {
 	m.Type = "bargauge"
+	if p.Queries[0].By == BySite {
+		var ids []string
+		for _, s := range p.Queries[0].Sites {
+			ids = append(ids, string(s))
+		}
+		m.Transformations = r.inOrder(ids)
+	}
 	m.Options = barsOptions{ReduceOptions: last(), Orientation: "horizontal", DisplayMode: "basic", ValueMode: "text", ShowUnfilled: true, NamePlacement: "auto",
 		MinVizWidth: 8, MinVizHeight: 16, MaxVizHeight: 300, Sizing: "auto", Legend: legendOf(NoLegend)}
 	r.single(p, m, "")

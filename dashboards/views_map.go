@@ -7,6 +7,8 @@ type Map struct {
 	Steps []Mapping
 	// Words are the words for them; Signs, of the last query, stand on the map.
 	Words, Signs []Mapping
+	// Near looks closely at the one site that there is.
+	Near bool
 }
 
 func (Map) columns() {}
@@ -27,6 +29,7 @@ type mapView struct {
 	Lon       float64 `json:"lon"`
 	Zoom      float64 `json:"zoom"`
 	AllLayers bool    `json:"allLayers"`
+	Padding   int     `json:"padding,omitempty"` // percent
 }
 
 type mapControls struct {
@@ -99,13 +102,21 @@ type rotation struct {
 	Max   float64 `json:"max"`
 }
 
+// view is all sites that there are; Zoom is how near at most.
+func (v Map) view() mapView {
+	out := mapView{ID: "fit", Lat: 12.22, Lon: 109.13, Zoom: 15, AllLayers: true, Padding: 8}
+	if v.Near {
+		out.Zoom = 13
+	}
+	return out
+}
+
 func (v Map) draw(r *renderer, p Panel, m *panelModel) {
 	m.Type = "geomap"
 	m.Transformations = r.joined(p)
 	name := func(i int) string { return p.Queries[i].title(r.Catalogue).In(r.Lang) }
-	lat, lon := 12.22, 109.13
 	o := mapOptions{
-		View:     mapView{ID: "coords", Lat: lat, Lon: lon, Zoom: 9.3, AllLayers: true},
+		View:     v.view(),
 		Controls: mapControls{ShowZoom: true, ShowAttribution: true, ShowScale: true},
 		Basemap:  mapLayer{Type: "default", Name: "basemap", Config: struct{}{}},
 		Layers: []mapLayer{{Type: "markers", Name: siteWord().In(r.Lang), Tooltip: true, Location: &mapLocation{"coords", name(0), name(1)},

@@ -83,9 +83,8 @@ func (v Note) draw(r *renderer, p Panel, m *panelModel) {
 	m.Transparent = p.Title.IsZero()
 }
 
-// Alarms lists the alarms that are active, of Grafana's own rules and of those that
-// the data source evaluates.
-type Alarms struct{}
+// GrafanaAlarms lists the active alarms of Grafana's own rules, or counts them.
+type GrafanaAlarms struct{ Count bool }
 
 type alarmsOptions struct {
 	ViewMode        string      `json:"viewMode"`
@@ -107,7 +106,11 @@ type alarmStates struct {
 	Error   bool `json:"error"`
 }
 
-func (Alarms) draw(_ *renderer, _ Panel, m *panelModel) {
+func (v GrafanaAlarms) draw(_ *renderer, _ Panel, m *panelModel) {
 	m.Type, m.FieldConfig = "alertlist", nil
-	m.Options = alarmsOptions{ViewMode: "list", GroupMode: "default", GroupBy: []string{}, MaxItems: 30, SortOrder: 3, StateFilter: alarmStates{Firing: true, Pending: true, Error: true}}
+	mode := "list"
+	if v.Count {
+		mode = "stat"
+	}
+	m.Options = alarmsOptions{ViewMode: mode, GroupMode: "default", GroupBy: []string{}, MaxItems: 30, SortOrder: 3, StateFilter: alarmStates{Firing: true}}
 }

@@ -1,6 +1,11 @@
 package dashboards
 
-import "github.com/haidang-iot/haidang/ingest/telemetry"
+import (
+	"maps"
+	"slices"
+
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+)
 
 // Table is a line for each group and a column for each query.
 type Table struct {
@@ -35,6 +40,7 @@ type tableCustom struct {
 	DisplayMode string    `json:"displayMode"` // Grafana 9
 	CellOptions cellModel `json:"cellOptions"` // Grafana 10 and later
 	Inspect     bool      `json:"inspect"`
+	MinWidth    int       `json:"minWidth"`
 }
 
 type cellModel struct {
@@ -52,13 +58,23 @@ type organize struct {
 // Words of tables.
 func siteWord() Text     { return Text{"Điểm đo", "Site"} }
 func localityWord() Text { return Text{"Địa phương", "Locality"} }
-func deviceWord() Text   { return Text{"Thiết bị", "Device"} }
+
+// deviceWord is what the device of a kind is.
+func deviceWord(k telemetry.Kind) Text {
+	switch k {
+	case telemetry.Platform:
+		return Text{"Cổng thu", "Gateway"}
+	case telemetry.ActiveAlarm:
+		return Text{"Cảnh báo", "Alarm"}
+	}
+	return Text{"Thiết bị", "Device"}
+}
 
 // joined makes one table of the answers, with people's names for its columns.
 func (r *renderer) joined(p Panel) []transformation {
 	o := organize{map[string]bool{"Time": true, "time": true}, map[string]int{}, map[string]string{}}
 	for i, l := range p.Queries[0].By.labels() {
-		word := map[string]Text{"locality": localityWord(), "site": siteWord(), "device": deviceWord()}[l]
+		word := map[string]Text{"locality": localityWord(), "site": siteWord(), "device": deviceWord(p.Queries[0].Kind)}[l]
 		o.RenameByName[l], o.IndexByName[l] = word.In(r.Lang), 2-i
 	}
 	if p.Queries[0].By == ByLocality {
@@ -95,7 +111,7 @@ func (v Table) draw(r *renderer, p Panel, m *panelModel) {
 	m.Options = options
 	d := &m.FieldConfig.Defaults
 	d.Unit, d.Decimals = "", nil
-	d.Custom = tableCustom{Align: "auto", DisplayMode: "auto", CellOptions: cellModel{Type: "auto"}}
+	d.Custom = tableCustom{Align: "auto", DisplayMode: "auto", CellOptions: cellModel{Type: "auto"}, MinWidth: 80}
 	d.Color = &colorModel{Mode: "thresholds"}
 	d.Thresholds = &thresholdsModel{"absolute", []thresholdStep{{Color: sea}}}
 	m.FieldConfig.Overrides = r.cells(p, v)
@@ -160,11 +176,15 @@ func (r *renderer) idNames(p Panel) []override {
 	}
 	if by := p.Queries[0].By; by == BySite || by == ByDevice {
 		add(siteWord(), sites)
-		width := 150
-		if p.Width >= 12 {
-			width = 170
+		out = append(out, override{matcher{"byName", siteWord().In(r.Lang)}, []property{{"custom.width", 200}}})
+	}
+	if p.Queries[0].Kind == telemetry.ActiveAlarm {
+		out = append(out, override{matcher{"byName", deviceWord(telemetry.ActiveAlarm).In(r.Lang)}, []property{{"custom.minWidth", 240}}})
+		alarms := map[string]mappingResult{}
+		for i, id := range slices.Sorted(maps.Keys(r.Alarms)) {
+			alarms[id] = mappingResult{Text: r.Alarms[id].In(r.Lang), Index: i}
 		}
-		out = append(out, override{matcher{"byName", siteWord().In(r.Lang)}, []property{{"custom.width", width}}})
+		add(deviceWord(telemetry.ActiveAlarm), alarms)
 	}
 	add(localityWord(), localities)
 	return out

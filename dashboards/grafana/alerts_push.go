@@ -9,31 +9,36 @@ import (
 	"time"
 )
 
-// alertTasks make Grafana have the alert rules: what is no longer made goes first,
-// for a title is taken once in a folder, then group by group. Rules are saved one
+// removals take away what an earlier push made and this one does not.
+func (p *Publisher) removals(a Alerts, found foundAlerts) (tasks []task) {
+	for _, f := range found.findings {
+		if f.rule.group == "" {
+			tasks = append(tasks, func(ctx context.Context) (Step, error) { return p.removeRule(ctx, a, f) })
+		}
+	}
+	return tasks
+}
+
+// alertTasks make Grafana have the alert rules, group by group. They are saved one
 // by one: 9.4 takes a group as a whole only if it knows each rule in it, and what
 // others keep in the group is left alone.
-func (p *Publisher) alertTasks(a Alerts, found foundAlerts) []task {
+func (p *Publisher) alertTasks(a Alerts, found foundAlerts) (tasks []task) {
 	if found.closed != "" {
 		return []task{func(context.Context) (Step, error) {
 			return Step{What: "alert rules", Done: left, Why: found.closed}, nil
 		}}
 	}
-	var gone, tasks []task
 	of := map[string][]Finding{}
 	pushed := false
 	for _, f := range found.findings {
-		if f.rule.group == "" {
-			gone = append(gone, func(ctx context.Context) (Step, error) { return p.removeRule(ctx, a, f) })
-			continue
+		if f.rule.group != "" {
+			of[f.rule.group] = append(of[f.rule.group], f)
+			pushed = pushed || f.State != Provisioned
 		}
-		of[f.rule.group] = append(of[f.rule.group], f)
-		pushed = pushed || f.State != Provisioned
 	}
 	if pushed {
 		tasks = append(tasks, func(ctx context.Context) (Step, error) { return p.pushFolder(ctx, a.Folder) })
 	}
-	tasks = append(tasks, gone...)
 	for _, g := range a.Groups {
 		tasks = append(tasks, func(ctx context.Context) (Step, error) { return p.pushGroup(ctx, a.Folder, g, of[g.Name]) })
 	}

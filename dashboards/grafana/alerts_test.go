@@ -99,13 +99,13 @@ func TestAlertRulesAreIdempotent(t *testing.T) {
 		// What is no longer made goes, unless it may be missing for want of names.
 		all := b.Alerts.Groups
 		b.Alerts.Groups, b.Alerts.Incomplete = all[:1], "nobody knows"
-		mustPush(t, p, b, "data source left", "folder unchanged", "alert rule left", "alert rules unchanged")
+		mustPush(t, p, b, "alert rule left", "data source left", "folder unchanged", "alert rules unchanged")
 		b.Alerts.Incomplete = ""
-		mustPush(t, dry, b, "data source left", "folder unchanged", "alert rule removed", "alert rules unchanged")
-		mustPush(t, p, b, "data source left", "folder unchanged", "alert rule removed", "alert rules unchanged")
+		mustPush(t, dry, b, "alert rule removed", "data source left", "folder unchanged", "alert rules unchanged")
+		mustPush(t, p, b, "alert rule removed", "data source left", "folder unchanged", "alert rules unchanged")
 		mustPush(t, p, b, "data source left", "folder unchanged", "alert rules unchanged")
 		b.Alerts.Groups = nil
-		mustPush(t, p, b, "data source left", "alert rule removed")
+		mustPush(t, p, b, "alert rule removed", "data source left")
 		mustPush(t, p, b, "data source left")
 		if status, _ := g.do(t, "GET", rules+"/"+g.prefix+"-own", nil); status != 200 {
 			t.Errorf("somebody's own rule is gone: %d", status)
@@ -187,7 +187,7 @@ func TestAlertRulesChangedByHand(t *testing.T) {
 			t.Errorf("removing what somebody changed: %v", err)
 		}
 		p.Force = true
-		mustPush(t, p, b, "data source left", "folder unchanged", "alert rule removed", "alert rules unchanged")
+		mustPush(t, p, b, "alert rule removed", "data source left", "folder unchanged", "alert rules unchanged")
 	})
 }
 

@@ -1,9 +1,9 @@
-// Package grafana puts boards into Grafana 9.4 to 13, and shows what somebody
-// changed there by hand before it is overwritten.
+// Package grafana puts boards and alert rules into Grafana 9.4 to 13, and shows
+// what somebody changed there by hand before it is overwritten.
 //
-// It knows a board only as a JSON model with a uid; what is in it is the matter
-// of its parent. Everything is found by uid, never by Grafana's numbers, whose
-// routes Grafana 13 no longer answers. Models are passed on as they are: the
+// It knows a board, or a rule, only as a JSON model with a uid; what is in it is
+// the matter of its parent. Everything is found by uid, never by Grafana's numbers,
+// whose routes Grafana 13 no longer answers. Models are passed on as they are: the
 // types of grafana-tools/sdk are older than the panels.
 //
 // # What was changed by hand
@@ -14,6 +14,10 @@
 // survives a save by hand while the fingerprint of the rest does not. Grafana is
 // asked for the board again after each push: a version that rewrites models on
 // the way in is not mistaken for a person.
+//
+// An alert rule carries the same stamp in an annotation. A rule that has it, in our
+// folder, and is no longer among those that are pushed is removed; what others
+// keep there is not.
 //
 // Nothing is ever saved with "overwrite": with it Grafana replaces whatever has
 // the same title in the folder. The version that was looked at is sent instead,

@@ -62,7 +62,10 @@ func (p *Publisher) Push(ctx context.Context, b Bundle) error {
 	if len(lost) > 0 && !p.Force {
 		return &ByHandError{lost}
 	}
-	tasks := []task{func(ctx context.Context) (Step, error) { return p.pushSource(ctx, b.DataSource) }}
+	// What is no longer made goes before the data source that it asks may change
+	// its language, or it would ring.
+	tasks := p.removals(b.Alerts, alerts)
+	tasks = append(tasks, func(ctx context.Context) (Step, error) { return p.pushSource(ctx, b.DataSource) })
 	for i, set := range b.Sets {
 		tasks = append(tasks, p.setTasks(set, boards, i)...)
 	}
@@ -145,7 +148,7 @@ func (p *Publisher) saveBoard(ctx context.Context, folder Folder, f Finding) err
 	print := fingerprint(model)
 	stamp := Stamp{Made: print, Saved: print, Kept: f.board.Kept}
 	for range 2 {
-		if f.version, err = p.save(ctx, folder, stamped(model, stamp), f.version); err != nil {
+		if f.version, err = p.save(ctx, folder, f.board, stamped(model, stamp), f.version); err != nil {
 			return err
 		}
 		after, err := p.inspect(ctx, f.board)
@@ -165,16 +168,29 @@ func (p *Publisher) saveBoard(ctx context.Context, folder Folder, f Finding) err
 	return fmt.Errorf("this Grafana (%s) makes something else of the same board each time it is saved, so changes by hand cannot be told: report it with the board's JSON", p.Server.Version)
 }
 
+// saveAttempts is how often a save is tried that Grafana refuses although nobody
+// else has saved.
+const saveAttempts = 5
+
 // save saves one model over the version that was seen, 0 for none, and returns
-// the new one.
-func (p *Publisher) save(ctx context.Context, folder Folder, model object, version int) (int, error) {
+// the new one. Where Grafana's SQLite was locked, as by its own alert rules, it
+// tries again by itself and then takes its first attempt for somebody else's: it
+// answers 412 and has saved nothing. Whether somebody has, the version tells.
+func (p *Publisher) save(ctx context.Context, folder Folder, board Board, model object, version int) (int, error) {
 	delete(model, "id")
 	model["version"] = version
 	var answer struct {
 		Version int `json:"version"`
 	}
-	err := p.Server.ask(ctx, http.MethodPost, "/api/dashboards/db", object{
-		"dashboard": model, "folderUid": folder.UID, "overwrite": false, "message": "haidang dashboards push",
-	}, &answer)
-	return answer.Version, err
+	for attempt := 1; ; attempt++ {
+		err := p.Server.ask(ctx, http.MethodPost, "/api/dashboards/db", object{
+			"dashboard": model, "folderUid": folder.UID, "overwrite": false, "message": "haidang dashboards push",
+		}, &answer)
+		if !refusedWith(err, http.StatusPreconditionFailed) || attempt == saveAttempts {
+			return answer.Version, err
+		}
+		if now, lookErr := p.inspect(ctx, board); lookErr != nil || now.version != version {
+			return 0, err
+		}
+	}
 }

@@ -62,7 +62,7 @@ func (r *Refusal) remedy() string {
 	case strings.Contains(r.Message, "rule title under the same"):
 		return "Another alert rule in this folder has the same title, and is left as it is: rename or remove it in Grafana."
 	case r.Status == http.StatusForbidden && strings.Contains(r.Path, "/v1/provisioning"):
-		return "Alert rules of this kind need the role Admin: give a token of that role, or none of them with --rules no."
+		return "Alert rules need the role Admin, in newer Grafanas Editor: give a token of that role, or push without them with --rules no."
 	case r.Status == http.StatusNotFound && r.Path == alertRules:
 		return "This Grafana's own alerting is off ([unified_alerting] enabled in its settings): switch it on, or push without alert rules with --rules no."
 	case r.Status == http.StatusConflict && strings.Contains(r.Path, "/v1/provisioning"):

@@ -114,6 +114,25 @@ func TestSavedInBetween(t *testing.T) {
 	}
 }
 
+// Grafana's own locked database is not somebody who saved.
+func TestLockedDatabase(t *testing.T) {
+	g := fake(t, "9.4.0")
+	p, b := &grafana.Publisher{Server: g.open(t)}, g.bundle(t)
+	g.fake.Locked = 2
+	if _, err := push(t, p, b); err != nil {
+		t.Errorf("a database that was locked twice: %v", err)
+	}
+	b.Sets[0].Boards[0].Model = []byte(strings.Replace(string(b.Sets[0].Boards[0].Model), `"w":12`, `"w":11`, 1))
+	g.fake.Locked = 1
+	mustPush(t, p, b, "data source unchanged", "folder unchanged", "board updated", "board unchanged", "playlist unchanged")
+	g.fake.Locked = 1000
+	b.Sets[0].Boards[0].Model = []byte(strings.Replace(string(b.Sets[0].Boards[0].Model), `"w":11`, `"w":10`, 1))
+	var r *grafana.Refusal
+	if _, err := push(t, p, b); !errors.As(err, &r) || r.Status != 412 {
+		t.Errorf("a database that stays locked: %v", err)
+	}
+}
+
 // A version that migrates models as they are saved is not somebody's hand.
 func TestRewritingVersion(t *testing.T) {
 	g := fake(t, "13.3.0")

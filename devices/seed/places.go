@@ -14,8 +14,8 @@ type place struct {
 
 // places is the table. The ward of a place on land was found by the boundaries;
 // that of airport, waterside and lagoon is assigned, as their notes say. A place
-// upstream belongs to the locality that it warns and has the tag watershed. The
-// other tags say of which use a place is, as far as limits ask for it: river,
+// upstream belongs to the locality that it warns and has the tag watershed, a
+// reservoir the tag reservoir. The other tags say of which use a place is, as far as limits ask for it: river,
 // bathing, aquaculture, and ordinary for where people live and trade (which its
 // name tells and nobody has surveyed).
 func places() []place {
@@ -52,10 +52,10 @@ func places() []place {
 		{"cam-hai-tay", "Cam Hải Tây", "Cam Hai Tay", "cam-lam", "22453", 12.07, 109.175, 0, "ordinary", ""},
 		{"cam-thanh-bac", "Cam Thành Bắc", "Cam Thanh Bac", "cam-lam", "22453", 12.03, 109.15, 0, "", ""},
 		{"kcn-suoi-dau", "Khu công nghiệp Suối Dầu", "Suoi Dau Industrial Park", "cam-lam", "22708", 12.172, 109.075, 2000, "", "Vị trí ước chừng: 12.160, 109.085 thuộc phường, xã 22453."},
-		{"ho-suoi-dau", "Hồ Suối Dầu", "Suoi Dau Reservoir", "cam-lam", "22708", 12.1522, 109.0511, 0, "river watershed", ""},
+		{"ho-suoi-dau", "Hồ Suối Dầu", "Suoi Dau Reservoir", "cam-lam", "22708", 12.1522, 109.0511, 0, "river watershed reservoir", ""},
 		{"nut-cao-toc-cam-lam", "Nút cao tốc Cam Lâm", "Cam Lam Expressway Junction", "cam-lam", "22435", 12.05, 109.1, 1000, "", "Vị trí ước chừng."},
 		{"cam-an", "Cam An", "Cam An", "cam-lam", "22465", 11.995, 109.09, 0, "", ""},
-		{"ho-cam-ranh", "Hồ Cam Ranh", "Cam Ranh Reservoir", "cam-lam", "22465", 11.965, 109.09, 0, "river", ""},
+		{"ho-cam-ranh", "Hồ Cam Ranh", "Cam Ranh Reservoir", "cam-lam", "22465", 11.965, 109.09, 0, "river reservoir", ""},
 		{"hon-ba", "Hòn Bà", "Hon Ba", "cam-lam", "22708", 12.12, 108.95, 0, "", ""},
 		{"trung-tam-ninh-hoa", "Trung tâm Ninh Hòa, sông Dinh", "Ninh Hoa Centre, Dinh River", "ninh-hoa", "22528", 12.492, 109.126, 0, "ordinary", ""},
 		{"nga-ba-ql1-ql26", "Ngã ba quốc lộ 1 – quốc lộ 26", "Junction of National Roads 1 and 26", "ninh-hoa", "22576", 12.496, 109.113, 0, "", ""},
@@ -68,6 +68,6 @@ func places() []place {
 		{"ninh-ich", "Ninh Ích, quốc lộ 1", "Ninh Ich, National Road 1", "ninh-hoa", "22597", 12.39, 109.155, 0, "", ""},
 		{"dam-nha-phu", "Đầm Nha Phu", "Nha Phu Lagoon", "ninh-hoa", "22597", 12.42, 109.19, 0, "", "Mặt nước; mã phường, xã được gán."},
 		{"duc-my", "Dục Mỹ, sông Dinh", "Duc My, Dinh River", "ninh-hoa", "22552", 12.53, 108.96, 0, "river watershed", ""},
-		{"ho-da-ban", "Hồ Đá Bàn", "Da Ban Reservoir", "ninh-hoa", "22546", 12.645, 109.105, 0, "river watershed", ""},
+		{"ho-da-ban", "Hồ Đá Bàn", "Da Ban Reservoir", "ninh-hoa", "22546", 12.645, 109.105, 0, "river watershed reservoir", ""},
 	}
 }

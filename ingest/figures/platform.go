@@ -38,19 +38,22 @@ type Platform struct {
 	Dir string
 	// Sites says how all sites stand; nil writes no state.
 	Sites func(context.Context) ([]Standing, error)
+	// Alarms are those that are active; nil writes none.
+	Alarms func() []Alarm
 	// Every is how often figures are written: 15 s.
 	Every time.Duration
 
 	Now    func() time.Time
 	Logger *slog.Logger
 
-	kind, state *telemetry.KindSpec
-	skipped     prometheus.Counter
+	kind, state, alarm *telemetry.KindSpec
+	skipped            prometheus.Counter
 
 	before   map[string]*dto.MetricFamily // of the last collection
 	beforeAt time.Time
 	written  map[telemetry.Site]Standing
-	sitesAt  time.Time // when all were written
+	ringing  map[telemetry.Series]int // alarms as they were written
+	sitesAt  time.Time                // when all were written
 }
 
 // NewPlatform makes a collector that writes every 15 s; its own metric is
@@ -58,7 +61,7 @@ type Platform struct {
 func NewPlatform(s store.Store, g prometheus.Gatherer, reg prometheus.Registerer) *Platform {
 	cat := telemetry.NewCatalogue()
 	p := &Platform{Store: s, Gatherer: g, Every: 15 * time.Second, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
-		kind: cat.Kind(telemetry.Platform), state: cat.Kind(telemetry.SiteState), written: map[telemetry.Site]Standing{},
+		kind: cat.Kind(telemetry.Platform), state: cat.Kind(telemetry.SiteState), alarm: cat.Kind(telemetry.ActiveAlarm), written: map[telemetry.Site]Standing{},
 		skipped: prometheus.NewCounter(prometheus.CounterOpts{Name: "haidang_figures_skipped_total", Help: "Collections of the platform's own figures that the store did not take; they are not repeated."})}
 	reg.MustRegister(p.skipped)
 	return p
@@ -94,6 +97,8 @@ func (p *Platform) Collect(ctx context.Context) error {
 	for _, s := range standings {
 		points = append(points, p.pointOf(s, now))
 	}
+	active := p.alarmSeries()
+	points = append(points, p.alarmPoints(active, all, now)...)
 	if writeErr := p.Store.Write(ctx, points); writeErr != nil {
 		p.skipped.Inc()
 		return writeErr
@@ -101,6 +106,7 @@ func (p *Platform) Collect(ctx context.Context) error {
 	for _, s := range standings {
 		p.written[s.Site] = s
 	}
+	p.ringing = active
 	if all {
 		p.sitesAt = now
 	}

@@ -183,3 +183,43 @@ func TestStateOfSites(t *testing.T) {
 		t.Errorf("%d points without a metric or a site, want the platform's own alone", s.points)
 	}
 }
+
+// An active alarm is written when it comes and once a minute, and its end once.
+func TestActiveAlarms(t *testing.T) {
+	s := &kept{}
+	reg := prometheus.NewRegistry()
+	p := figures.NewPlatform(s, reg, reg)
+	now := midnight
+	flood := figures.Alarm{Rule: "flood-bd3-dong-trang", Locality: "nha-trang", Site: "dong-trang", Severity: 3}
+	all := []figures.Alarm{flood, {Rule: "gateway-down", Severity: 3}, {Rule: "gateway-down", Severity: 2}}
+	p.Now, p.Dir, p.Alarms = func() time.Time { return now }, "/nowhere", func() []figures.Alarm { return all }
+	const river, gateway = "alarm_severity nha-trang dong-trang flood-bd3-dong-trang", "alarm_severity platform platform gateway-down"
+	for i, step := range []struct {
+		after          time.Duration
+		alarms         []figures.Alarm
+		away           bool
+		river, gateway float64
+	}{
+		{0, all, false, 3, 3},
+		{15 * time.Second, all, false, math.NaN(), math.NaN()},
+		{time.Minute, all, false, 3, 3},
+		{15 * time.Second, all[1:], true, math.NaN(), math.NaN()},
+		{15 * time.Second, all[1:], false, 0, math.NaN()}, // its end is told although the store was away
+		{15 * time.Second, nil, false, math.NaN(), 0},
+		{15 * time.Second, []figures.Alarm{flood}, false, 3, math.NaN()},
+	} {
+		now, all, s.err = now.Add(step.after), step.alarms, nil
+		if step.away {
+			s.err = errors.New("away")
+		}
+		if err := p.Collect(t.Context()); !errors.Is(err, s.err) {
+			t.Fatal(err)
+		}
+		if step.away {
+			continue
+		}
+		t.Logf("step %d", i)
+		s.want(t, river, step.river)
+		s.want(t, gateway, step.gateway)
+	}
+}

@@ -11,6 +11,8 @@ const (
 	Platform Kind = "platform"
 	// SiteState is where a site is and how it stands, for maps and tiles.
 	SiteState Kind = "site_state"
+	// ActiveAlarm is an alarm that is active at a site; its device is the rule's id.
+	ActiveAlarm Kind = "alarm"
 )
 
 const (
@@ -40,6 +42,9 @@ const (
 	StateCode     Metric = "state"
 	DeviceCount   Metric = "devices"
 	SilentDevices Metric = "silent"
+
+	// AlarmSeverity is that of package limits, 1 to 4; 0 ends the alarm.
+	AlarmSeverity Metric = "severity"
 
 	MessagesReceived    Metric = "received"
 	MessagesStored      Metric = "stored"
@@ -111,6 +116,9 @@ func computedKinds() []KindSpec {
 			{Name: StateCode, Min: SiteOK, Max: SiteMaintenance, NameVI: "Tình trạng", NameEN: "State"},
 			{Name: DeviceCount, Min: 0, Max: most, NameVI: "Số thiết bị", NameEN: "Devices"},
 			{Name: SilentDevices, Min: 0, Max: most, NameVI: "Số thiết bị mất tín hiệu", NameEN: "Silent devices"},
+		}},
+		{Kind: ActiveAlarm, NameVI: "Cảnh báo đang hoạt động", NameEN: "Active alarms", Cadence: time.Minute, Metrics: []MetricSpec{
+			{Name: AlarmSeverity, Min: 0, Max: 4, NameVI: "Mức cảnh báo", NameEN: "Severity"},
 		}},
 		{Kind: Platform, NameVI: "Nền tảng Hải Đăng", NameEN: "The platform itself", Cadence: 15 * time.Second, Metrics: []MetricSpec{
 			{Name: MessagesReceived, Min: 0, Max: most, Form: Counter, NameVI: "Bản tin đã nhận", NameEN: "Messages received"},

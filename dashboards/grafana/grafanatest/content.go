@@ -129,6 +129,10 @@ func (s *Server) postDashboard(_ *http.Request, in object) (int, any) {
 	if status, body := s.refuseDashboard(in, model); status != 0 {
 		return status, body
 	}
+	if s.Locked > 0 {
+		s.Locked--
+		return message(412, "The dashboard has been changed by someone else", "version-mismatch")
+	}
 	uid := str(model, "uid")
 	if uid == "" {
 		uid = fmt.Sprintf("made%d", s.next())

@@ -45,6 +45,9 @@ type Server struct {
 	// BeforeSave, if there, is called before a dashboard is saved, without the
 	// lock: another editor can be quicker in it.
 	BeforeSave func()
+	// Locked is how many times a dashboard is refused as if somebody else had saved
+	// it, with nothing saved, as 9.4.0 does where its SQLite was locked.
+	Locked int
 	// NoAlerting switches Grafana's own alerting off.
 	NoAlerting bool
 
