@@ -92,7 +92,7 @@ func (c *city) openAlarms(ctx context.Context, f loadFlags, g *guarded) (*alarms
 		}
 	}
 	if f.AlarmWebhook != "" {
-		if a.webhook, err = alarm.NewWebhook(f.AlarmWebhook, []byte(os.Getenv(webhookSecretName)), c.log); err != nil {
+		if a.webhook, err = alarm.NewWebhook(f.AlarmWebhook, []byte(os.Getenv(webhookSecretName)), g.ledger, c.log); err != nil {
 			return nil, fmt.Errorf("--alarm-webhook: %w", err)
 		}
 	}
