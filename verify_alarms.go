@@ -121,7 +121,7 @@ func (c *verifyCommand) scoreAlarms(ctx context.Context, truth *score.Crossings,
 	}
 	p := store.(*score.Prometheus) // settleAlarms lets no other through
 	show := c.progress(out)
-	r := alarm.Replay{Rules: file, Store: &alarm.Remote{URL: p.URL, Client: p.Client}, From: truth.From, To: truth.To,
+	r := alarm.Replay{Rules: file, Store: &alarm.Remote{URL: p.URL, Client: p.Client}, From: truth.From, To: truth.To.Add(score.LateBy),
 		Only: score.Judged(), Progress: func(done, total int) { show(done, total, "alarms") }}
 	found, err := r.Run(ctx)
 	if err != nil {
@@ -196,7 +196,7 @@ func alarmsOf(all []ingest.Alarm) []score.Alarm {
 
 // raised reads the city's alarms of the crossings' period.
 func (c *verifyCommand) raised(ctx context.Context, truth *score.Crossings) ([]score.Alarm, error) {
-	q := url.Values{"state": {"all"}, "limit": {"1000"}, "from": {truth.From.Format(time.RFC3339)}, "to": {truth.To.Format(time.RFC3339)}}
+	q := url.Values{"state": {"all"}, "limit": {"1000"}, "from": {truth.From.Format(time.RFC3339)}, "to": {truth.To.Add(score.LateBy).Format(time.RFC3339)}}
 	var all []score.Alarm
 	for {
 		var page api.AlarmPage

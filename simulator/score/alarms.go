@@ -74,9 +74,9 @@ const (
 	// brief is how long a crossing must be clear to demand an alarm: rules wait for up
 	// to ten minutes, and a reading comes every five.
 	brief = 20 * time.Minute
-	// earlyBy is how long before the truth an alarm may come and lateBy how long
+	// earlyBy is how long before the truth an alarm may come and LateBy how long
 	// after its end: means and night hours take their window to follow.
-	earlyBy, lateBy = 30 * time.Minute, 90 * time.Minute
+	earlyBy, LateBy = 30 * time.Minute, 90 * time.Minute
 )
 
 // spot is a limit at a site.
@@ -86,8 +86,8 @@ type spot struct {
 }
 
 // ScoreAlarms holds the alarms of a period against what the truth crossed in it.
-// Alarms that were active before the period count for its crossings too. An alarm
-// at a site of a device's own name, which the city gave it because nobody had
+// Alarms that were active before the period count for its crossings too, and those
+// that come up to [LateBy] after it. An alarm at a site of a device's own name, which the city gave it because nobody had
 // registered it, is one at the device's site.
 func ScoreAlarms(c *Crossings, alarms []Alarm) *Alarms {
 	out := &Alarms{Missed: []Crossing{}, False: []Alarm{}, Limits: []LimitTally{}}
@@ -109,7 +109,7 @@ func ScoreAlarms(c *Crossings, alarms []Alarm) *Alarms {
 		p := spot{a.Limit, a.Site}
 		told[p] = append(told[p], a)
 		explains := func(e Crossing) bool {
-			return !a.Raised.Before(e.From.Add(-earlyBy)) && a.Raised.Before(e.To.Add(lateBy)) || a.Raised.Before(e.From) && (a.Cleared.IsZero() || a.Cleared.After(e.From))
+			return !a.Raised.Before(e.From.Add(-earlyBy)) && a.Raised.Before(e.To.Add(LateBy))
 		}
 		if a.Raised.Before(c.To) && !a.Raised.Before(c.From) && !slices.ContainsFunc(near[p], explains) {
 			out.False = append(out.False, a)
@@ -150,7 +150,7 @@ func ScoreAlarms(c *Crossings, alarms []Alarm) *Alarms {
 // firstFor finds when a crossing was first told of.
 func firstFor(e Crossing, told []Alarm) (raised time.Time, ok bool) {
 	for _, a := range told {
-		if a.Raised.Before(e.To.Add(lateBy)) && (a.Cleared.IsZero() || a.Cleared.After(e.From)) && (!ok || a.Raised.Before(raised)) {
+		if a.Raised.Before(e.To.Add(LateBy)) && (a.Cleared.IsZero() || a.Cleared.After(e.From)) && (!ok || a.Raised.Before(raised)) {
 			raised, ok = a.Raised, true
 		}
 	}
