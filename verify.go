@@ -36,9 +36,9 @@ type verifyCommand struct {
 	Every        duration `default:"1s" help:"With --follow: how often the store is asked; the resolution of the delay." placeholder:"1s"`
 	Crossings    string   `type:"path" help:"Write the thresholds that the physical truth crossed to this JSON file." placeholder:"FILE"`
 	alarmScoring
-	HTML         string   `name:"html" type:"path" help:"Write a report with charts to this file." placeholder:"FILE"`
-	Lang         string   `enum:"vi,en" default:"en" help:"Language of table and report: vi or en." placeholder:"vi"`
-	now          func() time.Time
+	HTML string `name:"html" type:"path" help:"Write a report with charts to this file." placeholder:"FILE"`
+	Lang string `enum:"vi,en" default:"en" help:"Language of table and report: vi or en." placeholder:"vi"`
+	now  func() time.Time
 }
 
 // Help is kong's detailed help.
