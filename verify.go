@@ -55,7 +55,13 @@ Examples:
   haidang verify --scenario ordinary-day --from '2026-03-11 06:00' --to '2026-03-11 07:00' --html report.html
   haidang verify --scenario november-flood --crossings flood.json --prometheus http://127.0.0.1:8428
   INFLUX_TOKEN=… haidang verify --scenario broken-fleet --influx http://127.0.0.1:8086 --influx-bucket city --sent due
-  haidang verify --scenario rush-hour --at '2026-11-22 08:00' --follow`
+  haidang verify --scenario rush-hour --at '2026-11-22 08:00' --follow
+  haidang verify --scenario november-flood --alarms                        by the rules of the city at --url
+  haidang verify --scenario november-flood --alarms --rules my.rules.yaml  would these have raised what they should?
+  haidang verify --scenario my.yaml --sent due --alarms                    as the city raised them
+
+An alarm is demanded where the physical truth is over a limit for twenty minutes by more than instruments may be off.
+Alarms of silence and of the platform itself are not scored.`
 }
 
 // Validate is called by kong: what is wrong here is the command line.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -129,7 +130,26 @@ func (c *verifyCommand) scoreAlarms(ctx context.Context, truth *score.Crossings,
 	}
 	scored := score.ScoreAlarms(truth, alarmsOf(found))
 	scored.How, scored.Rules = string(alarmsReplayed), name
+	if c.Prometheus == "" {
+		scored.Uncomputed = c.uncomputed(ctx)
+	}
 	return scored, nil
+}
+
+// uncomputed is how many hours the city has still to compute VN_AQI of, which it does
+// every five minutes; 0 where it does not say.
+func (c *verifyCommand) uncomputed(ctx context.Context) int {
+	var text []byte
+	if c.call(ctx, http.MethodGet, "/metrics", nil, &text) != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(text)) {
+		if n, ok := strings.CutPrefix(line, "haidang_figures_notes "); ok {
+			v, _ := strconv.ParseFloat(strings.TrimSpace(n), 64) // what is no number is not said
+			return int(v)
+		}
+	}
+	return 0
 }
 
 // ruleFile gives the rules that are replayed, and says whose they are.

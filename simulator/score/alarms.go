@@ -34,6 +34,9 @@ type Alarms struct {
 	Limits []LimitTally `json:"limits"`
 	// Unjudged are alarms of what the truth does not tell: silence, the platform.
 	Unjudged int `json:"unjudged"`
+	// Uncomputed is how many hours the city has still to compute VN_AQI of; alarms of
+	// the index may be missed because of it.
+	Uncomputed int `json:"uncomputed_hours,omitempty"`
 
 	alarms []Alarm
 }

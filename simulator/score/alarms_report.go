@@ -105,6 +105,10 @@ func (a *Alarms) about(l Language) (out []string) {
 	if a.Unjudged > 0 {
 		out = append(out, fmt.Sprintf(l.pick("%s cảnh báo về mất tín hiệu và nền tảng không được chấm.", "%s alarms of silence and of the platform are not scored."), grouped(int64(a.Unjudged))))
 	}
+	if a.Uncomputed > 0 && !a.Perfect() {
+		out = append(out, fmt.Sprintf(l.pick("Thành phố còn phải tính VN_AQI của %s giờ: vài phút nữa hãy chấm lại.",
+			"The city has still to compute VN_AQI of %s hours: score again in some minutes."), grouped(int64(a.Uncomputed))))
+	}
 	return out
 }
 
