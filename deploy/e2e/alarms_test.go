@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/haidang-iot/haidang/deploy/realserver"
 	"github.com/haidang-iot/haidang/simulator/scenario"
 )
 
@@ -147,6 +148,31 @@ func TestAlarmsOfAReplayedFlood(t *testing.T) {
 	live, code := scoreAlarms(t, "--scenario", file, "--url", up.url, "--alarms=raised")
 	if code != 1 || live.Alarms.How != "raised" || live.Alarms.Raised != 0 || len(live.Alarms.Missed) != live.Alarms.Expected {
 		t.Errorf("the city has raised nothing of what was sent a year late, and verify ends with %d: %+v", code, live.Alarms)
+	}
+	up.stop()
+}
+
+// So it is over VictoriaMetrics, by the city's rules and, without asking a city, by
+// the program's own table.
+func TestAlarmsOfAReplayedFloodInVictoriaMetrics(t *testing.T) {
+	long(t)
+	t.Parallel()
+	file := part(t, "november-flood", "{start: 2025-11-16 11:00, end: 2025-11-17 02:00}", "water_level", "weather")
+	broker := address(freePort(t))
+	db := realserver.VictoriaMetrics(t)
+	up := haidang(t, "up", "--data", t.TempDir(), "--mqtt", broker, "--retention", forever, "--store", "influx", "--influx-url", db.URL, "--influx-bucket", "city", "--query", "promql")
+	up.ready()
+	play(t, up, broker, file, "--as-fast-as-possible")
+	if err := db.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, arguments := range [][]string{{"--url", up.url}, nil} {
+		s, code := scoreAlarms(t, append([]string{"--scenario", file, "--prometheus", db.URL, "--alarms"}, arguments...)...)
+		a := s.Alarms
+		if want := map[bool]string{true: up.url, false: "table"}[arguments != nil]; code != 0 || a.Rules != want || a.Raised != a.Expected || len(a.False) > 0 || s.raised("flood-bd3-dong-trang") != 1 {
+			t.Errorf("by the rules of %s verify ends with %d: %+v", want, code, s)
+		}
+		t.Logf("by %s %d of %d alarms, late by %v, at most %v", a.Rules, a.Raised, a.Expected, a.LateP50, a.LateMax)
 	}
 	up.stop()
 }
