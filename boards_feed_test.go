@@ -1,43 +1,120 @@
 package main
 
 import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
 	"maps"
-	"math"
+	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
+	"github.com/haidang-iot/haidang/devices"
+	"github.com/haidang-iot/haidang/ingest/figures"
+	"github.com/haidang-iot/haidang/ingest/store"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 	"github.com/haidang-iot/haidang/ingest/telemetry/limits"
 	"github.com/haidang-iot/haidang/ingest/telemetry/vnaqi"
 	"github.com/haidang-iot/haidang/simulator"
-	simcity "github.com/haidang-iot/haidang/simulator/city"
 	"github.com/haidang-iot/haidang/simulator/scenario"
 )
 
-// feed is a simulated day as it is in a store: what devices reported, and what
-// Hải Đăng computes of that.
-type feed struct {
-	cat    *telemetry.Catalogue
-	end    time.Time
-	points []telemetry.Point
+// slice is a stretch of a shipped scenario.
+type slice struct {
+	scenario string
+	// to is when it ends, counted from the scenario's start. A slice that begins
+	// before that start begins in the same scenario, a whole length earlier.
+	to, length time.Duration
+	// kinds are those of the devices; none is all. each is how many of a kind there
+	// are of a locality; gauges with alarm levels are always there.
+	kinds []telemetry.Kind
+	each  int
 }
 
-// newFeed is the end of a shipped scenario, moved to end when it is to: for each
-// kind a few sites of each locality.
-func newFeed(t testing.TB, name string, end time.Time, length time.Duration, perLocality int) *feed {
+// sinceYesterday is a whole day, as days are in Vietnam, and the one at hand.
+func sinceYesterday(scenario string, each int, end time.Time) slice {
+	today := end.Sub(vnaqi.DayOf(end))
+	return slice{scenario: scenario, to: today, length: 24*time.Hour + today, each: each}
+}
+
+// feed is what a slice's devices reported, and who they are. It is moved so that it
+// ends at end. Every ninth device, if no gauge, fell silent three hours before.
+type feed struct {
+	slice
+	end    time.Time
+	fleet  []*simulator.Device
+	silent map[telemetry.Device]bool
+	points []telemetry.Point
+	heard  map[telemetry.Device]time.Time
+}
+
+func newFeed(t testing.TB, s slice, end time.Time) *feed {
 	t.Helper()
-	s, err := scenario.Load(name)
+	plan, err := scenario.Load(s.scenario)
 	if err != nil {
 		t.Fatal(err)
 	}
-	whole, err := simulator.NewScenarioFleet(s)
+	whole, err := simulator.NewScenarioFleet(plan)
 	if err != nil {
 		t.Fatal(err)
 	}
-	fleet := whole.At(end.Add(-whole.End().Sub(whole.Start())))
-	f := &feed{cat: telemetry.NewCatalogue(), end: end}
-	var chosen []int
+	f := &feed{slice: s, end: end, silent: map[telemetry.Device]bool{}, heard: map[telemetry.Device]time.Time{}}
+	chosen := f.choose(whole)
+	from := end.Add(-s.length)
+	start := end.Add(-s.to)
+	for start.After(from) {
+		start = start.Add(-whole.End().Sub(whole.Start()))
+	}
+	for ; start.Before(end); start = start.Add(whole.End().Sub(whole.Start())) {
+		f.play(whole.At(start), from, end, chosen)
+	}
+	return f
+}
+
+// play adds what the fleet's devices report within a time.
+func (f *feed) play(fleet *simulator.Fleet, from, to time.Time, chosen []int) {
+	cat := telemetry.NewCatalogue()
+	for emissions := fleet.Plan(from, to, chosen...); ; {
+		next, ok := emissions.Next()
+		if !ok {
+			return
+		}
+		e := emissions.Write(next)
+		d := &fleet.Devices()[e.Device]
+		byTime := map[time.Time]*telemetry.Point{}
+		for _, p := range e.Points {
+			if f.silent[d.ID] && p.Time.After(f.end.Add(-3*time.Hour)) {
+				continue
+			}
+			if p.Time.After(f.heard[d.ID]) {
+				f.heard[d.ID] = p.Time
+			}
+			if p.Kind == telemetry.Status {
+				continue
+			}
+			if byTime[p.Time] == nil {
+				byTime[p.Time] = &telemetry.Point{Series: telemetry.Series{Kind: p.Kind, Locality: d.Locality, Site: d.Site(), Device: d.ID}, Time: p.Time}
+			}
+			at := byTime[p.Time]
+			at.Values = append(at.Values, telemetry.Value{Spec: cat.Kind(p.Kind).Metric([]byte(p.Metric)), Number: p.Value})
+		}
+		for _, at := range slices.SortedFunc(maps.Keys(byTime), time.Time.Compare) {
+			f.points = append(f.points, *byTime[at])
+		}
+	}
+}
+
+// choose takes the slice's devices.
+func (f *feed) choose(fleet *simulator.Fleet) (chosen []int) {
 	type group struct {
 		telemetry.Locality
 		telemetry.Kind
@@ -46,219 +123,164 @@ func newFeed(t testing.TB, name string, end time.Time, length time.Duration, per
 	for i := range fleet.Devices() {
 		d := &fleet.Devices()[i]
 		g := group{d.Locality, d.Kind.Kind}
-		station := slices.ContainsFunc(limits.Stations(), func(s limits.Station) bool { return s.Site == d.Site() }) && g.Kind == telemetry.WaterLevel
-		if count[g] < perLocality || station {
+		if len(f.kinds) > 0 && !slices.Contains(f.kinds, g.Kind) {
+			continue
+		}
+		gauge := g.Kind == telemetry.WaterLevel && slices.ContainsFunc(limits.Stations(), func(s limits.Station) bool { return s.Site == d.Site() })
+		if count[g] < f.each || gauge {
 			count[g]++
+			f.silent[d.ID] = !gauge && len(chosen)%9 == 4
 			chosen = append(chosen, i)
+			f.fleet = append(f.fleet, d)
 		}
 	}
-	for plan := fleet.Plan(end.Add(-length), end, chosen...); ; {
-		next, ok := plan.Next()
-		if !ok {
-			break
-		}
-		e := plan.Write(next)
-		d := &fleet.Devices()[e.Device]
-		byTime := map[time.Time]*telemetry.Point{}
-		for _, p := range e.Points {
-			if p.Kind == telemetry.Status {
-				continue
-			}
-			if byTime[p.Time] == nil {
-				byTime[p.Time] = &telemetry.Point{Series: telemetry.Series{Kind: p.Kind, Locality: d.Locality, Site: d.Site(), Device: d.ID}, Time: p.Time}
-			}
-			at := byTime[p.Time]
-			at.Values = append(at.Values, telemetry.Value{Spec: f.cat.Kind(p.Kind).Metric([]byte(p.Metric)), Number: p.Value})
-		}
-		for _, at := range slices.SortedFunc(maps.Keys(byTime), time.Time.Compare) {
-			f.points = append(f.points, *byTime[at])
-		}
-	}
-	f.hours()
-	f.index()
-	f.states(length)
-	f.platform(min(length, 6*time.Hour))
-	return f
+	return chosen
 }
 
-// add adds a value of what Hải Đăng computes.
-func (f *feed) add(s telemetry.Series, at time.Time, spec *telemetry.MetricSpec, v float64) {
-	if !math.IsNaN(v) {
-		f.points = append(f.points, telemetry.Point{Series: s, Time: at, Values: []telemetry.Value{{Spec: spec, Number: v}}})
+// registry is a real one, which knows the devices and when they were heard: as if
+// the city had listened throughout and been started anew at the end.
+func (f *feed) registry(t *testing.T) *registry {
+	t.Helper()
+	var open openLog
+	t.Cleanup(func() {
+		if err := open.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	r, err := openRegistry(t.Context(), registryFlags{Admission: "registered", AdmitLimit: 1}, defaultConfig(), t.TempDir(), slog.New(slog.DiscardHandler), &open)
+	if err != nil {
+		t.Fatal(err)
 	}
+	known := map[telemetry.Site]bool{}
+	all, _, err := r.Sites(t.Context(), devices.SiteFilter{Page: devices.Page{Limit: devices.MaxPage}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range all {
+		known[s.ID] = true
+	}
+	from := f.end.Add(-f.length)
+	var heard []devices.LastHeard
+	for _, d := range f.fleet {
+		lat, lon := d.Position()
+		site := devices.Site{ID: d.Site(), Name: d.SiteName(), Locality: d.Locality, Ward: d.Place().Ward, Position: devices.Position{Lat: lat, Lon: lon}}
+		if _, err := r.RegisterDevice(t.Context(), devices.By{Who: "test"}, devices.Registration{Request: "r-" + string(d.ID), NewSite: !known[site.ID], Site: site,
+			Device: devices.Device{ID: d.ID, Kinds: []telemetry.Kind{d.Kind.Kind}, Simulated: true}, From: from, Redundant: true, Cadence: d.Every}); err != nil {
+			t.Fatal(err)
+		}
+		known[site.ID] = true
+		heard = append(heard, devices.LastHeard{Device: d.ID, Event: f.heard[d.ID], Received: f.heard[d.ID], Gateway: string(d.Locality)})
+	}
+	r.silence.Restore([]devices.Period{{From: from, To: f.end}}, heard)
+	return r
 }
 
-// hourOf is what an hour of a site's metric is made of.
-type hourOf struct {
-	telemetry.Series
-	metric *telemetry.MetricSpec
-	end    time.Time
-}
-
-// hours adds what is kept of hours.
-func (f *feed) hours() {
-	values := map[hourOf][]float64{}
-	for _, p := range f.points {
-		for _, v := range p.Values {
-			s := p.Series
-			s.Device = telemetry.ComputedBy
-			h := hourOf{s, v.Spec, p.Time.Add(time.Hour - time.Millisecond).Truncate(time.Hour)}
-			values[h] = append(values[h], v.Number)
+// write brings a store to where a city has it that was fed with this: the readings
+// through what notes their hours, then what Hải Đăng computes of them, how its sites
+// stand, and how a running city does itself.
+func (f *feed) write(t *testing.T, s store.Store, reader store.Reader, r *registry, metrics [][]*dto.MetricFamily) {
+	t.Helper()
+	now := f.end
+	hours, err := figures.OpenHours(figures.Options{Store: s, Reader: reader, Dir: t.TempDir(), Now: func() time.Time { return now }, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hours.Close()
+	into := figures.Noting{Store: s, Hours: hours}
+	for part := range slices.Chunk(f.points, 5000) {
+		if err := into.Write(t.Context(), part); err != nil {
+			t.Fatal(err)
 		}
 	}
-	for h, vs := range values {
-		if h.end.After(f.end) {
-			continue
-		}
-		sum := 0.0
-		for _, v := range vs {
-			sum += v
-		}
-		kept := map[telemetry.Hourly]float64{telemetry.Mean1h: sum / float64(len(vs)), telemetry.Max1h: slices.Max(vs), telemetry.Min1h: slices.Min(vs),
-			telemetry.Sum1h: sum, telemetry.Increase1h: max(vs[len(vs)-1]-vs[0], 0)}
-		s := h.Series
-		s.Kind = telemetry.HourlyKind(s.Kind)
-		for _, k := range h.metric.Hourly() {
-			spec := *h.metric
-			spec.Name = h.metric.HourlyName(k)
-			f.add(s, telemetry.Stamp(h.end, h.end), &spec, kept[k])
+	now = figures.NextRun(f.end)
+	if err := hours.Compute(t.Context(), now); err != nil {
+		t.Fatal(err)
+	}
+	var gathered []*dto.MetricFamily
+	own := figures.NewPlatform(s, prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return gathered, nil }), prometheus.NewRegistry())
+	cfg := defaultConfig()
+	own.Dir, own.Localities = t.TempDir(), cfg.gatewayLocalities()
+	stand := newStandings(r)
+	stand.alarms = func() map[telemetry.Site]bool { return map[telemetry.Site]bool{f.fleet[0].Site(): true} }
+	own.Sites = stand.now
+	collect := func(at time.Time, families []*dto.MetricFamily) {
+		gathered, own.Now = families, func() time.Time { return at }
+		if err := own.Collect(t.Context()); err != nil {
+			t.Fatal(err)
 		}
 	}
-}
-
-// index adds VN_AQI of hours and of the day.
-func (f *feed) index() {
-	means := map[telemetry.Series]map[telemetry.Metric]map[time.Time]float64{}
-	for _, p := range f.points {
-		if p.Series.Kind != telemetry.HourlyKind(telemetry.AirQuality) {
-			continue
-		}
-		s := p.Series
-		s.Kind = telemetry.AirQualityIndex
-		if means[s] == nil {
-			means[s] = map[telemetry.Metric]map[time.Time]float64{}
-		}
-		m := p.Values[0].Spec.Name
-		if means[s][m] == nil {
-			means[s][m] = map[time.Time]float64{}
-		}
-		means[s][m][p.Time] = p.Values[0].Number
+	if len(metrics) == 0 {
+		return
 	}
-	metric := func(m telemetry.Metric) *telemetry.MetricSpec {
-		return f.cat.Kind(telemetry.AirQualityIndex).Metric([]byte(m))
+	for before := 2 * time.Hour; before > 0; before -= 5 * time.Minute {
+		collect(f.end.Add(-before), metrics[0])
 	}
-	for s, of := range means {
-		mean := func(m telemetry.Metric, at time.Time) float64 {
-			if v, ok := of[m+":mean1h"][at]; ok {
-				return v
-			}
-			return math.NaN()
-		}
-		for at := range of[telemetry.PM25+":mean1h"] {
-			h := vnaqi.Hour{O3: mean(telemetry.O3, at), NO2: mean(telemetry.NO2, at), SO2: mean(telemetry.SO2, at), CO: mean(telemetry.CO, at)}
-			for i := range 12 {
-				h.PM25 = append(h.PM25, mean(telemetry.PM25, at.Add(-time.Duration(i)*time.Hour)))
-				h.PM10 = append(h.PM10, mean(telemetry.PM10, at.Add(-time.Duration(i)*time.Hour)))
-			}
-			index, ok := vnaqi.Hourly(h)
-			if !ok {
-				continue
-			}
-			f.add(s, at, metric(telemetry.VNAQI), float64(index.Value))
-			f.add(s, at, metric(telemetry.Dominant), float64(index.Dominant))
-			if at.Add(7*time.Hour + 2*time.Minute).Truncate(24 * time.Hour).Equal(at.Add(7*time.Hour + 2*time.Minute)) {
-				f.add(s, at, metric(telemetry.VNAQIDay), float64(index.Value))
-			}
-		}
+	for i := range metrics {
+		collect(f.end.Add(-time.Duration(len(metrics)-1-i)*own.Every), metrics[i])
 	}
 }
 
-// states adds where sites are and how they stand: one is silent, one late.
-func (f *feed) states(length time.Duration) {
-	devices := map[telemetry.Series]map[telemetry.Device]bool{}
-	for _, p := range f.points {
-		if p.Series.Device != telemetry.ComputedBy {
-			s := telemetry.Series{Kind: telemetry.SiteState, Locality: p.Series.Locality, Site: p.Series.Site, Device: telemetry.ComputedBy}
-			if devices[s] == nil {
-				devices[s] = map[telemetry.Device]bool{}
-			}
-			devices[s][p.Series.Device] = true
+// cityMetrics are what a real city with simulated devices says of itself, at
+// moments between which it has stored something.
+func cityMetrics(t *testing.T, moments int) (all [][]*dto.MetricFamily) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	said, out := io.Pipe()
+	ended := make(chan int, 1)
+	go func() {
+		code := run(ctx, []string{"up", "--data", t.TempDir(), "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", "--simulate", "40"}, out, io.Discard)
+		out.Close()
+		ended <- code
+	}()
+	var url string
+	for lines := bufio.NewScanner(said); url == "" && lines.Scan(); {
+		if _, after, ok := strings.Cut(lines.Text(), "metrics: "); ok {
+			url = strings.TrimSpace(after)
 		}
 	}
-	k := f.cat.Kind(telemetry.SiteState)
-	places := simcity.Places()
-	for i, s := range slices.SortedFunc(maps.Keys(devices), func(a, b telemetry.Series) int { return compareSites(a.Site, b.Site) }) {
-		at := slices.IndexFunc(places, func(p simcity.Place) bool { return p.Site == s.Site })
-		if at < 0 {
-			at = i % len(places)
+	go func() { _, _ = io.Copy(io.Discard, said) }()
+	defer func() {
+		stop()
+		if code := <-ended; code != 0 {
+			t.Errorf("the city ended with %d", code)
 		}
-		state, silent := telemetry.SiteOK, 0
-		switch i % 9 {
-		case 2:
-			state = telemetry.SiteLate
-		case 4:
-			state, silent = telemetry.SiteSilent, 1
-		case 7:
-			state = telemetry.SiteAlarm
+	}()
+	if url == "" {
+		t.Fatal("the city said nothing of its metrics")
+	}
+	stored := uint64(0)
+	for until := time.Now().Add(time.Minute); len(all) < moments; time.Sleep(100 * time.Millisecond) {
+		families, err := scrape(ctx, url)
+		if err != nil {
+			t.Fatal(err)
 		}
-		for t := f.end; t.After(f.end.Add(-length)); t = t.Add(-5 * time.Minute) {
-			p := telemetry.Point{Series: s, Time: t.Add(-time.Second)}
-			for m, v := range map[telemetry.Metric]float64{telemetry.Latitude: places[at].Lat, telemetry.Longitude: places[at].Lon, telemetry.StateCode: float64(state),
-				telemetry.DeviceCount: float64(len(devices[s])), telemetry.SilentDevices: float64(silent)} {
-				p.Values = append(p.Values, telemetry.Value{Spec: k.Metric([]byte(m)), Number: v})
+		for _, f := range families {
+			if f.GetName() == "haidang_received_to_queryable_seconds" && f.Metric[0].GetHistogram().GetSampleCount() > stored {
+				stored = f.Metric[0].GetHistogram().GetSampleCount()
+				all = append(all, families)
 			}
-			f.points = append(f.points, p)
+		}
+		if time.Now().After(until) {
+			t.Fatalf("the city has stored %d messages in a minute", stored)
 		}
 	}
+	return all
 }
 
-func compareSites(a, b telemetry.Site) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
+func scrape(ctx context.Context, url string) (out []*dto.MetricFamily, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
 	}
-	return 0
-}
-
-// platform adds the platform's own figures.
-func (f *feed) platform(length time.Duration) {
-	k := f.cat.Kind(telemetry.Platform)
-	gateways := []telemetry.Locality{"nha-trang", "cam-ranh", "cam-lam", "ninh-hoa"}
-	own := []telemetry.Metric{telemetry.MessagesReceived, telemetry.MessagesStored, telemetry.MessagesPartial, telemetry.MessagesDuplicate,
-		telemetry.MessagesQuarantined, telemetry.MessagesQueued, telemetry.MessagesMissing, telemetry.GatewayConnected}
-	for t := f.end.Add(-length); !t.After(f.end); t = t.Add(15 * time.Second) {
-		n := t.Sub(f.end.Add(-length)).Seconds()
-		for i, l := range gateways {
-			p := telemetry.Point{Series: telemetry.Series{Kind: telemetry.Platform, Locality: l, Site: telemetry.PlatformSite, Device: telemetry.Device(l)}, Time: t}
-			for j, m := range own {
-				v := []float64{10*n + float64(i)*100, 10 * n, 3, n / 10, 12, float64(i * 2), 0, 1}[j]
-				p.Values = append(p.Values, telemetry.Value{Spec: k.Metric([]byte(m)), Number: v})
-			}
-			f.points = append(f.points, p)
-		}
-		p := telemetry.Point{Series: telemetry.Series{Kind: telemetry.Platform, Locality: telemetry.Locality(telemetry.PlatformSite), Site: telemetry.PlatformSite, Device: telemetry.ComputedBy}, Time: t}
-		for i := range k.Metrics {
-			m := &k.Metrics[i]
-			if slices.Contains(own, m.Name) {
-				continue
-			}
-			v := 5 + 3*math.Sin(n/900)
-			switch {
-			case m.Name == telemetry.StoreUp:
-				v = 1
-			case m.Name == telemetry.Gateways || m.Name == telemetry.GatewaysConnected:
-				v = 4
-			case m.Form == telemetry.Counter || m.Name == telemetry.Uptime:
-				v = n
-			case m.Unit == "B":
-				v = 3e9 + 1e8*math.Sin(n/900)
-			case m.Unit == "d":
-				v = 71
-			}
-			p.Values = append(p.Values, telemetry.Value{Spec: m, Number: v})
-		}
-		f.points = append(f.points, p)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
 	}
+	defer res.Body.Close()
+	parser := expfmt.NewTextParser(model.LegacyValidation)
+	families, err := parser.TextToMetricFamilies(res.Body)
+	if err != nil {
+		return nil, fmt.Errorf("read metrics: %w", err)
+	}
+	return slices.Collect(maps.Values(families)), nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -12,37 +13,77 @@ import (
 	"github.com/haidang-iot/haidang/dashboards"
 	"github.com/haidang-iot/haidang/dashboards/probe"
 	"github.com/haidang-iot/haidang/deploy/realserver"
+	"github.com/haidang-iot/haidang/devices/api"
 	"github.com/haidang-iot/haidang/devices/seed"
 	"github.com/haidang-iot/haidang/ingest/store"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
 
-// boardStores are the stores that boards read, with the flags of check.
-func boardStores() map[string]func(testing.TB) (store.Store, boardsCheck, func()) {
-	return map[string]func(testing.TB) (store.Store, boardsCheck, func()){
-		"embedded": func(t testing.TB) (store.Store, boardsCheck, func()) {
+// boardStore is a store that boards read.
+type boardStore struct {
+	store.Store
+	reader store.Reader
+	// check has the flags of the command that asks it.
+	check boardsCheck
+}
+
+// boardStores are all of them.
+func boardStores() map[string]func(testing.TB) boardStore {
+	with := func(r readable, check boardsCheck) boardStore {
+		reader, ok := r.store.(store.Reader)
+		if !ok {
+			reader = externalReader{r.readings.(*api.External)}
+		}
+		return boardStore{r.store, settledReader{reader, r.settle}, check}
+	}
+	influx := func(t testing.TB, url, token string) boardStore {
+		return with(openReadable(t, external(url, token)), boardsCheck{Influx: url, InfluxBucket: realserver.Database, Token: token})
+	}
+	return map[string]func(testing.TB) boardStore{
+		"embedded": func(t testing.TB) boardStore {
 			r := openReadable(t, storeFlags{Store: "embedded"})
 			server := httptest.NewServer(r.handler)
 			t.Cleanup(server.Close)
-			return r.store, boardsCheck{Prometheus: server.URL + prometheusPath}, func() {}
+			return with(r, boardsCheck{Prometheus: server.URL + prometheusPath})
 		},
-		"VictoriaMetrics": func(t testing.TB) (store.Store, boardsCheck, func()) {
+		"VictoriaMetrics": func(t testing.TB) boardStore {
 			server := realserver.VictoriaMetricsCaching(t)
-			return openReadable(t, external(server.URL, "")).store, boardsCheck{Prometheus: server.URL}, func() {
+			r := openReadable(t, external(server.URL, ""))
+			r.settle = func() {
 				if err := server.Flush(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 			}
+			return with(r, boardsCheck{Prometheus: server.URL})
 		},
-		"InfluxDB 1.8": func(t testing.TB) (store.Store, boardsCheck, func()) {
-			server := realserver.InfluxDB(t)
-			return openReadable(t, external(server.URL, "")).store, boardsCheck{Influx: server.URL, InfluxBucket: realserver.Database}, func() {}
-		},
-		"InfluxDB 2": func(t testing.TB) (store.Store, boardsCheck, func()) {
-			server := realserver.InfluxDB2(t)
-			return openReadable(t, external(server.URL, realserver.Influx2Token)).store, boardsCheck{Influx: server.URL, InfluxBucket: realserver.Database, Token: realserver.Influx2Token}, func() {}
-		},
+		"InfluxDB 1.8": func(t testing.TB) boardStore { return influx(t, realserver.InfluxDB(t).URL, "") },
+		"InfluxDB 2":   func(t testing.TB) boardStore { return influx(t, realserver.InfluxDB2(t).URL, realserver.Influx2Token) },
 	}
+}
+
+// settle waits until what was written can be read.
+func (s boardStore) settle() { s.reader.(settledReader).settle() }
+
+// ask asks what boards ask; ids choose boards.
+func (s boardStore) ask(t *testing.T, p dashboards.Province, to time.Time, ids []string, only func(dashboards.Question) bool) ([]dashboards.Question, []probe.Finding) {
+	t.Helper()
+	asked, language, err := s.check.store()
+	if err != nil {
+		t.Fatal(err)
+	}
+	questions, err := boardQuestions(p, language, ids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if only != nil {
+		questions = slices.DeleteFunc(questions, func(q dashboards.Question) bool { return !only(q) })
+	}
+	pr := probe.Probe{Store: asked, To: to, Lang: dashboards.English}
+	findings, err := pr.Run(t.Context(), questions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return questions, findings
 }
 
 // seeded are the first users' places.
@@ -57,41 +98,18 @@ func seeded(end time.Time) dashboards.Province {
 // Every panel of every board shows a simulated day, whatever the store.
 func TestBoardsShowADay(t *testing.T) {
 	end := time.Now().UTC().Truncate(time.Minute).Add(-time.Minute)
-	f := newFeed(t, "ordinary-day", end, 24*time.Hour, 4)
-	t.Logf("%d points", len(f.points))
+	day := newFeed(t, sinceYesterday("ordinary-day", 3, end), end)
+	registry, metrics := day.registry(t), cityMetrics(t, 4)
+	t.Logf("%d points of %d devices", len(day.points), len(day.fleet))
 	for name, open := range boardStores() {
 		t.Run(name, func(t *testing.T) {
-			s, check, settle := open(t)
-			for part := range slices.Chunk(f.points, 5000) {
-				if err := s.Write(t.Context(), part); err != nil {
-					t.Fatal(err)
-				}
-			}
-			settle()
+			t.Parallel()
+			s := open(t)
+			day.write(t, s, s.reader, registry, metrics)
+			s.settle()
 			for _, p := range []dashboards.Province{seeded(end), {Now: end}} {
-				asked, language, err := check.store()
-				if err != nil {
-					t.Fatal(err)
-				}
-				questions, err := boardQuestions(p, language, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				pr := probe.Probe{Store: asked, To: end, Lang: dashboards.English}
-				findings, err := pr.Run(t.Context(), questions)
-				if err != nil {
-					t.Fatal(err)
-				}
-				excused := 0
-				for _, f := range findings {
-					if f.Fault != "" {
-						t.Errorf("%s, %s %s: %s: %s\n%s", f.Board, f.Panel, f.Ref, f.Fault, f.Detail, f.Query)
-					}
-					if f.Excused != "" {
-						excused++
-					}
-				}
-				t.Logf("%d queries, %d empty for a reason", len(findings), excused)
+				_, findings := s.ask(t, p, end, nil, nil)
+				excused := faultless(t, findings)
 				if len(findings) < 400 || excused > len(findings)/6 {
 					t.Errorf("%d queries and %d of them excused: this proves little", len(findings), excused)
 				}
@@ -100,10 +118,70 @@ func TestBoardsShowADay(t *testing.T) {
 	}
 }
 
+// faultless reports every fault; it counts what is empty for a reason.
+func faultless(t *testing.T, findings []probe.Finding) (excused int) {
+	t.Helper()
+	for _, f := range findings {
+		if f.Fault != "" {
+			t.Errorf("%s, %s %s: %s: %s\n%s", f.Board, f.Panel, f.Ref, f.Fault, f.Detail, f.Query)
+		}
+		if f.Excused != "" {
+			t.Logf("%s, %s %s: %s", f.Board, f.Panel, f.Ref, f.Excused)
+			excused++
+		}
+	}
+	t.Logf("%d queries, %d empty for a reason", len(findings), excused)
+	return excused
+}
+
+// The boards about floods and about air show those of the shipped scenarios, and
+// how bad they were.
+func TestBoardsShowWhatHappened(t *testing.T) {
+	end := time.Now().UTC().Truncate(time.Minute).Add(-time.Minute)
+	for _, c := range []struct {
+		slice
+		boards []string
+		// Some panel of this name shows of the metric at least this.
+		panel  string
+		kind   telemetry.Kind
+		metric telemetry.Metric
+		most   float64
+	}{
+		{slice{scenario: "november-flood", to: 5 * 24 * time.Hour, length: 24 * time.Hour, kinds: []telemetry.Kind{telemetry.WaterLevel, telemetry.Weather}, each: 3},
+			[]string{"flood", "weather"}, "Dong Trang", telemetry.WaterLevel, telemetry.Level, 11},
+		{slice{scenario: "haze-week", to: 5 * 24 * time.Hour, length: 48 * time.Hour, kinds: []telemetry.Kind{telemetry.AirQuality}, each: 3},
+			[]string{"air"}, "VN_AQI", telemetry.AirQualityIndex, telemetry.VNAQI, 151},
+	} {
+		f := newFeed(t, c.slice, end)
+		registry := f.registry(t)
+		t.Logf("%s: %d points of %d devices", c.scenario, len(f.points), len(f.fleet))
+		for name, open := range boardStores() {
+			t.Run(c.scenario+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				s := open(t)
+				f.write(t, s, s.reader, registry, nil)
+				s.settle()
+				questions, findings := s.ask(t, seeded(end), end, c.boards, nil)
+				faultless(t, findings)
+				most := math.Inf(-1)
+				for i, q := range questions {
+					if strings.Contains(q.Panel, c.panel) && q.Kind == c.kind && q.Metric == c.metric && findings[i].Numbers > 0 {
+						most = max(most, findings[i].Most)
+					}
+				}
+				t.Logf("the most that is shown of %s_%s is %v", c.kind, c.metric, most)
+				if most < c.most {
+					t.Errorf("the most that is shown of %s_%s is %v, want %v", c.kind, c.metric, most, c.most)
+				}
+			})
+		}
+	}
+}
+
 // What is wrong is found: nothing there, nobody reporting, a store that refuses.
 func TestCheckFindsWhatIsWrong(t *testing.T) {
 	end := time.Now().UTC().Truncate(time.Minute).Add(-time.Minute)
-	f := newFeed(t, "ordinary-day", end, 2*time.Hour, 1)
+	f := newFeed(t, slice{scenario: "ordinary-day", to: 12 * time.Hour, length: 2 * time.Hour, each: 1}, end)
 	r := openReadable(t, storeFlags{Store: "embedded"})
 	server := httptest.NewServer(r.handler)
 	t.Cleanup(server.Close)
@@ -176,27 +254,14 @@ func TestBoardsLeaveOutCalibration(t *testing.T) {
 	}
 	for name, open := range boardStores() {
 		t.Run(name, func(t *testing.T) {
-			s, check, settle := open(t)
+			s := open(t)
 			if err := s.Write(t.Context(), points); err != nil {
 				t.Fatal(err)
 			}
-			settle()
-			asked, language, err := check.store()
-			if err != nil {
-				t.Fatal(err)
-			}
-			all, err := boardQuestions(dashboards.Province{Now: end}, language, []string{"locality", "air", "site"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			all = slices.DeleteFunc(all, func(q dashboards.Question) bool {
-				return q.Kind != telemetry.AirQuality || q.Metric != telemetry.PM25 || q.Span > 7*24*time.Hour
+			s.settle()
+			_, findings := s.ask(t, dashboards.Province{Now: end}, end, []string{"locality", "air", "site"}, func(q dashboards.Question) bool {
+				return q.Kind == telemetry.AirQuality && q.Metric == telemetry.PM25 && q.Span <= 7*24*time.Hour
 			})
-			pr := probe.Probe{Store: asked, To: end, Lang: dashboards.English}
-			findings, err := pr.Run(t.Context(), all)
-			if err != nil {
-				t.Fatal(err)
-			}
 			if len(findings) < 3 {
 				t.Fatalf("only %d queries", len(findings))
 			}

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/haidang-iot/haidang/dashboards"
 	"github.com/haidang-iot/haidang/dashboards/grafana"
@@ -40,44 +43,23 @@ func (f grafanaFlags) open(ctx context.Context) (*grafana.Server, error) {
 // sourceOfBoards say what is published: which boards, reading where.
 type sourceOfBoards struct {
 	placesFlags
-	Lang        string `enum:"vi,en" default:"vi" help:"Language of the boards: vi or en. Each has boards, a folder and a wall of its own." placeholder:"vi"`
-	Folder      string `help:"Title of the folder in Grafana." default:"Hải Đăng" placeholder:"TITLE"`
-	Source      string `help:"Where the boards read, as Grafana reaches it: the city's /prometheus, VictoriaMetrics, or InfluxDB." default:"http://127.0.0.1:8080/prometheus" placeholder:"URL"`
-	DataSource  string `name:"datasource" help:"uid of the data source in Grafana." default:"haidang" placeholder:"UID"`
-	SourceName  string `help:"Name of the data source in Grafana." default:"Hải Đăng" placeholder:"NAME"`
-	SourceToken string `env:"HAIDANG_SOURCE_TOKEN" help:"Token that Grafana shows there: an API token of the city, or InfluxDB's; kept encrypted in Grafana. Better given in the environment." placeholder:"SECRET"`
-	Query       string `enum:"promql,influxql" default:"promql" help:"Language of the store: promql (embedded, VictoriaMetrics) or influxql (InfluxDB)." placeholder:"promql"`
-	Bucket      string `name:"influx-bucket" env:"INFLUX_BUCKET" help:"With --query influxql: the bucket or database." placeholder:"NAME"`
-	With        string `type:"path" help:"Folder of boards that 'pull' kept; they are used instead of the generated ones." placeholder:"DIR"`
-}
-
-// suffix is what the language adds to uids.
-func (f sourceOfBoards) suffix() string {
-	if f.Lang == "en" {
-		return "-en"
-	}
-	return ""
-}
-
-// wallName is what the playlist is called after its folder.
-func (f sourceOfBoards) wallName() string {
-	if f.Lang == "en" {
-		return " – wall"
-	}
-	return " – màn hình lớn"
+	Lang        []string `enum:"vi,en" default:"vi,en" help:"Languages of the boards: vi, en or vi,en. Each has boards, a folder and a wall of its own; alert rules are there once, titled in the first." placeholder:"vi,en"`
+	Folder      string   `help:"Title of the folder in Grafana; that of English boards has (English) behind it." default:"Hải Đăng" placeholder:"TITLE"`
+	Source      string   `help:"Where the boards read, as Grafana reaches it: the city's /prometheus, VictoriaMetrics, or InfluxDB." default:"http://127.0.0.1:8080/prometheus" placeholder:"URL"`
+	DataSource  string   `name:"datasource" help:"uid of the data source in Grafana." default:"haidang" placeholder:"UID"`
+	SourceName  string   `help:"Name of the data source in Grafana." default:"Hải Đăng" placeholder:"NAME"`
+	SourceToken string   `env:"HAIDANG_SOURCE_TOKEN" help:"Token that Grafana shows there: an API token of the city, or InfluxDB's; kept encrypted in Grafana. Better given in the environment." placeholder:"SECRET"`
+	Query       string   `enum:"promql,influxql" default:"promql" help:"Language of the store: promql (embedded, VictoriaMetrics) or influxql (InfluxDB)." placeholder:"promql"`
+	Bucket      string   `name:"influx-bucket" env:"INFLUX_BUCKET" help:"With --query influxql: the bucket or database." placeholder:"NAME"`
+	Rules       string   `enum:"auto,yes,no" default:"auto" help:"Alert rules that Grafana evaluates: yes, no, or auto, which is yes with --query influxql and no with promql, where haidang up evaluates the same ones and a second set would ring twice." placeholder:"auto"`
+	With        string   `type:"path" help:"Folder of what 'pull' kept; it is used instead of what is generated." placeholder:"DIR"`
 }
 
 // bundle is what is to be published.
 func (f sourceOfBoards) bundle(ctx context.Context) (grafana.Bundle, error) {
-	b := grafana.Bundle{
-		Folder: grafana.Folder{UID: "haidang" + f.suffix(), Title: f.Folder},
-		DataSource: grafana.DataSource{
-			UID: f.DataSource, Name: f.SourceName, Language: grafana.Language(f.Query), URL: f.Source,
-		},
-	}
-	if f.suffix() != "" && f.Folder == "Hải Đăng" {
-		b.Folder.Title += " (English)" // Grafana takes a title once
-	}
+	b := grafana.Bundle{DataSource: grafana.DataSource{
+		UID: f.DataSource, Name: f.SourceName, Language: dashboards.Language(f.Query), URL: f.Source,
+	}}
 	if f.Query == "influxql" {
 		b.DataSource.Database = f.Bucket
 	}
@@ -92,26 +74,52 @@ func (f sourceOfBoards) bundle(ctx context.Context) (grafana.Bundle, error) {
 	if err != nil {
 		return b, err
 	}
-	models, wall, err := boardModels(province, f.Lang, f.Query, f.DataSource)
-	if err != nil {
-		return b, err
-	}
-	for _, m := range models {
-		board, err := grafana.NewBoard(m.text)
+	for _, lang := range f.Lang {
+		set, err := f.set(province, dashboards.Lang(lang))
 		if err != nil {
 			return b, err
 		}
-		b.Boards = append(b.Boards, board)
+		b.Sets = append(b.Sets, set)
 	}
-	if len(wall) > 0 {
-		b.Playlist = grafana.Playlist{UID: "haidang-wall" + f.suffix(), Name: b.Folder.Title + f.wallName(), Interval: dashboards.WallInterval.String(), Boards: wall}
+	if b.Alerts, err = f.alerts(province); err != nil {
+		return b, err
 	}
 	if f.With != "" {
-		if b.Boards, err = grafana.Kept(f.With, b.Boards); err != nil {
+		kept, err := grafana.ReadKept(f.With)
+		if err == nil {
+			b, err = b.With(kept)
+		}
+		if err != nil {
 			return b, fmt.Errorf("--with: %w", err)
 		}
 	}
 	return b, b.Check()
+}
+
+// set is the boards of one language, with what belongs to them. What the language
+// adds to uids and titles keeps them apart: Grafana takes each once.
+func (f sourceOfBoards) set(p dashboards.Province, lang dashboards.Lang) (grafana.Set, error) {
+	suffix, wall := "", " – màn hình lớn"
+	s := grafana.Set{Folder: grafana.Folder{UID: "haidang", Title: f.Folder}}
+	if lang == dashboards.English {
+		suffix, wall = "-en", " – wall"
+		s.Folder = grafana.Folder{UID: "haidang-en", Title: f.Folder + " (English)"}
+	}
+	models, turn, err := boardModels(p, string(lang), f.Query, f.DataSource)
+	if err != nil {
+		return s, err
+	}
+	for _, m := range models {
+		board, err := grafana.NewBoard(m.text)
+		if err != nil {
+			return s, err
+		}
+		s.Boards = append(s.Boards, board)
+	}
+	if len(turn) > 0 {
+		s.Playlist = grafana.Playlist{UID: "haidang-wall" + suffix, Name: s.Folder.Title + wall, Interval: dashboards.WallInterval.String(), Boards: turn}
+	}
+	return s, nil
 }
 
 type dashboardsPush struct {
@@ -119,18 +127,23 @@ type dashboardsPush struct {
 	sourceOfBoards
 	Force    bool `help:"Overwrite what was changed by hand in Grafana."`
 	DryRun   bool `help:"Say what would be done, and change nothing."`
-	NoSource bool `help:"Leave the data source alone; then a token of the role Editor is enough."`
+	NoSource bool `help:"Leave the data source alone; then, without alert rules, a token of the role Editor is enough."`
 }
 
 // Help is kong's detailed help.
 func (dashboardsPush) Help() string {
-	return `Makes a folder, a data source, the boards and a playlist for the wall. Run it again at any time: it
-changes only what differs. A board that somebody changed in Grafana is not overwritten without --force.
+	return `Makes a data source and, in Vietnamese and English, a folder, the boards and a playlist for the wall. With
+InfluxDB, whose alarms Grafana evaluates, also a folder of alert rules; with another store haidang up evaluates them, and
+rules of an earlier push are removed. Run it again at any time: it changes only what differs. What somebody changed in
+Grafana is not overwritten without --force.
+
+Some rules hold for sites of a use (where people live, bathe, farm). Which those are says the city at --url; without it
+those rules are neither made nor removed. Limits change by date: push again when one has.
 
 Examples:
   HAIDANG_GRAFANA_TOKEN=… haidang dashboards push
   haidang dashboards push --grafana https://grafana.example.vn --source https://haidang.example.vn/prometheus
-  haidang dashboards push --source http://127.0.0.1:8086 --query influxql --influx-bucket city
+  haidang dashboards push --source http://127.0.0.1:8086 --query influxql --influx-bucket city --url http://127.0.0.1:8080
   haidang dashboards push --url http://127.0.0.1:8080 --lang en --dry-run    names of sites from the city`
 }
 
@@ -144,18 +157,18 @@ func (c *dashboardsPush) Run(ctx context.Context, out *output) error {
 		fmt.Fprintln(out.stderr, "With --force: what was changed by hand is overwritten. Grafana keeps it in each board's version history.")
 	}
 	p := &grafana.Publisher{Server: server, Force: c.Force, DryRun: c.DryRun, NoSource: c.NoSource}
-	wall := ""
+	var walls []string
 	p.Tell = func(s grafana.Step) {
 		printStep(out.stdout, s, c.DryRun)
 		if s.What == "playlist" && s.UID != "" {
-			wall = server.WallURL(s.UID)
+			walls = append(walls, fmt.Sprintf("%s: %s", s.Name, server.WallURL(s.UID)))
 		}
 	}
 	if err := p.Push(ctx, bundle); err != nil {
 		return err
 	}
-	if wall != "" && !c.DryRun {
-		fmt.Fprintf(out.stdout, "\nThe wall: %s\n", wall)
+	if len(walls) > 0 && !c.DryRun {
+		fmt.Fprintf(out.stdout, "\n%s\n", strings.Join(walls, "\n"))
 	}
 	return nil
 }
@@ -174,13 +187,29 @@ func begin(ctx context.Context, g grafanaFlags, s sourceOfBoards, stderr io.Writ
 	if version == "" {
 		version = "(version hidden)"
 	}
-	fmt.Fprintf(stderr, "Grafana %s at %s: looking at %d boards …\n", version, redact(g.Grafana), len(bundle.Boards))
+	fmt.Fprintf(stderr, "Grafana %s at %s: looking at %s …\n", version, redact(g.Grafana), contents(bundle))
+	s.warn(stderr, bundle)
 	return server, bundle, nil
+}
+
+// contents says how much is in a bundle.
+func contents(b grafana.Bundle) string {
+	boards, rules := 0, 0
+	for _, s := range b.Sets {
+		boards += len(s.Boards)
+	}
+	for _, g := range b.Alerts.Groups {
+		rules += len(g.Rules)
+	}
+	if rules == 0 {
+		return fmt.Sprintf("%d boards", boards)
+	}
+	return fmt.Sprintf("%d boards and %d alert rules", boards, rules)
 }
 
 func printStep(w io.Writer, s grafana.Step, dry bool) {
 	done := s.Done
-	if dry && (done == "created" || done == "updated") {
+	if dry && done != "unchanged" && done != "left" {
 		done = "would be " + done
 	}
 	line := fmt.Sprintf("%2d/%-2d  %-17s %-12s %-28s %s", s.Number, s.Of, done, s.What, s.UID, s.Name)
@@ -198,7 +227,8 @@ type dashboardsDiff struct {
 
 // Help is kong's detailed help.
 func (dashboardsDiff) Help() string {
-	return `Shows what somebody changed in Grafana since the last push, panel by panel, and what a push would change.
+	return `Shows what somebody changed in Grafana since the last push, panel by panel and alert rule by alert rule, and
+what a push would change.
 Exit code 1 if a push would overwrite somebody's work.
 
 Examples:
@@ -232,30 +262,32 @@ func (c *dashboardsDiff) Run(ctx context.Context, out *output) error {
 	return nil
 }
 
-// boardDifferences is a board's part of diff --json.
-type boardDifferences struct {
+// difference is the part of diff --json of a board or an alert rule.
+type difference struct {
+	What    string           `json:"what"`
 	UID     string           `json:"uid"`
 	Title   string           `json:"title"`
 	State   grafana.State    `json:"state"`
 	Changes []grafana.Change `json:"changes,omitempty"`
 }
 
-func differencesOf(findings []grafana.Finding) []boardDifferences {
-	out := make([]boardDifferences, 0, len(findings))
+func differencesOf(findings []grafana.Finding) []difference {
+	out := make([]difference, 0, len(findings))
 	for _, f := range findings {
-		out = append(out, boardDifferences{f.Board.UID, f.Board.Title, f.State, f.Changes})
+		out = append(out, difference{f.What, f.UID, f.Title, f.State, f.Changes})
 	}
 	return out
 }
 
 func printStandings(w io.Writer, findings []grafana.Finding) {
-	same := 0
+	same, all := map[string]int{}, map[string]int{}
 	for _, f := range findings {
+		all[f.What]++
 		if f.State == grafana.Same {
-			same++
+			same[f.What]++
 			continue
 		}
-		fmt.Fprintf(w, "%s  %s: %s\n", f.Board.UID, f.Board.Title, meaning(f))
+		fmt.Fprintf(w, "%s  %s: %s\n", f.UID, f.Title, meaning(f))
 		panel := ""
 		for _, c := range f.Changes {
 			if c.Panel != panel {
@@ -269,7 +301,9 @@ func printStandings(w io.Writer, findings []grafana.Finding) {
 			fmt.Fprintf(w, "%s%s\n", indent, c)
 		}
 	}
-	fmt.Fprintf(w, "%d of %d boards are as a push would leave them.\n", same, len(findings))
+	for _, what := range slices.Sorted(maps.Keys(all)) {
+		fmt.Fprintf(w, "%d of %d %ss are as a push would leave them.\n", same[what], all[what], what)
+	}
 }
 
 // meaning says what a board's state is.
@@ -277,6 +311,8 @@ func meaning(f grafana.Finding) string {
 	switch f.State {
 	case grafana.Missing:
 		return "not in Grafana; a push makes it"
+	case grafana.Obsolete:
+		return "as it was pushed, and no longer made; a push removes it"
 	case grafana.Outdated:
 		if len(f.Changes) == 0 {
 			return "the same; a push only notes that it is ours"
@@ -285,12 +321,12 @@ func meaning(f grafana.Finding) string {
 	case grafana.Foreign:
 		return "not pushed from here, and it differs:"
 	case grafana.KeptElse:
-		return "pushed from a file that 'pull' wrote (give its folder with --with); it differs from the generated board:"
+		return "pushed from a file that 'pull' wrote (give its folder with --with); it differs from what is generated:"
 	case grafana.Provisioned:
 		return "from a provisioning file of Grafana's; a push leaves it"
 	case grafana.ByHand:
 		if f.Newer {
-			return "changed by hand; the differences hold also what is new in the generated board:"
+			return "changed by hand; the differences hold also what is new in what is generated:"
 		}
 		return "changed by hand:"
 	}
@@ -300,12 +336,12 @@ func meaning(f grafana.Finding) string {
 type dashboardsPull struct {
 	grafanaFlags
 	sourceOfBoards
-	Out string `required:"" type:"path" help:"Folder that the boards are written to; give it to push and render with --with." placeholder:"DIR"`
+	Out string `required:"" type:"path" help:"Folder that is written to; give it to push and render with --with." placeholder:"DIR"`
 }
 
 // Help is kong's detailed help.
 func (dashboardsPull) Help() string {
-	return `Keeps the boards that were changed by hand, as they are in Grafana. 'push --with DIR' and
+	return `Keeps the boards and alert rules that were changed by hand, as they are in Grafana. 'push --with DIR' and
 'render --with DIR' then use them instead of the generated ones, until their files are removed.
 
 Example:
@@ -323,15 +359,18 @@ func (c *dashboardsPull) Run(ctx context.Context, out *output) error {
 	if err != nil {
 		return err
 	}
-	if len(kept) == 0 {
+	if len(kept.Boards)+len(kept.Rules) == 0 {
 		fmt.Fprintln(out.stdout, "Nothing was changed by hand; nothing is written.")
 		return nil
 	}
-	if err := grafana.Keep(c.Out, kept); err != nil {
+	if err := kept.Write(c.Out); err != nil {
 		return fmt.Errorf("--out: %w", err)
 	}
-	for _, b := range kept {
+	for _, b := range kept.Boards {
 		fmt.Fprintf(out.stdout, "kept %s.json  %s\n", b.UID, b.Title)
+	}
+	for _, r := range kept.Rules {
+		fmt.Fprintf(out.stdout, "kept rules/%s.json  %s\n", r.UID, r.Title)
 	}
 	fmt.Fprintf(out.stdout, "Now: haidang dashboards push --with %s\n", c.Out)
 	return nil
@@ -346,9 +385,12 @@ type dashboardsRender struct {
 
 // Help is kong's detailed help.
 func (dashboardsRender) Help() string {
-	return `Writes what Grafana provisions itself from at its start: boards/*.json, provisioning/dashboards/haidang.yaml
-and provisioning/datasources/haidang.yaml. Grafana provisions no playlists: 'push' makes the wall's, and leaves
-the boards to the files.
+	return `Writes what Grafana provisions itself from at its start: boards/FOLDER/*.json, and in provisioning/
+dashboards/haidang.yaml, datasources/haidang.yaml and, with InfluxDB or --rules yes, alerting/haidang.yaml. That one also
+names the rules that are not to be there any more, since Grafana keeps what leaves a file; --rules no names all of them.
+Grafana provisions no playlists: 'push' makes the wall's, and leaves the rest to the files.
+
+Grafana looks for changed boards every minute, and for changed alert rules only when it starts.
 
 Examples:
   haidang dashboards render --out /etc/haidang/grafana
@@ -376,6 +418,7 @@ func (c *dashboardsRender) Run(ctx context.Context, out *output) error {
 	if err := grafana.WriteAll(c.Out, files); err != nil {
 		return fmt.Errorf("--out: %w", err)
 	}
-	fmt.Fprintf(out.stdout, "%d boards and the provisioning files are in %s\n", len(bundle.Boards), c.Out)
+	c.warn(out.stderr, bundle)
+	fmt.Fprintf(out.stdout, "%s and the provisioning files are in %s\n", contents(bundle), c.Out)
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/haidang-iot/haidang/dashboards"
 	"github.com/haidang-iot/haidang/dashboards/rules"
 	"github.com/haidang-iot/haidang/devices/api"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
@@ -20,7 +21,7 @@ type dashboardsRules struct {
 	Prometheus bool    `help:"Write a rule file for Prometheus or vmalert."`
 	Grafana    bool    `help:"Write rules that Grafana manages, for a data source in PromQL and one in InfluxQL."`
 	DataSource string  `default:"haidang" help:"With --grafana: uid of the data source that the rules ask." placeholder:"UID"`
-	Folder     string  `default:"Hải Đăng" help:"With --grafana: title of the folder that holds the rules." placeholder:"TITLE"`
+	Folder     string  `default:"Hải Đăng – cảnh báo" help:"With --grafana: title of the folder that holds the rules." placeholder:"TITLE"`
 	Lang       string  `enum:"vi,en" default:"vi" help:"Language of titles, summaries and descriptions: vi or en." placeholder:"vi"`
 	At         instant `help:"Whose day's limits; default: now." placeholder:"2026-11-21"`
 	NoSites    bool    `help:"Do not ask the city which sites are of which use; limits of an area (noise, river, bathing, aquaculture) then have no rule."`
@@ -35,10 +36,11 @@ func (dashboardsRules) Help() string {
 
 Limits change by date and areas by the tags of sites (special, ordinary, river, bathing, aquaculture): write the files
 anew when either has changed. ` + "`haidang up`" + ` evaluates the same rules by itself over the embedded store and needs no file;
-they are for a Prometheus, vmalert or Grafana of your own, and for InfluxDB.
+they are for a Prometheus, vmalert or Grafana of your own. Where Grafana evaluates them, ` + "`haidang dashboards push`" + ` and
+` + "`render`" + ` put the same ones there by themselves.
 
 Grafana reads one of its two files, from its folder provisioning/alerting. InfluxQL knows no hours: rules of the day or
-the night have the label hours, and the file has a mute timing outside-HH-HH for each; attach it to a notification policy.`
+the night read the time of day that haidang up writes every 15 s (platform, time_of_day), and do not fire without it.`
 }
 
 // Run writes the files.
@@ -61,12 +63,12 @@ func (c *dashboardsRules) Run(ctx context.Context, out *output) error {
 	files := map[string][]byte{}
 	var err, errs error
 	if c.Prometheus {
-		files["haidang.rules.yaml"], err = rules.Prometheus(all, c.Lang)
+		files["haidang.rules.yaml"], err = rules.Prometheus(all, dashboards.Lang(c.Lang))
 		errs = errors.Join(errs, err)
 	}
 	if c.Grafana {
-		for _, d := range []rules.Dialect{rules.PromQL, rules.InfluxQL} {
-			files["haidang-alerts-"+string(d)+".yaml"], err = rules.Grafana{Dialect: d, DataSource: c.DataSource, Folder: c.Folder, Lang: c.Lang}.YAML(all)
+		for _, d := range []dashboards.Language{dashboards.PromQL, dashboards.InfluxQL} {
+			files["haidang-alerts-"+string(d)+".yaml"], err = rules.Grafana{Language: d, DataSource: c.DataSource, Folder: c.Folder, Lang: dashboards.Lang(c.Lang)}.YAML(all)
 			errs = errors.Join(errs, err)
 		}
 	}

@@ -116,12 +116,30 @@ func TestProvisioningIsUpToDate(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !strings.Contains(string(provider), `path: "`+path.Join(written, "boards")+`"`) {
-				t.Errorf("the boards are written to %s, and Grafana looks elsewhere:\n%s", written, provider)
+			for _, folder := range []string{"haidang", "haidang-en"} {
+				if _, err := os.Stat(filepath.Join(out, "boards", folder)); err != nil || !strings.Contains(string(provider), `path: "`+path.Join(written, "boards", folder)+`"`) {
+					t.Errorf("the boards are written to %s (%v), and Grafana looks elsewhere:\n%s", written, err, provider)
+				}
 			}
 			grafana := f.Services["grafana"]
-			if !slices.Contains(grafana.Volumes, "boards:"+written+":ro") || !slices.Contains(grafana.Volumes, "./grafana/"+form+"/provisioning:/etc/grafana/provisioning:ro") {
-				t.Errorf("Grafana's volumes: %q", grafana.Volumes)
+			needed := []string{"boards:" + written + ":ro"}
+			for _, kind := range []string{"dashboards", "datasources"} {
+				needed = append(needed, "./grafana/"+form+"/provisioning/"+kind+":/etc/grafana/provisioning/"+kind+":ro")
+			}
+			// Alert rules depend on the city's sites, so they are not committed:
+			// Grafana reads what the service boards has written.
+			if _, err := os.Stat(filepath.Join(out, "provisioning", "alerting", "haidang.yaml")); err == nil {
+				needed = append(needed, "alerting:/etc/grafana/provisioning/alerting:ro")
+				if !slices.Contains(f.Services["boards"].Volumes, "alerting:"+path.Join(written, "provisioning", "alerting")) {
+					t.Errorf("the service boards writes its alert rules where Grafana does not see them: %q", f.Services["boards"].Volumes)
+				}
+			} else if form == "influx" {
+				t.Error("InfluxDB's alarms are Grafana's, and there is no file of them")
+			}
+			for _, volume := range needed {
+				if !slices.Contains(grafana.Volumes, volume) {
+					t.Errorf("Grafana's volumes %q lack %s", grafana.Volumes, volume)
+				}
 			}
 			if env := args[slices.Index(args, "--source-env")+1]; grafana.Environment[env] == "" {
 				t.Errorf("Grafana has no %s, which its data source uses", env)

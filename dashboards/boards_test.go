@@ -2,6 +2,7 @@ package dashboards_test
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -21,7 +22,10 @@ import (
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
 
-var update = flag.Bool("update", false, "rewrite the golden files")
+var (
+	update   = flag.Bool("update", false, "rewrite the golden files")
+	formsDir = flag.String("forms", "", "folder to write every rendered form to")
+)
 
 // province is the first users', with every kind at every place.
 func province() dashboards.Province {
@@ -89,6 +93,31 @@ func each(t *testing.T, f func(t *testing.T, b dashboards.Board, o dashboards.Op
 					t.Fatal(err)
 				}
 				t.Run(fmt.Sprintf("%s/%s/%d", o.Dialect.Language, m.UID, len(p.Sites)), func(t *testing.T) { f(t, b, o, text, m) })
+			}
+		}
+	}
+}
+
+// Every form of every board is written where types/ holds it to Grafana's types.
+func TestForms(t *testing.T) {
+	if *formsDir == "" {
+		t.Skip("-forms names no folder: make boards-test does")
+	}
+	dir := filepath.Join(*formsDir, "boards")
+	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range forms() {
+		for _, b := range dashboards.Boards(province()) {
+			if o.Wall && len(b.Wall) == 0 {
+				continue
+			}
+			text, err := b.Render(province(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, string(o.Dialect.Language)+"-"+string(o.Lang)+"-"+b.UID(o)+".json"), text, 0o644); err != nil {
+				t.Fatal(err)
 			}
 		}
 	}

@@ -7,34 +7,40 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+
+	"github.com/haidang-iot/haidang/dashboards"
 )
 
 // Bundle is what is published together.
 type Bundle struct {
-	Folder     Folder
 	DataSource DataSource
-	Boards     []Board
-	Playlist   Playlist
+	Sets       []Set
+	Alerts     Alerts
 }
 
-// Folder is where the boards are.
+// Set is what is there once for each language of the boards.
+type Set struct {
+	Folder   Folder
+	Boards   []Board
+	Playlist Playlist
+}
+
+// Folder is where boards or alert rules are.
 type Folder struct {
 	UID, Title string
 }
 
-// Language is what a data source is asked in.
-type Language string
-
-// The languages of the stores.
-const (
-	PromQL   Language = "promql"   // the embedded store, VictoriaMetrics, Prometheus
-	InfluxQL Language = "influxql" // InfluxDB 1.8, 2, 3
-)
+func (f Folder) check() error {
+	if !uidForm.MatchString(f.UID) || f.Title == "" {
+		return fmt.Errorf("the folder %q with the uid %q: a title is needed, and a uid of 1 to 40 letters, digits, - and _", f.Title, f.UID)
+	}
+	return nil
+}
 
 // DataSource is where the boards' panels read. Boards refer to it by its uid.
 type DataSource struct {
 	UID, Name string
-	Language  Language
+	Language  dashboards.Language
 	// URL as Grafana reaches it, such as http://127.0.0.1:8080/prometheus.
 	URL string
 	// Database is the bucket or database of InfluxQL.
@@ -100,14 +106,29 @@ func (b Board) check() error {
 
 // Check reports what Grafana would refuse, before anything is sent.
 func (b Bundle) Check() error {
-	if !uidForm.MatchString(b.Folder.UID) || b.Folder.Title == "" {
-		return fmt.Errorf("the folder %q with the uid %q: a title is needed, and a uid of 1 to 40 letters, digits, - and _", b.Folder.Title, b.Folder.UID)
-	}
 	if err := b.DataSource.check(); err != nil {
 		return err
 	}
-	titles, uids := map[string]string{}, map[string]bool{}
-	for _, board := range b.Boards {
+	folders, uids := map[string]bool{}, map[string]bool{}
+	for _, set := range b.Sets {
+		if err := set.check(uids); err != nil {
+			return err
+		}
+		if folders[set.Folder.UID] || folders[set.Folder.Title] {
+			return fmt.Errorf("two sets of boards are for the folder %s, %q", set.Folder.UID, set.Folder.Title)
+		}
+		folders[set.Folder.UID], folders[set.Folder.Title] = true, true
+	}
+	return b.Alerts.check(folders)
+}
+
+// check checks a set; uids are those of the boards of the sets before it.
+func (s Set) check(uids map[string]bool) error {
+	if err := s.Folder.check(); err != nil {
+		return err
+	}
+	titles, here := map[string]string{}, map[string]bool{}
+	for _, board := range s.Boards {
 		if err := board.check(); err != nil {
 			return err
 		}
@@ -117,11 +138,11 @@ func (b Bundle) Check() error {
 		if other, ok := titles[board.Title]; ok {
 			return fmt.Errorf("the boards %s and %s are both called %q: Grafana takes a title once in a folder", other, board.UID, board.Title)
 		}
-		titles[board.Title], uids[board.UID] = board.UID, true
+		titles[board.Title], uids[board.UID], here[board.UID] = board.UID, true, true
 	}
-	for _, uid := range b.Playlist.Boards {
-		if !uids[uid] {
-			return fmt.Errorf("the playlist %q shows the board %s, which is not among those published", b.Playlist.Name, uid)
+	for _, uid := range s.Playlist.Boards {
+		if !here[uid] {
+			return fmt.Errorf("the playlist %q shows the board %s, which is not among those published", s.Playlist.Name, uid)
 		}
 	}
 	return nil
@@ -136,9 +157,9 @@ func (d DataSource) check() error {
 		return errors.New("the data source's address should be like http://127.0.0.1:8080/prometheus, as Grafana reaches it, without a user or password")
 	}
 	switch {
-	case d.Language != PromQL && d.Language != InfluxQL:
+	case d.Language != dashboards.PromQL && d.Language != dashboards.InfluxQL:
 		return fmt.Errorf("the data source's language is %q: it is promql or influxql", d.Language)
-	case d.Language == InfluxQL && d.Database == "":
+	case d.Language == dashboards.InfluxQL && d.Database == "":
 		return errors.New("a data source of InfluxDB needs the name of its bucket or database")
 	}
 	return nil

@@ -2,7 +2,6 @@ package grafana
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,35 +10,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-)
 
-// Pull returns the boards that were changed by hand, as Grafana has them. Boards
-// that are as they were pushed, or would be, are not among them: kept, they
-// would hide what a newer Hải Đăng makes of them.
-func (p *Publisher) Pull(ctx context.Context, b Bundle) ([]Board, error) {
-	findings, err := p.Inspect(ctx, b)
-	if err != nil {
-		return nil, err
-	}
-	var out []Board
-	for _, f := range findings {
-		if !f.State.Overwrites() {
-			continue
-		}
-		theirs := unstamped(f.live)
-		model, err := encode(theirs)
-		if err != nil {
-			return nil, err
-		}
-		kept, err := NewBoard(model)
-		if err != nil {
-			return nil, fmt.Errorf("keep Grafana's version: %w", err)
-		}
-		kept.Kept = true
-		out = append(out, kept)
-	}
-	return out, nil
-}
+	"github.com/haidang-iot/haidang/dashboards"
+)
 
 // unstamped is a model without Grafana's number and version and without our
 // stamp; whatever else is in it stays as it is.
@@ -66,49 +39,6 @@ func encode(m object) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// Keep writes boards to a folder, one file for each, named after its uid.
-func Keep(dir string, boards []Board) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("make folder: %w", err)
-	}
-	for _, b := range boards {
-		if err := write(filepath.Join(dir, b.UID+".json"), b.Model); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Kept replaces boards by those that Keep wrote to a folder. A file that is none
-// of the bundle's boards is an error: it would silently not be used.
-func Kept(dir string, boards []Board) ([]Board, error) {
-	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
-	if err != nil {
-		return nil, fmt.Errorf("list %s: %w", dir, err)
-	}
-	if _, err := os.Stat(dir); err != nil {
-		return nil, fmt.Errorf("read kept boards: %w", err)
-	}
-	out := slices.Clone(boards)
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return nil, fmt.Errorf("read kept board: %w", err)
-		}
-		kept, err := NewBoard(text)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
-		}
-		i := slices.IndexFunc(out, func(b Board) bool { return b.UID == kept.UID })
-		if i < 0 {
-			return nil, fmt.Errorf("%s is the board %s, and there is none of this uid: remove the file, or is it of another --lang?", file, kept.UID)
-		}
-		kept.Kept = true
-		out[i] = kept
-	}
-	return out, nil
-}
-
 // Provisioning says where Grafana, perhaps in a container, finds what Render
 // writes.
 type Provisioning struct {
@@ -123,8 +53,10 @@ type Provisioning struct {
 }
 
 // Render makes the files with which Grafana provisions itself, by their names
-// below a folder: boards/UID.json, provisioning/dashboards/haidang.yaml and
-// provisioning/datasources/haidang.yaml. Grafana provisions no playlists.
+// below a folder: boards/FOLDER/UID.json for each folder, and below provisioning
+// dashboards/haidang.yaml, datasources/haidang.yaml and, where the bundle has
+// alert rules or says which are not to be there, alerting/haidang.yaml. Grafana
+// provisions no playlists.
 func Render(b Bundle, p Provisioning) (map[string][]byte, error) {
 	if err := b.Check(); err != nil {
 		return nil, err
@@ -133,14 +65,23 @@ func Render(b Bundle, p Provisioning) (map[string][]byte, error) {
 		"provisioning/dashboards/haidang.yaml":  []byte(b.provider(p)),
 		"provisioning/datasources/haidang.yaml": []byte(b.DataSource.provision(p)),
 	}
-	for _, board := range b.Boards {
-		m, err := parse(board.Model)
-		if err != nil {
-			return nil, fmt.Errorf("read board %s: %w", board.UID, err)
+	for _, set := range b.Sets {
+		for _, board := range set.Boards {
+			m, err := parse(board.Model)
+			if err != nil {
+				return nil, fmt.Errorf("read board %s: %w", board.UID, err)
+			}
+			if out["boards/"+set.Folder.UID+"/"+board.UID+".json"], err = encode(unstamped(m)); err != nil {
+				return nil, err
+			}
 		}
-		if out["boards/"+board.UID+".json"], err = encode(unstamped(m)); err != nil {
+	}
+	if len(b.Alerts.Groups) > 0 || len(b.Alerts.Former) > 0 {
+		text, err := b.Alerts.provision()
+		if err != nil {
 			return nil, err
 		}
+		out["provisioning/alerting/haidang.yaml"] = text
 	}
 	return out, nil
 }
@@ -150,9 +91,10 @@ const generated = "# Made by `haidang dashboards render`; do not edit.\n"
 // provider tells Grafana where the boards are. They are not editable there,
 // because the file would win again at the next start.
 func (b Bundle) provider(p Provisioning) string {
-	return generated + fmt.Sprintf(`apiVersion: 1
-providers:
-  - name: haidang
+	var s strings.Builder
+	s.WriteString(generated + "apiVersion: 1\nproviders:\n")
+	for _, set := range b.Sets {
+		fmt.Fprintf(&s, `  - name: %s
     type: file
     folder: %s
     folderUid: %s
@@ -161,7 +103,9 @@ providers:
     updateIntervalSeconds: 60
     options:
       path: %s
-`, scalar(b.Folder.Title), scalar(b.Folder.UID), scalar(p.BoardsPath))
+`, scalar(set.Folder.UID), scalar(set.Folder.Title), scalar(set.Folder.UID), scalar(p.BoardsPath+"/"+set.Folder.UID))
+	}
+	return s.String()
 }
 
 // provision is the data source as a provisioning file.
@@ -183,7 +127,7 @@ datasources:
     url: %s
     editable: false
 `, scalar(d.Name), scalar(d.UID), d.kind(), address)
-	if d.Language == InfluxQL {
+	if d.Language == dashboards.InfluxQL {
 		fmt.Fprintf(&s, "    database: %s\n", scalar(d.Database))
 	}
 	s.WriteString("    jsonData:\n")
@@ -202,9 +146,39 @@ func scalar(text string) string { return quoted(strings.ReplaceAll(text, "$", "$
 // quoted is text as YAML: JSON's strings are YAML's.
 func quoted(s string) string { return text(s) }
 
-// WriteAll writes what Render made, and removes boards from an earlier time that
-// are no longer made. Files that are as they should be are not touched.
+// WriteAll writes what Render made, and removes what an earlier Render made and
+// this one did not.
 func WriteAll(dir string, files map[string][]byte) error {
+	if err := WriteFiles(dir, files); err != nil {
+		return err
+	}
+	for _, pattern := range []string{"boards/*.json", "boards/*/*.json", "provisioning/alerting/haidang.yaml"} {
+		old, err := filepath.Glob(filepath.Join(dir, filepath.FromSlash(pattern)))
+		if err != nil {
+			return fmt.Errorf("list boards: %w", err)
+		}
+		for _, file := range old {
+			name, err := filepath.Rel(dir, file)
+			if err != nil {
+				return fmt.Errorf("list boards: %w", err)
+			}
+			if files[filepath.ToSlash(name)] != nil {
+				continue
+			}
+			if err := os.Remove(file); err != nil {
+				return fmt.Errorf("remove what is no longer made: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// WriteFiles writes files by their names below a folder. Those that are as they
+// should be are not touched.
+func WriteFiles(dir string, files map[string][]byte) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("make folder: %w", err)
+	}
 	for name, content := range files {
 		file := filepath.Join(dir, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
@@ -219,17 +193,6 @@ func WriteAll(dir string, files map[string][]byte) error {
 		}
 		if err := write(file, content); err != nil {
 			return err
-		}
-	}
-	old, err := filepath.Glob(filepath.Join(dir, "boards", "*.json"))
-	if err != nil {
-		return fmt.Errorf("list boards: %w", err)
-	}
-	for _, file := range old {
-		if files["boards/"+filepath.Base(file)] == nil {
-			if err := os.Remove(file); err != nil {
-				return fmt.Errorf("remove old board: %w", err)
-			}
 		}
 	}
 	return nil

@@ -124,8 +124,10 @@ func withoutNulls(v any) any {
 // fingerprint tells models apart: the first 64 bits of SHA-256 of what is plain,
 // with sorted members. It guards against accidents, not against an attacker, who
 // could write the stamp as well.
-func fingerprint(m object) string {
-	text, err := json.Marshal(plain(m))
+func fingerprint(m object) string { return sumOf(plain(m)) }
+
+func sumOf(plain object) string {
+	text, err := json.Marshal(plain)
 	if err != nil {
 		// It came from JSON.
 		panic(fmt.Sprintf("encode a decoded model: %v", err))
@@ -138,8 +140,9 @@ func fingerprint(m object) string {
 const stampName = "haidang_pushed"
 
 // Stamp is what a pushed board says of itself, in a hidden variable of type
-// constant: "1:MADE:SAVED" or "1:MADE:SAVED:kept". Variables are what every
-// version's editor keeps; other members it does not know it drops.
+// constant, and an alert rule in an annotation: "1:MADE:SAVED" or
+// "1:MADE:SAVED:kept". Variables and annotations are what every version's editor
+// keeps; other members it does not know it drops.
 type Stamp struct {
 	// Made is the fingerprint of the model that was pushed, Saved that of what
 	// Grafana made of it.
@@ -166,6 +169,11 @@ func readStamp(m object) (Stamp, bool) {
 		return Stamp{}, false
 	}
 	text, _ := list[i].(object)["query"].(string)
+	return parseStamp(text)
+}
+
+// parseStamp reads what String wrote.
+func parseStamp(text string) (Stamp, bool) {
 	parts := strings.Split(text, ":")
 	if len(parts) < 3 || parts[0] != "1" {
 		return Stamp{}, false

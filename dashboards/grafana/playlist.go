@@ -38,18 +38,15 @@ func (s *Server) WallURL(uid string) string {
 
 // pushPlaylist makes the playlist. Grafana 13 documents only the interface in
 // the form of Kubernetes' (/apis); before 12 there is only the one of old.
-func (p *Publisher) pushPlaylist(ctx context.Context, l Playlist, n *counter) error {
+func (p *Publisher) pushPlaylist(ctx context.Context, l Playlist) (Step, error) {
 	push := p.pushOldPlaylist
 	if p.Server.major >= 13 {
 		push = p.pushNewPlaylist
 	}
 	s := Step{What: "playlist", Name: l.Name, Done: unchanged}
 	var err error
-	if s.UID, s.Done, err = push(ctx, l); err != nil {
-		return err
-	}
-	n.step(s)
-	return nil
+	s.UID, s.Done, err = push(ctx, l)
+	return s, err
 }
 
 // pushOldPlaylist is for /api/playlists, where Grafana chooses the uid: the

@@ -59,9 +59,17 @@ func (r *Refusal) remedy() string {
 		return "The token in HAIDANG_GRAFANA_TOKEN (--token) is not valid, not any more, or of another Grafana; a user is given as user:password."
 	case r.Status == http.StatusForbidden && strings.Contains(r.Path, "/datasources"):
 		return "Data sources need the role Admin: give a token of that role, or leave the data source to your administrator with --no-source."
+	case strings.Contains(r.Message, "rule title under the same"):
+		return "Another alert rule in this folder has the same title, and is left as it is: rename or remove it in Grafana."
+	case r.Status == http.StatusForbidden && strings.Contains(r.Path, "/v1/provisioning"):
+		return "Alert rules of this kind need the role Admin: give a token of that role, or none of them with --rules no."
+	case r.Status == http.StatusNotFound && r.Path == alertRules:
+		return "This Grafana's own alerting is off ([unified_alerting] enabled in its settings): switch it on, or push without alert rules with --rules no."
+	case r.Status == http.StatusConflict && strings.Contains(r.Path, "/v1/provisioning"):
+		return "Another alert rule has the same title or was changed at this moment: look with `haidang dashboards diff`, then push again."
 	case r.Status == http.StatusForbidden:
 		return "This token may not do that: give one with the role Editor or, for the data source, Admin."
-	case r.Word == "version-mismatch" || r.Word == "Conflict":
+	case r.Word == "version-mismatch" || r.Word == "Conflict" || r.Status == http.StatusPreconditionFailed && r.Word == "":
 		return "Somebody saved it at this moment. Look with `haidang dashboards diff`, then push again."
 	case r.Word == "name-exists":
 		return "Another board in this folder has the same title, and is left as it is: rename or remove it in Grafana, or publish into a folder of its own with --folder."

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/haidang-iot/haidang/dashboards"
 	"github.com/haidang-iot/haidang/dashboards/grafana"
 	"github.com/haidang-iot/haidang/dashboards/grafana/grafanatest"
 )
@@ -73,7 +74,8 @@ func TestPermissions(t *testing.T) {
 		{"", false, 401, "service account"},
 		{"wrong", false, 401, "not valid"},
 		{"admin:wrong", false, 401, "user:password"},
-		{"viewer-token", false, 403, "Editor"},
+		{"viewer-token", false, 403, "Admin"},
+		{"viewer-token", true, 403, "Editor"},
 		{"editor-token", false, 403, "--no-source"},
 		{"editor-token", true, 0, ""},
 		{"admin:admin", false, 0, ""},
@@ -97,17 +99,17 @@ func TestSavedInBetween(t *testing.T) {
 	if _, err := push(t, p, b); err != nil {
 		t.Fatal(err)
 	}
-	b.Boards[0].Model = []byte(strings.Replace(string(b.Boards[0].Model), `"w":12`, `"w":11`, 1))
+	b.Sets[0].Boards[0].Model = []byte(strings.Replace(string(b.Sets[0].Boards[0].Model), `"w":12`, `"w":11`, 1))
 	g.fake.BeforeSave = func() {
 		g.fake.BeforeSave = nil
-		g.byHand(t, b.Boards[0].UID, func(m map[string]any) { m["description"] = "theirs" })
+		g.byHand(t, b.Sets[0].Boards[0].UID, func(m map[string]any) { m["description"] = "theirs" })
 	}
 	_, err := push(t, p, b)
 	var r *grafana.Refusal
 	if !errors.As(err, &r) || r.Status != 412 || !strings.Contains(err.Error(), "dashboards diff") {
 		t.Errorf("saved in between: %v", err)
 	}
-	if _, got := g.do(t, "GET", "/api/dashboards/uid/"+b.Boards[0].UID, nil); got["dashboard"].(map[string]any)["description"] != "theirs" {
+	if _, got := g.do(t, "GET", "/api/dashboards/uid/"+b.Sets[0].Boards[0].UID, nil); got["dashboard"].(map[string]any)["description"] != "theirs" {
 		t.Error("their change is gone")
 	}
 }
@@ -123,8 +125,8 @@ func TestRewritingVersion(t *testing.T) {
 	if n := g.fake.Saves(); n != 4 {
 		t.Errorf("%d saves of two boards, want each twice", n)
 	}
-	mustPush(t, p, b, "folder unchanged", "data source unchanged", "board unchanged", "board unchanged", "playlist unchanged")
-	g.byHand(t, b.Boards[0].UID, func(m map[string]any) { m["refresh"] = "5s" })
+	mustPush(t, p, b, "data source unchanged", "folder unchanged", "board unchanged", "board unchanged", "playlist unchanged")
+	g.byHand(t, b.Sets[0].Boards[0].UID, func(m map[string]any) { m["refresh"] = "5s" })
 	var byHand *grafana.ByHandError
 	if _, err := push(t, p, b); !errors.As(err, &byHand) {
 		t.Errorf("a change by hand there: %v", err)
@@ -151,10 +153,10 @@ func TestSecretAndProvisioned(t *testing.T) {
 	if got := g.fake.Secret(b.DataSource.UID, "httpHeaderValue1"); got != "Bearer city-token" {
 		t.Errorf("a push without the secret left %v", got)
 	}
-	g.fake.Provision(b.Boards[0].UID)
+	g.fake.Provision(b.Sets[0].Boards[0].UID)
 	g.fake.Provision(b.DataSource.UID)
-	b.Boards[0].Model = []byte(strings.Replace(string(b.Boards[0].Model), `"w":12`, `"w":11`, 1))
-	mustPush(t, p, b, "folder unchanged", "data source left", "board left", "board unchanged", "playlist unchanged")
+	b.Sets[0].Boards[0].Model = []byte(strings.Replace(string(b.Sets[0].Boards[0].Model), `"w":12`, `"w":11`, 1))
+	mustPush(t, p, b, "data source left", "folder unchanged", "board left", "board unchanged", "playlist unchanged")
 }
 
 func TestCompareFindsNamedParts(t *testing.T) {
@@ -210,7 +212,7 @@ func TestSavedWithoutAChange(t *testing.T) {
 	if _, err := push(t, p, b); err != nil {
 		t.Fatal(err)
 	}
-	g.byHand(t, b.Boards[0].UID, func(m map[string]any) {
+	g.byHand(t, b.Sets[0].Boards[0].UID, func(m map[string]any) {
 		m["annotations"] = map[string]any{"list": []any{map[string]any{"builtIn": 1, "name": "Annotations & Alerts", "enable": true, "hide": true}}}
 		m["editable"], m["fiscalYearStartMonth"], m["graphTooltip"], m["links"], m["liveNow"] = true, 0, 0, []any{}, false
 		m["revision"], m["schemaVersion"], m["style"], m["timepicker"], m["weekStart"] = 1, 37, "dark", map[string]any{}, ""
@@ -225,13 +227,13 @@ func TestSavedWithoutAChange(t *testing.T) {
 
 func TestRender(t *testing.T) {
 	b := target{prefix: "t"}.bundle(t)
-	b.DataSource.Language, b.DataSource.Database, b.DataSource.Authorization = grafana.InfluxQL, "city$1", "Token never-written"
+	b.DataSource.Language, b.DataSource.Database, b.DataSource.Authorization = dashboards.InfluxQL, "city$1", "Token never-written"
 	files, err := grafana.Render(b, grafana.Provisioning{BoardsPath: "/etc/boards", SourceURL: "http://$HOST:8086", AuthorizationEnv: "SECRET"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	stale := filepath.Join(dir, "boards", "t-gone.json")
+	stale := filepath.Join(dir, "boards", "t-f", "t-gone.json")
 	if err := os.MkdirAll(filepath.Dir(stale), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -258,8 +260,8 @@ func TestRender(t *testing.T) {
 			t.Errorf("%s has the secret in it", name)
 		}
 	}
-	if !strings.Contains(string(files["boards/t-air.json"]), `"title": "t Không khí"`) {
-		t.Errorf("board: %s", files["boards/t-air.json"])
+	if !strings.Contains(string(files["boards/t-f/t-air.json"]), `"title": "t Không khí"`) {
+		t.Errorf("board: %s", files["boards/t-f/t-air.json"])
 	}
 }
 
@@ -272,26 +274,30 @@ func TestKeptFilesAreChecked(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "a.json"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := grafana.Kept(dir, b.Boards); err == nil {
+		kept, err := grafana.ReadKept(dir)
+		if err == nil {
+			_, err = b.With(kept)
+		}
+		if err == nil {
 			t.Errorf("%s was taken", name)
 		}
 	}
-	if _, err := grafana.Kept(filepath.Join(t.TempDir(), "none"), b.Boards); err == nil {
+	if _, err := grafana.ReadKept(filepath.Join(t.TempDir(), "none")); err == nil {
 		t.Error("a folder that is not there was taken")
 	}
 }
 
 func TestBundleIsChecked(t *testing.T) {
 	for want, change := range map[string]func(*grafana.Bundle){
-		"1 to 40":     func(b *grafana.Bundle) { b.Folder.UID = "ä" },
-		"two boards":  func(b *grafana.Bundle) { b.Boards[1] = b.Boards[0] },
-		"playlist":    func(b *grafana.Bundle) { b.Playlist.Boards = []string{"none"} },
+		"1 to 40":     func(b *grafana.Bundle) { b.Sets[0].Folder.UID = "ä" },
+		"two boards":  func(b *grafana.Bundle) { b.Sets[0].Boards[1] = b.Sets[0].Boards[0] },
+		"playlist":    func(b *grafana.Bundle) { b.Sets[0].Playlist.Boards = []string{"none"} },
 		"language":    func(b *grafana.Bundle) { b.DataSource.Language = "sql" },
-		"bucket":      func(b *grafana.Bundle) { b.DataSource.Language = grafana.InfluxQL },
+		"bucket":      func(b *grafana.Bundle) { b.DataSource.Language = dashboards.InfluxQL },
 		"should be":   func(b *grafana.Bundle) { b.DataSource.URL = "prometheus" },
-		"no title":    func(b *grafana.Bundle) { b.Boards[0].Title = "" },
-		"JSON object": func(b *grafana.Bundle) { b.Boards[0].Model = []byte(`[]`) },
-		"says in its": func(b *grafana.Bundle) { b.Boards[0].UID = "other" },
+		"no title":    func(b *grafana.Bundle) { b.Sets[0].Boards[0].Title = "" },
+		"JSON object": func(b *grafana.Bundle) { b.Sets[0].Boards[0].Model = []byte(`[]`) },
+		"says in its": func(b *grafana.Bundle) { b.Sets[0].Boards[0].UID = "other" },
 	} {
 		b := target{prefix: "t"}.bundle(t)
 		change(&b)

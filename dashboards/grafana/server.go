@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -128,6 +129,11 @@ func readVersion(text string) (major, minor int, ok bool) {
 
 // ask sends in as JSON, unless it is nil, and decodes the answer into out.
 func (s *Server) ask(ctx context.Context, method, path string, in, out any) error {
+	return s.askWith(ctx, method, path, nil, in, out)
+}
+
+// askWith is ask with more headers.
+func (s *Server) askWith(ctx context.Context, method, path string, header http.Header, in, out any) error {
 	var body io.Reader
 	if in != nil {
 		text, err := json.Marshal(in)
@@ -140,6 +146,7 @@ func (s *Server) ask(ctx context.Context, method, path string, in, out any) erro
 	if err != nil {
 		return fmt.Errorf("make request: %w", err)
 	}
+	maps.Copy(req.Header, header)
 	req.Header.Set("Accept", "application/json")
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")

@@ -7,13 +7,15 @@ import (
 	"reflect"
 
 	"github.com/grafana-tools/sdk"
+
+	"github.com/haidang-iot/haidang/dashboards"
 )
 
 // options are a data source's members for jsonData and secureJsonData. Provision
 // writes the same ones.
 func (d DataSource) options() (options, secret object) {
 	switch d.Language {
-	case InfluxQL:
+	case dashboards.InfluxQL:
 		// dbName is where newer ones look, 9.4 has it as database; POST keeps
 		// long queries out of addresses and logs.
 		options = object{"version": "InfluxQL", "dbName": d.Database, "httpMode": "POST"}
@@ -31,7 +33,7 @@ func (d DataSource) options() (options, secret object) {
 
 // kind is Grafana's name of the plugin that speaks the language.
 func (d DataSource) kind() string {
-	if d.Language == InfluxQL {
+	if d.Language == dashboards.InfluxQL {
 		return "influxdb"
 	}
 	return "prometheus"
@@ -40,28 +42,24 @@ func (d DataSource) kind() string {
 // pushSource makes the data source, or gives it our settings and leaves those we
 // know nothing of. A secret cannot be read back, so one that is given is always
 // sent.
-func (p *Publisher) pushSource(ctx context.Context, d DataSource, n *counter) error {
+func (p *Publisher) pushSource(ctx context.Context, d DataSource) (Step, error) {
 	s := Step{What: "data source", Name: d.Name, UID: d.UID, Done: unchanged}
 	if p.NoSource {
 		s.Done, s.Why = left, "--no-source"
-		n.step(s)
-		return nil
+		return s, nil
 	}
 	options, secret := d.options()
 	live := object{}
 	err := p.Server.ask(ctx, http.MethodGet, "/api/datasources/uid/"+d.UID, nil, &live)
 	if refusedWith(err, http.StatusNotFound) {
 		s.Done = created
-		if !p.DryRun {
-			if err := p.makeSource(ctx, d, options, secret); err != nil {
-				return err
-			}
+		if p.DryRun {
+			return s, nil
 		}
-		n.step(s)
-		return nil
+		return s, p.makeSource(ctx, d, options, secret)
 	}
 	if err != nil {
-		return err
+		return s, err
 	}
 	switch changed := overlay(live, d, options); {
 	case live["readOnly"] == true:
@@ -69,16 +67,13 @@ func (p *Publisher) pushSource(ctx context.Context, d DataSource, n *counter) er
 	case changed || secret != nil:
 		s.Done = updated
 	}
-	if s.Done == updated && !p.DryRun {
-		if secret != nil {
-			live["secureJsonData"] = secret
-		}
-		if err := p.Server.ask(ctx, http.MethodPut, "/api/datasources/uid/"+d.UID, live, nil); err != nil {
-			return err
-		}
+	if s.Done != updated || p.DryRun {
+		return s, nil
 	}
-	n.step(s)
-	return nil
+	if secret != nil {
+		live["secureJsonData"] = secret
+	}
+	return s, p.Server.ask(ctx, http.MethodPut, "/api/datasources/uid/"+d.UID, live, nil)
 }
 
 func (p *Publisher) makeSource(ctx context.Context, d DataSource, options, secret object) error {
@@ -108,7 +103,7 @@ func overlay(live object, d DataSource, options object) (changed bool) {
 	set(live, "type", d.kind())
 	set(live, "access", "proxy")
 	set(live, "url", d.URL)
-	if d.Language == InfluxQL {
+	if d.Language == dashboards.InfluxQL {
 		set(live, "database", d.Database)
 	}
 	inner, _ := live["jsonData"].(object)

@@ -4,37 +4,28 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
-)
 
-// Dialect is what a Grafana data source is asked in.
-type Dialect string
-
-// The dialects.
-const (
-	PromQL   Dialect = "promql"
-	InfluxQL Dialect = "influxql"
+	"github.com/haidang-iot/haidang/dashboards"
 )
 
 // Grafana says where and how Grafana-managed rules are made.
 type Grafana struct {
-	Dialect Dialect
+	// Language is what the data source is asked in.
+	Language dashboards.Language
 	// DataSource is the uid of the data source that the rules ask.
 	DataSource string
 	// Folder is the title of the folder that holds them; it is made.
 	Folder string
 	// Lang is the language of titles, summaries and descriptions.
-	Lang string
+	Lang dashboards.Lang
 }
 
 type grafanaFile struct {
 	APIVersion int            `json:"apiVersion" yaml:"apiVersion"`
 	Groups     []GrafanaGroup `json:"groups" yaml:"groups"`
-	MuteTimes  []muteTime     `json:"muteTimes,omitempty" yaml:"muteTimes,omitempty"`
 }
 
 // GrafanaGroup is a group of rules as Grafana's unified alerting has it, from 9.4
@@ -74,24 +65,6 @@ type grafanaRange struct {
 	To   int `json:"to" yaml:"to"`
 }
 
-// muteTime is when notifications of a rule that does not hold all day are held
-// back, where the query language knows no hours.
-type muteTime struct {
-	OrgID     int            `json:"orgId" yaml:"orgId"`
-	Name      string         `json:"name" yaml:"name"`
-	Intervals []muteInterval `json:"time_intervals" yaml:"time_intervals"`
-}
-
-type muteInterval struct {
-	Times    []muteSpan `json:"times" yaml:"times"`
-	Location string     `json:"location" yaml:"location"`
-}
-
-type muteSpan struct {
-	Start string `json:"start_time" yaml:"start_time"`
-	End   string `json:"end_time" yaml:"end_time"`
-}
-
 // Groups makes the rules' groups.
 func (g Grafana) Groups(all []Rule) []GrafanaGroup {
 	var out []GrafanaGroup
@@ -124,58 +97,67 @@ func (g Grafana) JSON(all []Rule) ([]byte, error) {
 }
 
 func (g Grafana) file(all []Rule) grafanaFile {
-	out := grafanaFile{APIVersion: 1, Groups: g.Groups(all)}
-	if g.Dialect == InfluxQL {
-		out.MuteTimes = muteTimes(all)
-	}
-	return out
+	return grafanaFile{APIVersion: 1, Groups: g.Groups(all)}
 }
 
 // rule makes a rule of three steps: A asks, B takes the newest, C compares. The
-// hours are part of the question in PromQL; in InfluxQL the label hours says them,
-// and a mute timing of that name is beside the rules.
+// hours of a limit are part of the question in PromQL. InfluxQL knows no hours:
+// there D asks what time of day it is, E takes the newest, and C compares that too.
 func (g Grafana) rule(r Rule) GrafanaRule {
-	labels := r.labels()
-	if g.Dialect == InfluxQL && r.Compared.hours() != "" {
-		labels["hours"] = r.Compared.hours()
-	}
-	annotations := r.annotations(g.Lang, r.grafanaValue())
 	op := ">="
 	if r.Below {
 		op = "<"
 	}
+	condition := fmt.Sprintf("$B %s %s", op, number(r.Value))
 	window := int(max(r.Compared.Window, 10*time.Minute) / time.Second)
-	if g.Dialect == InfluxQL {
+	var clock []GrafanaQuery
+	if g.Language == dashboards.InfluxQL {
 		window = int(r.Compared.Window / time.Second)
+		if from, to, some := r.Compared.clock(); some {
+			clock = []GrafanaQuery{g.ask("D", int(clockFresh/time.Second), influxClock()), expression("E", "reduce", "D", newest())}
+			between := "||"
+			if from < to {
+				between = "&&"
+			}
+			condition += fmt.Sprintf(" && ($E >= %s %s $E < %s)", number(from), between, number(to))
+		}
 	}
+	data := append([]GrafanaQuery{g.ask("A", window, g.question(r)), expression("B", "reduce", "A", newest())}, clock...)
 	return GrafanaRule{
 		UID: g.uid(r), Title: r.Name.In(g.Lang), Condition: "C",
-		NoDataState: "OK", ExecErrState: "Error", For: grafanaFor(r.For), Annotations: annotations, Labels: labels,
-		Data: []GrafanaQuery{
-			{RefID: "A", TimeRange: grafanaRange{From: window}, DataSourceUID: g.DataSource, Model: g.query(r)},
-			expression("B", "reduce", "A", map[string]any{"reducer": "last"}),
-			expression("C", "math", fmt.Sprintf("$B %s %s", op, number(r.Value)), nil),
-		},
+		NoDataState: "OK", ExecErrState: "Error", For: grafanaFor(r.For), Annotations: r.annotations(g.Lang, r.grafanaValue()), Labels: r.labels(),
+		Data: append(data, expression("C", "math", condition, nil)),
 	}
 }
 
-// uid is stable; Grafana allows 40 characters.
+// uid is stable, and the same in each language: rules in two of them would ring
+// twice. Grafana allows 40 characters.
 func (g Grafana) uid(r Rule) string {
 	id := "hd-" + r.ID
-	if g.Lang == "en" {
-		id = "hd-en-" + r.ID
-	}
 	return id[:min(len(id), 40)]
 }
 
-func (g Grafana) query(r Rule) map[string]any {
-	if g.Dialect == InfluxQL {
-		return map[string]any{"refId": "A", "query": r.InfluxQL(), "rawQuery": true, "resultFormat": "time_series",
+// question is what is compared, in the data source's language.
+func (g Grafana) question(r Rule) string {
+	if g.Language == dashboards.InfluxQL {
+		return r.InfluxQL()
+	}
+	return r.Compared.promql(r.Below) + r.Compared.promHours()
+}
+
+// ask is a step that asks the data source; window is how far back, in seconds.
+func (g Grafana) ask(ref string, window int, question string) GrafanaQuery {
+	model := map[string]any{"refId": ref, "expr": question, "instant": true, "range": false, "editorMode": "code",
+		"datasource": map[string]any{"type": "prometheus", "uid": g.DataSource}, "intervalMs": 60000, "maxDataPoints": 1000}
+	if g.Language == dashboards.InfluxQL {
+		model = map[string]any{"refId": ref, "query": question, "rawQuery": true, "resultFormat": "time_series",
 			"datasource": map[string]any{"type": "influxdb", "uid": g.DataSource}, "intervalMs": 60000, "maxDataPoints": 1000}
 	}
-	return map[string]any{"refId": "A", "expr": r.Compared.promql(r.Below) + r.Compared.promHours(), "instant": true, "range": false, "editorMode": "code",
-		"datasource": map[string]any{"type": "prometheus", "uid": g.DataSource}, "intervalMs": 60000, "maxDataPoints": 1000}
+	return GrafanaQuery{RefID: ref, TimeRange: grafanaRange{From: window}, DataSourceUID: g.DataSource, Model: model}
 }
+
+// newest is how a series becomes a number.
+func newest() map[string]any { return map[string]any{"reducer": "last"} }
 
 func expression(ref, kind, text string, more map[string]any) GrafanaQuery {
 	model := map[string]any{"refId": ref, "type": kind, "expression": text, "datasource": map[string]any{"type": "__expr__", "uid": "__expr__"},
@@ -197,32 +179,4 @@ func grafanaFor(d time.Duration) string {
 		return "0s"
 	}
 	return promDuration(d)
-}
-
-// muteTimes are the hours outside those of the rules' labels.
-func muteTimes(all []Rule) []muteTime {
-	var out []muteTime
-	seen := map[string]bool{}
-	for _, r := range all {
-		c := r.Compared
-		name := "outside-" + c.hours()
-		if c.hours() == "" || seen[name] {
-			continue
-		}
-		seen[name] = true
-		// The window must have left the hours before, too.
-		from, to := c.From+int(c.Window/time.Hour), c.To
-		out = append(out, muteTime{OrgID: 1, Name: name, Intervals: []muteInterval{{Times: outside(from, to), Location: "Asia/Ho_Chi_Minh"}}})
-	}
-	slices.SortFunc(out, func(a, b muteTime) int { return strings.Compare(a.Name, b.Name) })
-	return out
-}
-
-// outside is the day without the hours from one to another.
-func outside(from, to int) []muteSpan {
-	clock := func(h int) string { return fmt.Sprintf("%02d:00", h) }
-	if from > to {
-		return []muteSpan{{clock(to), clock(from)}}
-	}
-	return []muteSpan{{"00:00", clock(from)}, {clock(to), "24:00"}}
 }

@@ -3,7 +3,6 @@ package rules_test
 import (
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -27,14 +26,7 @@ func TestInfluxQL(t *testing.T) {
 		fmt.Fprintf(&lines, "water_level,locality=nha-trang,site=dong-trang,device=wl-1 level=%v%s %d\n", value, flag, at)
 		fmt.Fprintf(&lines, "site_state,locality=nha-trang,site=cho-dam,device=haidang devices=4,silent=1 %d\n", at)
 	}
-	resp, err := http.Post(server.URL+"/write?db="+realserver.Database, "text/plain", strings.NewReader(lines.String()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	if resp.StatusCode != http.StatusNoContent {
-		t.Fatalf("write: %s", resp.Status)
-	}
+	write(t, server, lines.String())
 	got := map[string]string{}
 	for _, r := range all() {
 		window := max(r.Compared.Window, 61*time.Minute)

@@ -2,7 +2,9 @@ package rules
 
 import (
 	"fmt"
+	"math"
 	"strings"
+	"time"
 
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 	"github.com/haidang-iot/haidang/ingest/telemetry/limits"
@@ -47,10 +49,20 @@ func (c Compared) influxStatistic() string {
 	return fmt.Sprintf(`last(%q)`, c.Metric)
 }
 
-// hours is "21-06", when the limit holds; empty is always.
-func (c Compared) hours() string {
+// clockFresh is how old the newest time of day may be that a rule goes by. The
+// platform writes one every 15 s; while it writes none, no rule with hours fires.
+const clockFresh = 5 * time.Minute
+
+// influxClock selects what time of day it is, in hours; Hải Đăng writes it.
+func influxClock() string {
+	return fmt.Sprintf(`SELECT last(%q) FROM %q WHERE $timeFilter`, telemetry.TimeOfDay, telemetry.Platform)
+}
+
+// clock is between which hours of the day the whole window lies within the limit's
+// hours; false if it holds all day. From is after to where midnight is between.
+func (c Compared) clock() (from, to float64, some bool) {
 	if c.From == c.To {
-		return ""
+		return 0, 0, false
 	}
-	return fmt.Sprintf("%02d-%02d", c.From, c.To)
+	return math.Mod(float64(c.From)+c.Window.Hours(), 24), float64(c.To), true
 }

@@ -16,7 +16,7 @@ func index() (out []Rule) {
 			ID: fmt.Sprintf("vnaqi-%d", c.From), Value: float64(c.From), Severity: min(limits.Severity(i+1), limits.Extreme),
 			Compared: Compared{Kind: telemetry.AirQualityIndex, Metric: telemetry.VNAQI, Statistic: limits.Last, Window: 2 * time.Hour, Cadence: time.Hour, Computed: true},
 			Every:    time.Minute,
-			Name:     Text{"VN_AQI " + c.NameVI + " trở lên", "VN_AQI " + c.NameEN + " or worse"},
+			Name:     both("VN_AQI "+c.NameVI+" trở lên", "VN_AQI "+c.NameEN+" or worse"),
 			Hint:     hint(telemetry.AirQualityIndex), Basis: limits.Law, Reference: "Quyết định 1459/QĐ-TCMT",
 		})
 	}
@@ -27,15 +27,15 @@ func index() (out []Rule) {
 // regulation.
 func own(id string, k telemetry.Kind, m telemetry.Metric, value float64, unit string, s limits.Severity, vi, en string) Rule {
 	return Rule{ID: id, Value: value, Unit: unit, Severity: s, Every: time.Minute, For: 2 * time.Minute, Basis: limits.Operational,
-		Reference: "Hải Đăng", Name: Text{vi, en},
+		Reference: "Hải Đăng", Name: both(vi, en),
 		Compared: Compared{Kind: k, Metric: m, Statistic: limits.Last, Window: 5 * time.Minute, Cadence: time.Minute, Computed: true}}
 }
 
 // silence is devices and sites that are not heard. The judge of silence has
 // already waited for ten of their cadences.
 func silence() []Rule {
-	field := Text{"Xem các thiết bị cùng cổng thu; nếu chỉ một, kiểm tra nguồn và sóng tại chỗ.",
-		"Look at the devices behind the same gateway; if it is one alone, check power and radio on the spot."}
+	field := both("Xem các thiết bị cùng cổng thu; nếu chỉ một, kiểm tra nguồn và sóng tại chỗ.",
+		"Look at the devices behind the same gateway; if it is one alone, check power and radio on the spot.")
 	device := own("device-silent", telemetry.SiteState, telemetry.SilentDevices, 1, "", limits.Watch, "Thiết bị mất tín hiệu", "Silent device")
 	site := own("site-silent", telemetry.SiteState, telemetry.SilentDevices, 1, "", limits.Warning, "Điểm đo mất tín hiệu hoàn toàn", "Site wholly silent")
 	site.Compared.Of = telemetry.DeviceCount
@@ -48,7 +48,7 @@ func platform() []Rule {
 	const k = telemetry.Platform
 	below := func(r Rule) Rule { r.Below = true; return r }
 	lasting := func(r Rule, d time.Duration) Rule { r.For = d; return r }
-	hinted := func(r Rule, vi, en string) Rule { r.Hint = Text{vi, en}; return r }
+	hinted := func(r Rule, vi, en string) Rule { r.Hint = both(vi, en); return r }
 	audit := func(r Rule) Rule {
 		return hinted(r, "Chạy haidang audit và xem nhật ký của loader.", "Run haidang audit and look into the loader's log.")
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/haidang-iot/haidang/dashboards"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 	"github.com/haidang-iot/haidang/ingest/telemetry/limits"
 )
@@ -158,7 +160,7 @@ type promRule struct {
 
 // Prometheus renders a rule file; lang is the language of "summary" and
 // "description", both languages are beside them.
-func Prometheus(all []Rule, lang string) ([]byte, error) {
+func Prometheus(all []Rule, lang dashboards.Lang) ([]byte, error) {
 	var file promFile
 	for _, g := range groups(all) {
 		out := promGroup{Name: g.name, Interval: promDuration(g.every)}

@@ -9,20 +9,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/haidang-iot/haidang/dashboards"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 	"github.com/haidang-iot/haidang/ingest/telemetry/limits"
 )
 
-// Text is what people read, in both languages.
-type Text struct{ VI, EN string }
-
-// In is the text in a language, "vi" or "en".
-func (t Text) In(lang string) string {
-	if lang == "en" {
-		return t.EN
-	}
-	return t.VI
-}
+// both is a text in Vietnamese and in English.
+func both(vi, en string) dashboards.Text { return dashboards.Text{VI: vi, EN: en} }
 
 // Rule is one alert rule.
 type Rule struct {
@@ -42,9 +35,9 @@ type Rule struct {
 	For, Keep time.Duration
 	// Every is how often it is evaluated.
 	Every time.Duration
-	Name  Text
+	Name  dashboards.Text
 	// Hint is what to do first.
-	Hint      Text
+	Hint      dashboards.Text
 	Basis     limits.Basis
 	Reference string
 }
@@ -107,7 +100,7 @@ func fromLimit(l limits.Limit, o Options) (Rule, bool) {
 		ID: l.ID, Value: l.Value, Below: l.Below, Severity: l.Severity,
 		Compared: Compared{Kind: l.Kind, Metric: l.Metric, Sites: sites, Statistic: l.Statistic, Window: l.Window, From: l.From, To: l.To},
 		For:      10 * time.Minute, Keep: 15 * time.Minute, Every: time.Minute,
-		Name: Text{l.NameVI, l.NameEN}, Hint: hint(l.Kind), Basis: l.Basis, Reference: l.Reference,
+		Name: both(l.NameVI, l.NameEN), Hint: hint(l.Kind), Basis: l.Basis, Reference: l.Reference,
 	}
 	if kind := o.Catalogue.Kind(l.Kind); kind != nil {
 		r.Compared.Cadence = kind.Cadence
@@ -120,33 +113,34 @@ func fromLimit(l limits.Limit, o Options) (Rule, bool) {
 		// One wild reading is no flood: the next must say so too.
 	case l.Statistic == limits.Sum:
 		r.For = 0 // what has fallen has fallen
-	case l.Window >= 8*time.Hour:
-		r.For, r.Every = 5*time.Minute, 5*time.Minute
 	default:
 		r.For = 5 * time.Minute
+	}
+	if l.Window >= 8*time.Hour {
+		r.Every = 5 * time.Minute // it moves slowly, and is most of what rules cost
 	}
 	return r, true
 }
 
 // hint is what to do first about a kind's alarms.
-func hint(k telemetry.Kind) Text {
+func hint(k telemetry.Kind) dashboards.Text {
 	switch k {
 	case telemetry.WaterLevel:
-		return Text{"Đối chiếu với trạm thượng nguồn và bản tin lũ; báo Ban chỉ huy phòng thủ dân sự địa phương.",
-			"Compare with the station upstream and the flood bulletin; tell the local civil defence command."}
+		return both("Đối chiếu với trạm thượng nguồn và bản tin lũ; báo Ban chỉ huy phòng thủ dân sự địa phương.",
+			"Compare with the station upstream and the flood bulletin; tell the local civil defence command.")
 	case telemetry.AirQuality, telemetry.AirQualityIndex:
-		return Text{"Xem chất ô nhiễm chính và hướng gió; nếu chỉ một trạm, kiểm tra thiết bị trước.",
-			"Look at the dominant pollutant and the wind; if it is one station alone, check the instrument first."}
+		return both("Xem chất ô nhiễm chính và hướng gió; nếu chỉ một trạm, kiểm tra thiết bị trước.",
+			"Look at the dominant pollutant and the wind; if it is one station alone, check the instrument first.")
 	case telemetry.Weather:
-		return Text{"Đối chiếu với trạm lân cận và bản tin của đài khí tượng thủy văn.",
-			"Compare with neighbouring stations and the weather service's bulletin."}
+		return both("Đối chiếu với trạm lân cận và bản tin của đài khí tượng thủy văn.",
+			"Compare with neighbouring stations and the weather service's bulletin.")
 	case telemetry.Noise:
-		return Text{"Xem biểu đồ theo giờ; nếu kéo dài, cử tổ kiểm tra.", "Look at the hours before; if it lasts, send an inspection."}
+		return both("Xem biểu đồ theo giờ; nếu kéo dài, cử tổ kiểm tra.", "Look at the hours before; if it lasts, send an inspection.")
 	case telemetry.WaterQuality:
-		return Text{"Đối chiếu với điểm đo lân cận; vùng nuôi: báo người nuôi tăng sục khí.",
-			"Compare with neighbouring sites; on farms: tell the farmers to aerate."}
+		return both("Đối chiếu với điểm đo lân cận; vùng nuôi: báo người nuôi tăng sục khí.",
+			"Compare with neighbouring sites; on farms: tell the farmers to aerate.")
 	}
-	return Text{}
+	return dashboards.Text{}
 }
 
 // Areas are the uses that limits tell apart, and the tags that say them.
@@ -174,26 +168,26 @@ func SeverityName(s limits.Severity) string {
 
 // basis says what a limit rests on. What no regulation confirms is never shown as
 // law.
-func (r Rule) basis() (id string, text Text) {
+func (r Rule) basis() (id string, text dashboards.Text) {
 	switch r.Basis {
 	case limits.Law:
-		return "law", Text{"Quy định: " + r.Reference, "Regulation: " + r.Reference}
+		return "law", both("Quy định: "+r.Reference, "Regulation: "+r.Reference)
 	case limits.Secondary:
-		return "secondary", Text{"Theo nguồn thứ cấp: " + r.Reference, "From a secondary source: " + r.Reference}
+		return "secondary", both("Theo nguồn thứ cấp: "+r.Reference, "From a secondary source: "+r.Reference)
 	}
 	reference, _ := strings.CutPrefix(r.Reference, "Ngưỡng vận hành; ")
-	return "operational", Text{"Ngưỡng vận hành: " + reference, "Operational threshold, not law: " + reference}
+	return "operational", both("Ngưỡng vận hành: "+reference, "Operational threshold, not law: "+reference)
 }
 
 // threshold is the limit as people read it: "≥ 8 m".
-func (r Rule) threshold(lang string) string {
+func (r Rule) threshold(lang dashboards.Lang) string {
 	sign := "≥ "
 	if r.Below {
 		sign = "< "
 	}
 	v, unit := r.shown()
 	text := strconv.FormatFloat(v, 'f', -1, 64)
-	if lang == "vi" {
+	if lang == dashboards.Vietnamese {
 		text = strings.Replace(text, ".", ",", 1)
 	}
 	return strings.TrimSpace(sign + text + " " + unit)
@@ -209,51 +203,51 @@ func (r Rule) shown() (float64, string) {
 }
 
 // statistic is what is compared, as people read it.
-func (r Rule) statistic() Text {
+func (r Rule) statistic() dashboards.Text {
 	w := windowText(r.Compared.Window)
 	switch r.Compared.Statistic {
 	case limits.Mean:
-		return Text{"trung bình " + w.VI, "mean of " + w.EN}
+		return both("trung bình "+w.VI, "mean of "+w.EN)
 	case limits.Sum:
-		return Text{"tổng " + w.VI, "sum of " + w.EN}
+		return both("tổng "+w.VI, "sum of "+w.EN)
 	case limits.Rise:
-		return Text{"mức tăng trong " + w.VI, "rise within " + w.EN}
+		return both("mức tăng trong "+w.VI, "rise within "+w.EN)
 	}
-	return Text{"giá trị mới nhất", "newest value"}
+	return both("giá trị mới nhất", "newest value")
 }
 
-func windowText(d time.Duration) Text {
+func windowText(d time.Duration) dashboards.Text {
 	if d >= time.Hour {
 		h := int(d / time.Hour)
-		return Text{fmt.Sprintf("%d giờ", h), fmt.Sprintf("%d h", h)}
+		return both(fmt.Sprintf("%d giờ", h), fmt.Sprintf("%d h", h))
 	}
-	return Text{fmt.Sprintf("%d phút", int(d/time.Minute)), fmt.Sprintf("%d min", int(d/time.Minute))}
+	return both(fmt.Sprintf("%d phút", int(d/time.Minute)), fmt.Sprintf("%d min", int(d/time.Minute)))
 }
 
 // summary is a template that names the place, description one that tells all;
 // value is the dialect's expression of the value with its unit.
-func (r Rule) summary() Text {
+func (r Rule) summary() dashboards.Text {
 	if r.Compared.Kind == telemetry.Platform {
-		return Text{r.Name.VI + ": {{ $labels.device }}", r.Name.EN + ": {{ $labels.device }}"}
+		return both(r.Name.VI+": {{ $labels.device }}", r.Name.EN+": {{ $labels.device }}")
 	}
-	return Text{r.Name.VI + ": {{ $labels.site }}", r.Name.EN + ": {{ $labels.site }}"}
+	return both(r.Name.VI+": {{ $labels.site }}", r.Name.EN+": {{ $labels.site }}")
 }
 
-func (r Rule) description(value string) Text {
+func (r Rule) description(value string) dashboards.Text {
 	_, basis := r.basis()
 	s := r.statistic()
-	where := Text{"Tại {{ $labels.site }} ({{ $labels.locality }})", "At {{ $labels.site }} ({{ $labels.locality }})"}
+	where := both("Tại {{ $labels.site }} ({{ $labels.locality }})", "At {{ $labels.site }} ({{ $labels.locality }})")
 	if r.Compared.Kind == telemetry.Platform {
-		where = Text{"Tại {{ $labels.device }}", "At {{ $labels.device }}"}
+		where = both("Tại {{ $labels.device }}", "At {{ $labels.device }}")
 	}
-	return Text{
-		fmt.Sprintf("%s: %s là %s (ngưỡng %s). %s.", where.VI, s.VI, value, r.threshold("vi"), strings.TrimSuffix(basis.VI, ".")),
-		fmt.Sprintf("%s: %s is %s (limit %s). %s.", where.EN, s.EN, value, r.threshold("en"), strings.TrimSuffix(basis.EN, ".")),
-	}
+	return both(
+		fmt.Sprintf("%s: %s là %s (ngưỡng %s). %s.", where.VI, s.VI, value, r.threshold(dashboards.Vietnamese), strings.TrimSuffix(basis.VI, ".")),
+		fmt.Sprintf("%s: %s is %s (limit %s). %s.", where.EN, s.EN, value, r.threshold(dashboards.English), strings.TrimSuffix(basis.EN, ".")),
+	)
 }
 
 // annotations are what a notification says; value is how the dialect writes it.
-func (r Rule) annotations(lang, value string) map[string]string {
+func (r Rule) annotations(lang dashboards.Lang, value string) map[string]string {
 	_, unit := r.shown()
 	if unit != "" && r.Compared.Of == "" { // a share brings its own %
 		value += " " + unit

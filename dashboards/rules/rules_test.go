@@ -1,9 +1,11 @@
 package rules_test
 
 import (
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -13,13 +15,17 @@ import (
 	"github.com/prometheus/prometheus/model/rulefmt"
 	"github.com/prometheus/prometheus/promql/parser"
 
+	"github.com/haidang-iot/haidang/dashboards"
 	"github.com/haidang-iot/haidang/dashboards/rules"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 	"github.com/haidang-iot/haidang/ingest/telemetry/limits"
 	"github.com/haidang-iot/haidang/ingest/telemetry/vnaqi"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var (
+	update   = flag.Bool("update", false, "write the golden files anew")
+	formsDir = flag.String("forms", "", "folder to write every rendered form to")
+)
 
 // morning is a moment whose limits the tests use.
 func morning() time.Time { return time.Date(2026, 11, 22, 1, 0, 0, 0, time.UTC) }
@@ -135,7 +141,7 @@ func TestDated(t *testing.T) {
 }
 
 func TestPrometheusFile(t *testing.T) {
-	for _, lang := range []string{"vi", "en"} {
+	for _, lang := range []dashboards.Lang{dashboards.Vietnamese, dashboards.English} {
 		text, err := rules.Prometheus(all(), lang)
 		if err != nil {
 			t.Fatal(err)
@@ -144,16 +150,78 @@ func TestPrometheusFile(t *testing.T) {
 		if _, errs := rulefmt.Parse(text, false, model.LegacyValidation, p, nil); errs != nil {
 			t.Fatal(errs)
 		}
-		golden(t, "haidang.rules."+lang+".yaml", text)
+		golden(t, "haidang.rules."+string(lang)+".yaml", text)
 	}
 }
 
-func grafana(d rules.Dialect) rules.Grafana {
-	return rules.Grafana{Dialect: d, DataSource: "haidang", Folder: "Hải Đăng", Lang: "vi"}
+func grafana(d dashboards.Language) rules.Grafana {
+	return rules.Grafana{Language: d, DataSource: "haidang", Folder: "Hải Đăng", Lang: "vi"}
+}
+
+// Every form of the rules is written where dashboards/types holds it to Grafana's
+// types.
+func TestForms(t *testing.T) {
+	if *formsDir == "" {
+		t.Skip("-forms names no folder: make boards-test does")
+	}
+	dir := filepath.Join(*formsDir, "rules")
+	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range []dashboards.Language{dashboards.PromQL, dashboards.InfluxQL} {
+		for _, lang := range []dashboards.Lang{dashboards.Vietnamese, dashboards.English} {
+			g := grafana(l)
+			g.Lang = lang
+			text, err := g.JSON(all())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, string(l)+"-"+string(lang)+".json"), text, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// What a step speaks of is a step before it, and the condition is the last.
+func TestGrafanaSteps(t *testing.T) {
+	of := regexp.MustCompile(`\$([A-Z])`)
+	for _, l := range []dashboards.Language{dashboards.PromQL, dashboards.InfluxQL} {
+		for _, g := range grafana(l).Groups(all()) {
+			for _, r := range g.Rules {
+				known := map[string]bool{}
+				for _, step := range r.Data {
+					if known[step.RefID] || step.Model["refId"] != step.RefID {
+						t.Errorf("%s: the step %s is there twice, or is called %v in its model", r.UID, step.RefID, step.Model["refId"])
+					}
+					switch text, _ := step.Model["expression"].(string); step.Model["type"] {
+					case "reduce":
+						if !known[text] {
+							t.Errorf("%s: %s reduces %q, which is not before it", r.UID, step.RefID, text)
+						}
+					case "math":
+						used := of.FindAllStringSubmatch(text, -1)
+						for _, m := range used {
+							if !known[m[1]] {
+								t.Errorf("%s: %s speaks of $%s, which is not before it", r.UID, step.RefID, m[1])
+							}
+						}
+						if len(used) == 0 {
+							t.Errorf("%s: %s compares nothing: %q", r.UID, step.RefID, text)
+						}
+					}
+					known[step.RefID] = true
+				}
+				if last := r.Data[len(r.Data)-1]; last.RefID != r.Condition {
+					t.Errorf("%s: the condition is %s, the last step %s", r.UID, r.Condition, last.RefID)
+				}
+			}
+		}
+	}
 }
 
 func TestGrafanaFiles(t *testing.T) {
-	for _, d := range []rules.Dialect{rules.PromQL, rules.InfluxQL} {
+	for _, d := range []dashboards.Language{dashboards.PromQL, dashboards.InfluxQL} {
 		text, err := grafana(d).YAML(all())
 		if err != nil {
 			t.Fatal(err)

@@ -1,16 +1,23 @@
-// Writes boards.gen.ts: every golden file as a value that must satisfy Grafana's
-// types. Imported as JSON, its texts would be of type string and satisfy nothing.
+// Writes forms.gen.ts: everything that Hải Đăng renders for Grafana, in every form,
+// as values that must satisfy Grafana's types. Imported as JSON, their texts would
+// be of type string and satisfy nothing. TestForms writes the files.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
-const lines = ["import type { Board } from './model.js';", ''];
+const lines = [
+  "import type { Board } from './model.js';",
+  "import type { RuleFile } from './alerting.js';",
+  "import type { Playlist } from '@grafana/grafana-foundation-sdk/playlistv1';",
+  '',
+];
 let n = 0;
-for (const folder of ['promql', 'influxql']) {
-  const at = new URL(`../testdata/${folder}/`, import.meta.url);
-  for (const file of readdirSync(at).sort()) {
+for (const [folder, type, least] of [['boards', 'Board', 98], ['rules', 'RuleFile', 4], ['playlists', 'Playlist', 1]]) {
+  const at = new URL(`forms/${folder}/`, import.meta.url);
+  const files = readdirSync(at).sort();
+  if (files.length < least) throw new Error(`only ${files.length} ${folder} in ${at.pathname}, not ${least}: run \`make boards-test\``);
+  for (const file of files) {
     const text = readFileSync(new URL(file, at), 'utf8');
-    lines.push(`export const board${n++} = /* ${folder}/${file} */ ${text.trim()} satisfies Board;`, '');
+    lines.push(`export const form${n++} = /* ${folder}/${file} */ ${text.trim()} satisfies ${type};`, '');
   }
 }
-if (n < 30) throw new Error(`only ${n} golden files found`);
-writeFileSync(new URL('boards.gen.ts', import.meta.url), lines.join('\n'));
-console.log(`${n} boards`);
+writeFileSync(new URL('forms.gen.ts', import.meta.url), lines.join('\n'));
+console.log(`${n} boards, rule files and playlists`);

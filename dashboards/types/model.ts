@@ -1,5 +1,7 @@
-// What a golden file must be: Grafana's own types, as JSON has them.
-import type { Dashboard, Panel, RowPanel, FieldConfig, DataQuery } from '@grafana/schema';
+// What a rendered board must be: Grafana's own types, as JSON has them.
+import type { Dashboard, Panel, RowPanel, FieldConfig, FieldColor, ValueMapping, DataSourceRef } from '@grafana/schema';
+import type * as units from '@grafana/grafana-foundation-sdk/units';
+import type { Dataquery as Prometheus } from '@grafana/grafana-foundation-sdk/prometheus';
 import type { Options as TimeSeries, FieldConfig as TimeSeriesField } from '@grafana/schema/dist/esm/raw/composable/timeseries/panelcfg/x/TimeSeriesPanelCfg_types.gen';
 import type { Options as Stat } from '@grafana/schema/dist/esm/raw/composable/stat/panelcfg/x/StatPanelCfg_types.gen';
 import type { Options as Gauge } from '@grafana/schema/dist/esm/raw/composable/gauge/panelcfg/x/GaugePanelCfg_types.gen';
@@ -11,24 +13,53 @@ import type { Options as StatusHistory, FieldConfig as StatusHistoryField } from
 import type { Options as Pie } from '@grafana/schema/dist/esm/raw/composable/piechart/panelcfg/x/PieChartPanelCfg_types.gen';
 import type { Options as Text } from '@grafana/schema/dist/esm/raw/composable/text/panelcfg/x/TextPanelCfg_types.gen';
 
+// Unit is one that Grafana has, or a text of ours behind the number. In the
+// panels' types it is any text.
+export type Unit = (typeof units)[keyof typeof units] | `suffix:${string}`;
+
+// Calc is how a panel makes one value of a series: ReducerID of @grafana/data,
+// which is not fetched for one enum. In the panels' types it is any text.
+export type Calc =
+  | 'sum' | 'max' | 'min' | 'logmin' | 'mean' | 'median' | 'variance' | 'stdDev' | 'last' | 'first' | 'count' | 'range' | 'diff' | 'diffperc'
+  | 'delta' | 'step' | 'firstNotNull' | 'lastNotNull' | 'changeCount' | 'distinctCount' | 'allIsZero' | 'allIsNull' | 'allValues' | 'uniqueValues';
+
 // Json is a type as JSON writes it: the members of an enum are its plain values.
+// Where Grafana's types have any text for a unit or a reducer, it is one that
+// there is.
 export type Json<T> =
   T extends string ? `${T}` :
   T extends number ? (`${T}` extends `${infer N extends number}` ? N : T) :
   T extends (infer U)[] ? Json<U>[] :
-  T extends object ? { [K in keyof T]: Json<T[K]> } :
+  T extends object ? { [K in keyof T]: K extends 'calcs' ? Calc[] : K extends 'unit' ? Unit : Json<T[K]> } :
   T;
 
+// The first step's value is null in JSON: minus infinity.
+type Thresholds = { mode: 'absolute' | 'percentage'; steps: { value: number | null; color: string }[] };
+
+// PrometheusTarget and InfluxTarget are what a panel or a rule asks a data source.
+// Of InfluxDB's queries Grafana publishes no type; what is used of them is as its
+// data source reads them.
+export type PrometheusTarget = Omit<Json<Prometheus>, '_implementsDataqueryVariant' | 'datasource' | 'refId'> & { refId: string; datasource: Source<'prometheus'> };
+export type InfluxTarget = {
+  refId: string; datasource: Source<'influxdb'>; query: string; rawQuery: true; resultFormat: 'time_series' | 'table'; alias?: string;
+  intervalMs?: number; maxDataPoints?: number;
+};
+export type Source<Type extends string> = Omit<Required<Pick<DataSourceRef, 'uid'>>, 'type'> & { type: Type };
+
+// Property is one that a panel gives some of its fields.
+type Property =
+  | { id: 'unit'; value: Unit } | { id: 'displayName'; value: string } | { id: 'decimals' | 'min' | 'max'; value: number }
+  | { id: 'color'; value: Json<FieldColor> } | { id: 'mappings'; value: Json<ValueMapping>[] } | { id: 'thresholds'; value: Thresholds }
+  | { id: `custom.${string}`; value: unknown };
+
 type Of<Type extends string, Options, Custom = unknown> =
-  Omit<Json<Panel>, 'type' | 'options' | 'fieldConfig'> & {
+  Omit<Json<Panel>, 'type' | 'options' | 'fieldConfig' | 'targets'> & {
     type: Type;
     options: Json<Options>;
-    fieldConfig?: Omit<Json<NonNullable<Panel['fieldConfig']>>, 'defaults'> & {
-      defaults: Omit<Json<FieldConfig>, 'custom' | 'thresholds'> & {
-        custom?: Custom;
-        // The first step's value is null in JSON: minus infinity.
-        thresholds?: { mode: 'absolute' | 'percentage'; steps: { value: number | null; color: string }[] };
-      };
+    targets?: PrometheusTarget[] | InfluxTarget[];
+    fieldConfig?: Omit<Json<NonNullable<Panel['fieldConfig']>>, 'defaults' | 'overrides'> & {
+      defaults: Omit<Json<FieldConfig>, 'custom' | 'thresholds'> & { custom?: Custom; thresholds?: Thresholds };
+      overrides: { matcher: { id: string; options?: unknown }; properties: Property[] }[];
     };
   };
 
@@ -55,7 +86,5 @@ export type AnyPanel =
   | Of<'text', Text>
   | Of<'alertlist', AlertList>
   | Json<RowPanel>;
-
-export type Target = Json<DataQuery>;
 
 export type Board = Omit<Json<Dashboard>, 'panels'> & { panels: AnyPanel[] };

@@ -255,6 +255,8 @@ func (p *Platform) process(c *collection, all map[string]*dto.MetricFamily, now 
 	if started, ok := sum(all["process_start_time_seconds"]); ok {
 		c.own(telemetry.Uptime, float64(now.UnixMilli())/1000-started)
 	}
+	local := now.UTC().Add(7 * time.Hour) // Asia/Ho_Chi_Minh has no summer time
+	c.own(telemetry.TimeOfDay, local.Sub(local.Truncate(24*time.Hour)).Hours())
 	const cpu = "process_cpu_seconds_total"
 	used, ok := sum(all[cpu])
 	if before, had := sum(p.before[cpu]); ok && had && now.After(p.beforeAt) {

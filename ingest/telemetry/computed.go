@@ -77,6 +77,7 @@ const (
 	CPU                 Metric = "cpu"
 	Memory              Metric = "memory"
 	Uptime              Metric = "uptime"
+	TimeOfDay           Metric = "time_of_day"
 )
 
 // The states of a site, as [StateCode] has them.
@@ -149,6 +150,8 @@ func computedKinds() []KindSpec {
 			{Name: CPU, Unit: "%", Min: 0, Max: most, NameVI: "CPU đã dùng (100 % là một nhân)", NameEN: "CPU used (100 % is one core)"},
 			{Name: Memory, Unit: "B", Min: 0, Max: most, NameVI: "Bộ nhớ đã dùng", NameEN: "Memory used"},
 			{Name: Uptime, Unit: "s", Min: 0, Max: most, NameVI: "Thời gian hoạt động", NameEN: "Uptime"},
+			// For rules of the night, in languages that know no hours.
+			{Name: TimeOfDay, Unit: "h", Min: 0, Max: 24, NameVI: "Giờ trong ngày tại Việt Nam", NameEN: "Time of day in Vietnam"},
 		}},
 	}
 }

@@ -35,8 +35,8 @@ func (s *Server) postFolder(_ *http.Request, in object) (int, any) {
 	case title == "":
 		return message(400, "folder title cannot be empty", "")
 	case s.folders[uid] != nil:
-		return message(412, "the folder has been changed by someone else", "version-mismatch")
-	case s.folderCalled(title) != "":
+		return message(412, "the folder has been changed by someone else", s.changed())
+	case s.uniqueTitles() && s.folderCalled(title) != "":
 		return message(409, "a folder or dashboard in the general folder with the same name already exists", "")
 	}
 	s.folders[uid] = &folder{id: s.next(), version: 1, title: title}
@@ -50,8 +50,8 @@ func (s *Server) putFolder(r *http.Request, in object) (int, any) {
 	case f == nil:
 		return message(404, "folder not found", "not-found")
 	case in["overwrite"] != true && num(in, "version") != f.version:
-		return message(412, "the folder has been changed by someone else", "version-mismatch")
-	case other != "" && other != uid:
+		return message(412, "the folder has been changed by someone else", s.changed())
+	case s.uniqueTitles() && other != "" && other != uid:
 		return message(409, "a folder or dashboard in the general folder with the same name already exists", "")
 	}
 	f.title = str(in, "title")
@@ -68,6 +68,11 @@ func (s *Server) deleteFolder(r *http.Request, _ object) (int, any) {
 	for id, d := range s.dashboards {
 		if d.folder == uid {
 			delete(s.dashboards, id)
+		}
+	}
+	for id, r := range s.rules {
+		if str(r, "folderUID") == uid {
+			delete(s.rules, id)
 		}
 	}
 	return 200, object{"message": "Folder deleted"}
@@ -96,7 +101,7 @@ func (s *Server) refuseDashboard(in, model object) (int, any) {
 		return message(400, "uid contains illegal characters", "")
 	case at != "" && s.folders[at] == nil:
 		return message(400, "Folder not found", "")
-	case at != "" && s.folders[at].title == title:
+	case s.uniqueTitles() && at != "" && s.folders[at].title == title:
 		return message(400, "Dashboard name cannot be the same as folder", "name-match")
 	case s.folders[uid] != nil:
 		return message(400, "Dashboard cannot be changed to a folder", "")
@@ -109,7 +114,7 @@ func (s *Server) refuseDashboard(in, model object) (int, any) {
 		return message(412, "The dashboard has been changed by someone else", "version-mismatch")
 	}
 	for other, d := range s.dashboards {
-		if other != uid && d.folder == at && str(d.model, "title") == title && in["overwrite"] != true {
+		if s.uniqueTitles() && other != uid && d.folder == at && str(d.model, "title") == title && in["overwrite"] != true {
 			return message(412, "A dashboard with the same name in the folder already exists", "name-exists")
 		}
 	}

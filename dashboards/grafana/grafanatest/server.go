@@ -3,11 +3,12 @@
 //
 // It enforces what Grafana documents of its HTTP interface: authorization and
 // roles, uids and their form, versions with 412 where somebody else was faster,
-// titles that are taken once in a folder, data sources of provisioning files that
-// cannot be changed, and, from 13 on, no routes by number for data sources and
-// playlists under /apis. Status codes and words are those that Grafana 9.4
-// answers; the same tests run against a real one (HAIDANG_TEST_GRAFANA), so that
-// this one cannot drift from it.
+// titles that are taken once in a folder where a version has it so, data sources
+// of provisioning files that cannot be changed, alert rules with their provenance,
+// and, from 13 on, no routes by number for data sources and playlists under /apis.
+// Status codes and words are those that Grafana 9.4.0 and 12.4.0 answered; the same
+// tests run against a real one (HAIDANG_TEST_GRAFANA), so that this one cannot
+// drift from it. 10, 11 and 13 nobody has asked: they answer as documented.
 package grafanatest
 
 import (
@@ -39,9 +40,13 @@ type Server struct {
 	// Rewrite, if there, changes each dashboard as it is saved, as a version
 	// would that migrates models.
 	Rewrite func(model map[string]any)
+	// RewriteRule does the same with alert rules.
+	RewriteRule func(rule map[string]any)
 	// BeforeSave, if there, is called before a dashboard is saved, without the
 	// lock: another editor can be quicker in it.
 	BeforeSave func()
+	// NoAlerting switches Grafana's own alerting off.
+	NoAlerting bool
 
 	mu         sync.Mutex
 	tokens     map[string]Role // and user:password
@@ -49,8 +54,11 @@ type Server struct {
 	dashboards map[string]*dashboard
 	sources    map[string]object
 	playlists  map[string]object // by uid
+	rules      map[string]object
+	intervals  map[string]int // of groups, by folder/name, in seconds
 	serial     int
 	saves      int
+	ruleSaves  int
 }
 
 type object = map[string]any
@@ -73,6 +81,7 @@ func Start(version string) *Server {
 		Version: version, tokens: map[string]Role{"admin:admin": Admin},
 		folders: map[string]*folder{}, dashboards: map[string]*dashboard{},
 		sources: map[string]object{}, playlists: map[string]object{},
+		rules: map[string]object{}, intervals: map[string]int{},
 	}
 	s.Server = httptest.NewServer(s.routes())
 	return s
@@ -140,6 +149,7 @@ func (s *Server) routes() http.Handler {
 	on("GET /api/org", Viewer, func(*http.Request, object) (int, any) {
 		return 200, object{"id": 1, "name": "Main Org."}
 	})
+	s.ruleRoutes(on)
 	// The last is not served by 13, though its kind once was; documentation
 	// calls the first "not available".
 	if s.major() >= 13 {
