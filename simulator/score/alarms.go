@@ -45,8 +45,11 @@ type Alarms struct {
 type AlarmTally struct {
 	// Expected crossings are clear and long enough for an alarm: ClearFrom is set. Of
 	// the Slight ones none is demanded and any may have been raised.
+	// None can be demanded of those that are Unseen: their devices sent too little, as
+	// the scenario has it.
 	Expected int `json:"expected"`
 	Slight   int `json:"slight"`
+	Unseen   int `json:"unseen"`
 	// Raised is how many of the expected were raised.
 	Raised      int `json:"raised"`
 	MissedCount int `json:"missed_count"`
@@ -126,8 +129,12 @@ func ScoreAlarms(c *Crossings, alarms []Alarm) *Alarms {
 				t.Slight++
 				continue
 			}
-			t.Expected++
 			raised, ok := firstFor(e, told[p])
+			if !ok && c.seen != nil && !c.seen(e) {
+				t.Unseen++
+				continue
+			}
+			t.Expected++
 			if !ok {
 				out.Missed = append(out.Missed, e)
 				t.MissedCount++
@@ -165,6 +172,7 @@ func (a *Alarms) sum(l limitTallies) {
 	for _, t := range l.tallies {
 		a.Expected += t.Expected
 		a.Slight += t.Slight
+		a.Unseen += t.Unseen
 		a.Raised += t.Raised
 		a.MissedCount += t.MissedCount
 		a.FalseCount += t.FalseCount

@@ -102,6 +102,10 @@ func (a *Alarms) about(l Language) (out []string) {
 		out = append(out, fmt.Sprintf(l.pick("Vượt sát ngưỡng, ngắn hơn %s hoặc trong sai số thiết bị: %s. Báo hay không đều được.",
 			"Slight crossings, shorter than %s or within what instruments may be off: %s. Raised or not, both are right."), l.minutes(brief), grouped(int64(a.Slight))))
 	}
+	if a.Unseen > 0 {
+		out = append(out, fmt.Sprintf(l.pick("Vượt ngưỡng mà thiết bị không gửi gì (mất điện, mất sóng theo kịch bản): %s. Không thể báo.",
+			"Crossings of which devices sent next to nothing, without power or radio as the scenario has it: %s. Nobody can tell of them."), grouped(int64(a.Unseen))))
+	}
 	if a.Unjudged > 0 {
 		out = append(out, fmt.Sprintf(l.pick("%s cảnh báo về mất tín hiệu và nền tảng không được chấm.", "%s alarms of silence and of the platform are not scored."), grouped(int64(a.Unjudged))))
 	}

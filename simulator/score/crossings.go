@@ -29,6 +29,8 @@ type Crossings struct {
 	// near are the times in which a limit was crossed or so nearly that instruments
 	// may have shown it.
 	near []Crossing
+	// seen tells whether anything was sent that could have told of a crossing.
+	seen func(Crossing) bool
 }
 
 // Crossing is a threshold that was crossed at a site for a while.
@@ -73,7 +75,7 @@ const crossingsNote = "physical truth at the devices' cadence, without noise and
 
 // FindCrossings goes through the truth of all sites in the period.
 func (s *Scorer) FindCrossings(ctx context.Context) (*Crossings, error) {
-	out := &Crossings{Version: 1, Scenario: s.o.Scenario.Name, Seed: s.o.Scenario.Seed, From: s.o.From.UTC(), To: s.o.To.UTC(), Note: crossingsNote, Crossings: []Crossing{}}
+	out := &Crossings{Version: 1, Scenario: s.o.Scenario.Name, Seed: s.o.Scenario.Seed, From: s.o.From.UTC(), To: s.o.To.UTC(), Note: crossingsNote, Crossings: []Crossing{}, seen: s.seen}
 	work := make(chan int)
 	var mu sync.Mutex
 	var workers sync.WaitGroup
@@ -152,6 +154,29 @@ func (s *Scorer) crossingsAt(devices []int) (found, near []Crossing) {
 		}
 	}
 	return found, near
+}
+
+// seen reports whether a device at the site of a crossing sent at least half of the
+// readings from which it could be told. What is silent by the scenario, for want of
+// power or in a dropout, cannot raise an alarm.
+func (s *Scorer) seen(c Crossing) bool {
+	from, to := c.ClearFrom.Add(-time.Duration(c.Window*float64(time.Second))), c.To
+	for i := range s.fleet.Devices() {
+		d := &s.fleet.Devices()[i]
+		if d.Site() != c.Site || !slices.ContainsFunc(d.Kind.Metrics, func(m telemetry.MetricSpec) bool { return m.Name == c.Metric }) {
+			continue
+		}
+		sent := 0
+		for e := range s.fleet.Feed(i, from, s.fleet.End()) { // what an outage held back comes long after
+			if e.Measured.Before(to) && slices.ContainsFunc(e.Points, func(p simulator.Point) bool { return p.Metric == c.Metric }) {
+				sent++
+			}
+		}
+		if 2*sent >= int(to.Sub(from)/d.Every) {
+			return true
+		}
+	}
+	return false
 }
 
 // concerns reports whether a limit is about a device's site.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/haidang-iot/haidang/ingest/store/embedded"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
+	"github.com/haidang-iot/haidang/ingest/telemetry/limits"
 	"github.com/haidang-iot/haidang/simulator"
 	"github.com/haidang-iot/haidang/simulator/scenario"
 	"github.com/haidang-iot/haidang/simulator/score"
@@ -510,4 +511,32 @@ func TestCrossings(t *testing.T) {
 		t.Error("Đồng Trăng did not reach its record")
 	}
 	t.Logf("%d crossings of %d limits", len(found.Crossings), len(worst))
+}
+
+// Of what a device without power cannot have seen no alarm is demanded, of all else
+// it is.
+func TestUnseenCrossings(t *testing.T) {
+	s, err := scenario.Load("typhoon")
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := time.Date(2025, 12, 10, 14, 0, 0, 0, time.FixedZone("", 7*3600))
+	scorer, err := score.New(score.Options{Scenario: s, From: from, To: from.Add(5 * time.Hour),
+		Uses: func(*simulator.Device) []limits.Area { return []limits.Area{limits.AreaOrdinary} }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := scorer.FindCrossings(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := score.ScoreAlarms(found, nil)
+	if got.Unseen == 0 || got.Expected == 0 || got.MissedCount != got.Expected {
+		t.Errorf("no alarm is raised: %+v", got.AlarmTally)
+	}
+	for _, c := range got.Missed { // its ward has no power until 19:00
+		if c.Site == "cho-dam-2" && c.Limit == "noise-ordinary-day" {
+			t.Errorf("an alarm is demanded of a device that was silent: %+v", c)
+		}
+	}
 }
