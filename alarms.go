@@ -70,7 +70,7 @@ type alarms struct {
 // evaluated by Grafana, and this process keeps none.
 func (c *city) openAlarms(ctx context.Context, f loadFlags, g *guarded) (*alarms, error) {
 	a := &alarms{}
-	rest := api.Alarms{History: g.ledger, Evaluated: "grafana", May: func(ctx context.Context, at telemetry.Locality) (string, bool) {
+	rest := api.Alarms{History: g.ledger, Evaluated: "grafana", Rules: rulesAt{g.registry.Registry}.file, Now: time.Now, May: func(ctx context.Context, at telemetry.Locality) (string, bool) {
 		p := access.Actor(ctx)
 		return p.String(), p.In(at)
 	}}
@@ -93,7 +93,7 @@ func (c *city) openAlarms(ctx context.Context, f loadFlags, g *guarded) (*alarms
 		}
 	}
 	if f.AlarmWebhook != "" {
-		if a.webhook, err = alarm.NewWebhook(f.AlarmWebhook, []byte(os.Getenv(webhookSecretName)), c.log); err != nil {
+		if a.webhook, err = alarm.NewWebhook(f.AlarmWebhook, []byte(os.Getenv(webhookSecretName)), g.ledger, c.log); err != nil {
 			return nil, fmt.Errorf("--alarm-webhook: %w", err)
 		}
 	}
@@ -227,6 +227,17 @@ func (c *currentRules) at(now time.Time) ([]byte, error) {
 		}
 	}
 	return rules.Prometheus(rules.All(rules.Options{At: now, Areas: areas}), "vi")
+}
+
+// rulesAt makes the rules that hold at any moment, with the sites of now.
+type rulesAt struct{ registry *devices.Registry }
+
+func (r rulesAt) file(ctx context.Context, at time.Time) ([]byte, error) {
+	areas, err := readAreas(ctx, r.registry)
+	if err != nil {
+		return nil, err
+	}
+	return rules.Prometheus(rules.All(rules.Options{At: at, Areas: areas}), "vi")
 }
 
 // readAreas asks the registry which sites are of which use.

@@ -25,11 +25,14 @@ type clientFlags struct {
 	CA    string `name:"ca" env:"HAIDANG_CA" type:"path" help:"Certificate (PEM) of the authority that vouches for --url, where this machine does not know it." placeholder:"FILE"`
 }
 
+// defaultURL is where a city is that nobody says the place of.
+const defaultURL = "http://127.0.0.1:8080"
+
 // maxAnswer bounds what is read of an answer.
 const maxAnswer = 256 << 20
 
 // call asks the running city; in is the request's body, nil for none, and out
-// what the answer is decoded into.
+// what the answer is decoded into: a *[]byte takes it as it is.
 func (f clientFlags) call(ctx context.Context, method, path string, in, out any) error {
 	var body io.Reader
 	if in != nil {
@@ -68,6 +71,10 @@ func (f clientFlags) call(ctx context.Context, method, path string, in, out any)
 	}
 	if res.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s answers %s: %s", redact(f.URL), res.Status, problemText(answer))
+	}
+	if raw, ok := out.(*[]byte); ok {
+		*raw = answer
+		return nil
 	}
 	if err := json.Unmarshal(answer, out); err != nil {
 		return fmt.Errorf("read answer of %s: %w: is this a haidang of another version?", redact(f.URL), err)

@@ -53,7 +53,7 @@ func (c *dashboardsRules) Run(ctx context.Context, out *output) error {
 		o.At = time.Now()
 	}
 	if !c.NoSites {
-		tags, err := c.tags(ctx)
+		tags, err := areaTags(ctx, c.deviceFlags)
 		if err != nil {
 			return fmt.Errorf("%w (or leave the limits of areas out, with --no-sites)", err)
 		}
@@ -88,13 +88,13 @@ func (c *dashboardsRules) Run(ctx context.Context, out *output) error {
 	return nil
 }
 
-// tags are those of the city's sites that say of which use they are.
-func (c *dashboardsRules) tags(ctx context.Context) (map[telemetry.Site][]string, error) {
+// areaTags are those of the city's sites that say of which use they are.
+func areaTags(ctx context.Context, city deviceFlags) (map[telemetry.Site][]string, error) {
 	tags := map[telemetry.Site][]string{}
 	for _, area := range rules.Areas() {
 		for q := (url.Values{"tag": {string(area)}}); ; {
 			var page api.SitePage
-			if err := c.ask(ctx, getFrom("/sites", q), &page); err != nil {
+			if err := city.ask(ctx, getFrom("/sites", q), &page); err != nil {
 				return nil, err
 			}
 			for _, s := range page.Sites {

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -70,13 +71,13 @@ func (f *cityFlags) prepare(ctx context.Context, fleet *simulator.Fleet, only []
 func (f *cityFlags) register(ctx context.Context, fleet *simulator.Fleet, only []int, city deviceFlags, stderr io.Writer) error {
 	all, p := fleet.Devices(), newProgress(stderr)
 	defer p.end()
-	done, before := 0, 0
+	done, before, uses := 0, 0, seedTags()
 	for part := range slices.Chunk(only, registeredAtOnce) {
 		var b bytes.Buffer
 		w := csv.NewWriter(&b)
 		_ = w.Write([]string{"device_id", "kinds", "simulated", "device_notes", "site_id", "site_name", "locality", "ward", "lat", "lon", "tags", "from", "cadence_seconds"}) // into memory
 		for _, i := range part {
-			_ = w.Write(registration(&all[i]))
+			_ = w.Write(registration(&all[i], uses))
 		}
 		w.Flush()
 		var r api.ImportResult
@@ -101,12 +102,13 @@ func (f *cityFlags) register(ctx context.Context, fleet *simulator.Fleet, only [
 	return nil
 }
 
-// registration is a device's row.
-func registration(d *simulator.Device) []string {
+// registration is a device's row. A site around a named place is of the place's use,
+// so that limits of that use hold there.
+func registration(d *simulator.Device, uses map[telemetry.Site][]string) []string {
 	lat, lon := d.Position()
 	number := func(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 	return []string{string(d.ID), string(d.Kind.Kind), "yes", "haidang simulate", string(d.Site()), d.SiteName(), string(d.Locality), d.Place().Ward,
-		number(lat), number(lon), "simulated", simulatedSince, number(d.Every.Seconds())}
+		number(lat), number(lon), strings.Join(append([]string{"simulated"}, uses[d.Place().Site]...), ", "), simulatedSince, number(d.Every.Seconds())}
 }
 
 func rowProblem(row api.RowResult) error {

@@ -35,10 +35,10 @@ type verifyCommand struct {
 	Follow       bool     `help:"Watch the store while the scenario is sent, and tell how long readings take to be readable."`
 	Every        duration `default:"1s" help:"With --follow: how often the store is asked; the resolution of the delay." placeholder:"1s"`
 	Crossings    string   `type:"path" help:"Write the thresholds that the physical truth crossed to this JSON file." placeholder:"FILE"`
-	Alarms       bool     `help:"Hold the alarms of the city at --url against the physical truth: which should have been raised and were, were not, or for nothing, and how late. It must have been sent as it was due."`
-	HTML         string   `name:"html" type:"path" help:"Write a report with charts to this file." placeholder:"FILE"`
-	Lang         string   `enum:"vi,en" default:"en" help:"Language of table and report: vi or en." placeholder:"vi"`
-	now          func() time.Time
+	alarmScoring
+	HTML string `name:"html" type:"path" help:"Write a report with charts to this file." placeholder:"FILE"`
+	Lang string `enum:"vi,en" default:"en" help:"Language of table and report: vi or en." placeholder:"vi"`
+	now  func() time.Time
 }
 
 // Help is kong's detailed help.
@@ -55,7 +55,13 @@ Examples:
   haidang verify --scenario ordinary-day --from '2026-03-11 06:00' --to '2026-03-11 07:00' --html report.html
   haidang verify --scenario november-flood --crossings flood.json --prometheus http://127.0.0.1:8428
   INFLUX_TOKEN=… haidang verify --scenario broken-fleet --influx http://127.0.0.1:8086 --influx-bucket city --sent due
-  haidang verify --scenario rush-hour --at '2026-11-22 08:00' --follow`
+  haidang verify --scenario rush-hour --at '2026-11-22 08:00' --follow
+  haidang verify --scenario november-flood --alarms                        by the rules of the city at --url
+  haidang verify --scenario november-flood --alarms --rules my.rules.yaml  would these have raised what they should?
+  haidang verify --scenario my.yaml --sent due --alarms                    as the city raised them
+
+An alarm is demanded where the physical truth is over a limit for twenty minutes by more than instruments may be off.
+Alarms of silence and of the platform itself are not scored.`
 }
 
 // Validate is called by kong: what is wrong here is the command line.
@@ -134,16 +140,16 @@ func (c *verifyCommand) received(from time.Time) (func(time.Time) time.Time, err
 
 // Run verifies.
 func (c *verifyCommand) Run(ctx context.Context, out *output) error {
-	s, err := c.scorer(out)
+	s, err := c.scorer(ctx, out)
 	if err != nil {
 		return err
 	}
 	r, err := s.Run(ctx)
-	if err == nil && (c.Crossings != "" || c.HTML != "" || c.Alarms) {
+	if err == nil && (c.Crossings != "" || c.HTML != "" || c.Alarms != "") {
 		r.Crossings, err = s.FindCrossings(ctx)
 	}
-	if err == nil && c.Alarms {
-		r.Alarms, err = c.alarms(ctx, r.Crossings)
+	if err == nil && c.Alarms != "" {
+		r.Alarms, err = c.scoreAlarms(ctx, r.Crossings, out)
 	}
 	newShown(out, c.JSON).clear()
 	if err != nil {
@@ -174,7 +180,7 @@ func (c *verifyCommand) Run(ctx context.Context, out *output) error {
 }
 
 // scorer makes one of the flags.
-func (c *verifyCommand) scorer(out *output) (*score.Scorer, error) {
+func (c *verifyCommand) scorer(ctx context.Context, out *output) (*score.Scorer, error) {
 	played, err := scenario.Load(c.Scenario)
 	if err != nil {
 		return nil, err
@@ -199,6 +205,12 @@ func (c *verifyCommand) scorer(out *output) (*score.Scorer, error) {
 	if o.Received, err = c.received(from); err != nil {
 		return nil, err
 	}
+	if err := c.settleAlarms(from); err != nil {
+		return nil, err
+	}
+	if o.Uses, err = c.uses(ctx); err != nil {
+		return nil, err
+	}
 	if c.Follow {
 		o.Follow = time.Duration(c.Every)
 	}
@@ -209,13 +221,18 @@ func (c *verifyCommand) scorer(out *output) (*score.Scorer, error) {
 	if c.Quarantine == "yes" || c.Quarantine == "auto" && own {
 		o.Quarantine = c.waiting
 	}
+	o.Progress = c.progress(out)
+	return score.New(o)
+}
+
+// progress shows how far a part of the work has come.
+func (c *verifyCommand) progress(out *output) func(done, total int, what string) {
 	show := newShown(out, false)
-	o.Progress = func(done, total int, what string) {
+	return func(done, total int, what string) {
 		if !c.JSON && total > 20 && done%20 == 0 && done < total {
 			show.line(nil, fmt.Sprintf("%s %d %%", what, 100*done/total))
 		}
 	}
-	return score.New(o)
 }
 
 // store is what is read.
@@ -286,28 +303,6 @@ func (c *verifyCommand) waiting(ctx context.Context, ours func(topic string) boo
 		w.Reasons = append(w.Reasons, score.WaitingReason{Reason: k.reason, Partial: k.partial, Count: n})
 	}
 	return w, nil
-}
-
-// alarms reads the city's alarms of the crossings' period and scores them.
-func (c *verifyCommand) alarms(ctx context.Context, truth *score.Crossings) (*score.Alarms, error) {
-	q := url.Values{"state": {"all"}, "limit": {"1000"}, "from": {truth.From.Format(time.RFC3339)}, "to": {truth.To.Format(time.RFC3339)}}
-	var all []score.Alarm
-	for {
-		var page api.AlarmPage
-		if err := c.call(ctx, http.MethodGet, "/api/v1/alarms?"+q.Encode(), nil, &page); err != nil {
-			return nil, err
-		}
-		if page.Evaluated != "here" {
-			return nil, errors.New("--alarms: this city's alarms are evaluated by Grafana, and it keeps none itself")
-		}
-		for _, a := range page.Alarms {
-			all = append(all, score.Alarm{Limit: a.Rule, Locality: a.Locality, Site: a.Site, Raised: a.Raised, Cleared: a.Cleared})
-		}
-		if page.Next == 0 {
-			return score.ScoreAlarms(truth, all), nil
-		}
-		q.Set("before", strconv.FormatInt(page.Next, 10))
-	}
 }
 
 // writeFile writes a file whole, or says why not.

@@ -24,6 +24,11 @@ func TestVerifyCommandLine(t *testing.T) {
 		{"verify --scenario rush-hour --sent 2026-11-22 --speed fast", 2, "60x"},
 		{"verify --scenario rush-hour --follow --every 1ms", 2, "100ms"},
 		{"verify --scenario rush-hour --lang fr", 2, "vi"},
+		{"verify --scenario rush-hour --alarms=maybe", 2, "--alarms=replayed"},
+		{"verify --scenario rush-hour --rules table", 1, "add --alarms"},
+		{"verify --scenario rush-hour --alarms=raised --rules table", 1, "leave one of them out"},
+		{"verify --scenario rush-hour --alarms --influx http://127.0.0.1:1 --influx-bucket b", 1, "PromQL"},
+		{"verify --scenario rush-hour --alarms --url http://127.0.0.1:1", 1, "uses of sites"},
 	} {
 		code, stdout, stderr := try(strings.Fields(c.args)...)
 		if code != c.code || !strings.Contains(stderr, c.want) || stdout != "" {
@@ -51,5 +56,32 @@ func TestReceived(t *testing.T) {
 	}
 	if received, err := (&verifyCommand{}).received(from); received != nil || err != nil {
 		t.Errorf("without --sent: %v", err)
+	}
+}
+
+func TestAlarmsThatAreScored(t *testing.T) {
+	from := time.Date(2026, 3, 10, 6, 0, 0, 0, time.UTC)
+	start := from.Format(time.RFC3339)
+	for _, c := range []struct {
+		command       verifyCommand
+		alarms, rules string
+	}{
+		{verifyCommand{}, "", ""},
+		{verifyCommand{alarmScoring: alarmScoring{Alarms: alarmsAuto}}, "replayed", "city"},
+		{verifyCommand{Sent: "due", alarmScoring: alarmScoring{Alarms: alarmsAuto}}, "raised", ""},
+		{verifyCommand{Follow: true, alarmScoring: alarmScoring{Alarms: alarmsAuto}}, "raised", ""},
+		{verifyCommand{Sent: start, Speed: "1x", alarmScoring: alarmScoring{Alarms: alarmsAuto}}, "raised", ""},
+		{verifyCommand{Sent: start, Speed: "60x", alarmScoring: alarmScoring{Alarms: alarmsAuto}}, "replayed", "city"},
+		{verifyCommand{Sent: "due", alarmScoring: alarmScoring{Alarms: alarmsAuto, Rules: "my.yaml"}}, "replayed", "my.yaml"},
+		{verifyCommand{Sent: "due", alarmScoring: alarmScoring{Alarms: alarmsReplayed}}, "replayed", "city"},
+		{verifyCommand{Prometheus: "http://127.0.0.1:8428", alarmScoring: alarmScoring{Alarms: alarmsAuto}}, "replayed", "table"},
+		{verifyCommand{Prometheus: "http://127.0.0.1:8428", clientFlags: clientFlags{URL: "http://city:8080"}, alarmScoring: alarmScoring{Alarms: alarmsAuto}}, "replayed", "city"},
+	} {
+		if c.command.URL == "" {
+			c.command.URL = defaultURL
+		}
+		if err := c.command.settleAlarms(from); err != nil || string(c.command.Alarms) != c.alarms || c.command.Rules != c.rules {
+			t.Errorf("alarms %q by rules %q, %v; want %q by %q", c.command.Alarms, c.command.Rules, err, c.alarms, c.rules)
+		}
 	}
 }

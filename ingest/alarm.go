@@ -46,6 +46,10 @@ type Alarm struct {
 	AcknowledgedBy string    `json:"acknowledged_by,omitempty"`
 	Acknowledged   time.Time `json:"acknowledged,omitzero"`
 	Note           string    `json:"note,omitempty"`
+	// Quiet is since when the limit is not crossed any more of an alarm that is kept
+	// on for a while, so that it does not ring again and again; zero while it is
+	// crossed.
+	Quiet time.Time `json:"-"`
 }
 
 // Active reports whether the alarm has not been cleared.
@@ -69,16 +73,37 @@ type AlarmFilter struct {
 	Limit  int
 }
 
-// Alarms keeps alarms through restarts.
+// AlarmEvent is what becomes of an alarm, as somebody is told of it.
+type AlarmEvent struct {
+	// ID is the same however often it is told: 17-raised.
+	ID string `json:"id"`
+	// Event is raised, acknowledged or cleared.
+	Event string    `json:"event" enum:"raised,acknowledged,cleared"`
+	At    time.Time `json:"at"`
+	// Alarm is as it was then, but for the value, which is the newest.
+	Alarm Alarm `json:"alarm"`
+}
+
+// AlarmEvents are the events that somebody is still to be told of. They survive
+// whatever the alarms do.
+type AlarmEvents interface {
+	// NextEvent is the oldest; false where there is none.
+	NextEvent(ctx context.Context) (AlarmEvent, bool, error)
+	// Told says that an event has been told.
+	Told(ctx context.Context, e AlarmEvent) error
+}
+
+// Alarms keeps alarms through restarts. Where owe is set, somebody is to be told of
+// what is written, by [AlarmEvents].
 type Alarms interface {
 	// KeepAlarms adds alarms without an ID, which it sets, and writes the values
 	// and ends of the others; who has acknowledged one it leaves alone.
-	KeepAlarms(ctx context.Context, alarms []*Alarm) error
+	KeepAlarms(ctx context.Context, alarms []*Alarm, owe bool) error
 	// Alarms lists alarms, the newest first.
 	Alarms(ctx context.Context, f AlarmFilter) ([]Alarm, error)
 	// Acknowledge writes down who has seen to an alarm. One that is acknowledged
 	// already, or not there, it answers with [ErrAcknowledged] and [ErrNoAlarm].
-	Acknowledge(ctx context.Context, id int64, who, note string, at time.Time) (Alarm, error)
+	Acknowledge(ctx context.Context, id int64, who, note string, at time.Time, owe bool) (Alarm, error)
 }
 
 // What Acknowledge refuses.

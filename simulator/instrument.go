@@ -61,6 +61,19 @@ type precision struct {
 	group    uint64
 }
 
+// ownError is the part of an instrument's error that it always has, in its standard
+// deviations; no mean takes it away.
+const ownError = 0.7
+
+// off is how far the mean of n readings of a value may be off: three standard
+// deviations of what an instrument always has and of what changes by reading.
+func (p precision) off(v float64, n int) float64 {
+	if p.group == 0 {
+		return 0
+	}
+	return 3 * (p.abs + math.Abs(v)*p.rel) * math.Sqrt(ownError*ownError+1/float64(max(1, n)))
+}
+
 // precisionOf a metric: what field instruments of the better sort state. What
 // counts (vehicles, cars in a car park, meters) is exact, and so adds up.
 func precisionOf(m telemetry.Metric) precision {
@@ -146,7 +159,7 @@ func (d *Device) read(c *channel, at time.Time, flaws *flaws) float64 {
 	v := c.signal.At(at)
 	if e := c.error; e.group != 0 {
 		own := mix(d.salt, 300+e.group)
-		n := normal(mix(own, uint64(at.UnixMilli()))) + 0.7*normal(own)
+		n := normal(mix(own, uint64(at.UnixMilli()))) + ownError*normal(own)
 		v += e.abs*n + v*e.rel*n
 		v *= flaws.gain(c.spec.Name)
 	}

@@ -30,10 +30,11 @@ const (
 // process is a program that runs, may be killed and started again with the same
 // arguments. Its methods belong to the goroutine of the test.
 type process struct {
-	t         *testing.T
-	name      string
-	program   string
-	arguments []string
+	t           *testing.T
+	name        string
+	program     string
+	arguments   []string
+	environment []string // beside that of the test
 	// url is where its HTTP listener is. At url+probe it answers 200 when it is
 	// ready.
 	url, probe string
@@ -50,11 +51,17 @@ type process struct {
 // haidang starts a command of the program with a free HTTP port.
 func haidang(t *testing.T, command string, arguments ...string) *process {
 	t.Helper()
+	return haidangWith(t, nil, command, arguments...)
+}
+
+// haidangWith does so with variables of its own, NAME=value.
+func haidangWith(t *testing.T, environment []string, command string, arguments ...string) *process {
+	t.Helper()
 	port := freePort(t)
 	p := &process{
 		t: t, name: command, program: program("haidang"),
-		arguments: append([]string{command, "--http", address(port)}, arguments...),
-		url:       "http://" + address(port), probe: "/readyz",
+		arguments: append([]string{command, "--http", address(port)}, arguments...), environment: environment,
+		url: "http://" + address(port), probe: "/readyz",
 	}
 	p.prepare()
 	p.start()
@@ -102,6 +109,7 @@ func (p *process) start() {
 	defer log.Close() // the process has its own
 	cmd, ended := exec.Command(p.program, p.arguments...), make(chan struct{})
 	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Env = append(os.Environ(), p.environment...)
 	cmd.SysProcAttr = childAttributes()
 	p.began = time.Now()
 	if err := cmd.Start(); err != nil {

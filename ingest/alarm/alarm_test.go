@@ -65,6 +65,9 @@ func (p *platform) open() {
 	}
 	o := p.options
 	o.Store, o.Alarms, o.Now = p.store, p.ledger, p.clock
+	if o.Webhook != nil {
+		o.Webhook.Events = p.ledger
+	}
 	o.Rules = func(now time.Time) ([]byte, error) {
 		return rules.Prometheus(slices.DeleteFunc(rules.All(rules.Options{At: now}), func(r rules.Rule) bool { return !p.only(r.ID) }), "vi")
 	}
@@ -230,14 +233,14 @@ func TestRestart(t *testing.T) {
 }
 
 // After hours of absence no reading is young enough; the alarm of before stays for
-// the grace, and ends then.
+// as long as its rule keeps it on, and ends then.
 func TestLongAbsence(t *testing.T) {
 	p := start(t, local(2026, 11, 22, 8, 0), "flood-bd", alarm.Options{})
 	p.minutes(20, steady(8.2))
 	p.close()
 	p.now = p.now.Add(5 * time.Hour)
 	p.open()
-	p.minutes(9, nil)
+	p.minutes(14, nil)
 	if f := p.firing(); len(f) != 1 {
 		t.Errorf("within the grace: %v", f)
 	}
@@ -293,7 +296,7 @@ haidang_alarms_firing{severity="watch"} 1
 type receiver struct {
 	mu     sync.Mutex
 	refuse int
-	events []alarm.Event
+	events []ingest.AlarmEvent
 	bad    []string
 }
 
@@ -310,7 +313,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if !hmac.Equal([]byte(want), []byte(req.Header.Get(alarm.SignatureHeader))) {
 		r.bad = append(r.bad, req.Header.Get(alarm.SignatureHeader))
 	}
-	var e alarm.Event
+	var e ingest.AlarmEvent
 	if err := json.Unmarshal(body, &e); err != nil {
 		r.bad = append(r.bad, err.Error())
 	}
@@ -321,7 +324,7 @@ func (r *receiver) got() (out []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, e := range r.events {
-		out = append(out, e.Event+" "+e.Alarm.Rule+" "+e.Alarm.AcknowledgedBy)
+		out = append(out, e.ID+" "+e.Alarm.Rule+" "+e.Alarm.AcknowledgedBy)
 	}
 	return out
 }
@@ -347,17 +350,24 @@ func run(t *testing.T, f func(context.Context) error) {
 	})
 }
 
-// The webhook is told once of each event, in order and signed, also when the
-// receiver was away.
-func TestWebhook(t *testing.T) {
-	r := &receiver{refuse: 3}
+// webhook is one whose other end is a receiver.
+func webhook(t *testing.T, r *receiver) *alarm.Webhook {
+	t.Helper()
 	server := httptest.NewServer(r)
 	t.Cleanup(server.Close)
-	w, err := alarm.NewWebhook(server.URL, []byte("secret"), slog.New(slog.DiscardHandler))
+	w, err := alarm.NewWebhook(server.URL, []byte("secret"), nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.Retry = time.Millisecond
+	return w
+}
+
+// The webhook is told once of each event, in order and signed, also when the
+// receiver was away.
+func TestWebhook(t *testing.T) {
+	r := &receiver{refuse: 3}
+	w := webhook(t, r)
 	p := start(t, local(2026, 11, 22, 8, 0), "flood-bd", alarm.Options{Webhook: w})
 	p.minutes(20, steady(8.2)) // nobody is sending yet, and nobody waits
 	run(t, w.Run)
@@ -365,10 +375,80 @@ func TestWebhook(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.minutes(40, steady(7))
-	want := []string{"raised flood-bd1-dong-trang ", "acknowledged flood-bd1-dong-trang lan", "cleared flood-bd1-dong-trang lan"}
+	want := []string{"1-raised flood-bd1-dong-trang ", "1-acknowledged flood-bd1-dong-trang lan", "1-cleared flood-bd1-dong-trang lan"}
 	await(t, "three events", func() bool { return len(r.got()) >= len(want) })
 	if got := r.got(); !slices.Equal(got, want) || r.bad != nil {
 		t.Errorf("got %q, bad %q", got, r.bad)
+	}
+}
+
+// What the receiver had not taken when the process ended is told after the next
+// start, each event as it was, in order, and once; what it had taken is not told
+// again, nor is what happened while nobody was to be told.
+func TestWebhookOutlivesTheProcess(t *testing.T) {
+	r := &receiver{}
+	p := start(t, local(2026, 11, 22, 8, 0), "flood-bd", alarm.Options{})
+	p.minutes(20, steady(8.2)) // without a webhook
+	p.close()
+	p.options.Webhook = webhook(t, r)
+	p.open()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- p.options.Webhook.Run(ctx) }()
+	p.minutes(20, steady(9.7))
+	await(t, "the first event", func() bool { return len(r.got()) == 1 })
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.engine.Acknowledge(t.Context(), 2, "lan", "đã báo xã"); err != nil {
+		t.Fatal(err)
+	}
+	p.minutes(40, steady(7))
+	p.close()
+	p.options.Webhook = webhook(t, r)
+	p.open()
+	p.minutes(5, steady(7))
+	run(t, p.options.Webhook.Run)
+	want := []string{"2-raised flood-bd2-dong-trang ", "2-acknowledged flood-bd2-dong-trang lan", "1-cleared flood-bd1-dong-trang ", "2-cleared flood-bd2-dong-trang lan"}
+	await(t, "all events", func() bool { return len(r.got()) >= len(want) })
+	if _, ok, err := p.ledger.NextEvent(t.Context()); ok || err != nil {
+		t.Errorf("an event is still to be told: %v", err)
+	}
+	if got := r.got(); !slices.Equal(got, want) || r.bad != nil {
+		t.Errorf("got %q, bad %q", got, r.bad)
+	}
+	for _, e := range r.events {
+		if e.Alarm.Cleared.IsZero() == (e.Event == "cleared") || e.At.IsZero() || e.Alarm.Note != map[bool]string{true: "đã báo xã"}[e.Alarm.AcknowledgedBy != ""] {
+			t.Errorf("%s tells of another moment: %+v", e.ID, e)
+		}
+	}
+}
+
+// An alarm whose water has gone is kept on for a quarter of an hour and no longer,
+// whenever within it the process is started again.
+func TestRestartWhileKept(t *testing.T) {
+	ends := func(restart int) time.Time {
+		p := start(t, local(2026, 11, 22, 8, 0), "flood-bd", alarm.Options{})
+		p.minutes(20, steady(8.2))
+		for minute := range 40 {
+			if minute == restart {
+				p.close()
+				p.open()
+			}
+			p.minutes(1, steady(7))
+		}
+		all := p.all()
+		if len(all) != 1 || all[0].Active() {
+			t.Fatalf("restarted in minute %d: %+v", restart, all)
+		}
+		return all[0].Cleared
+	}
+	want := ends(-1)
+	for _, minute := range []int{2, 8, 14} {
+		if got := ends(minute); got.Sub(want).Abs() > time.Minute {
+			t.Errorf("restarted %d minutes after the water had gone, the alarm is cleared at %v, else at %v", minute, got, want)
+		}
 	}
 }
 

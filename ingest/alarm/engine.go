@@ -258,7 +258,7 @@ func (e *Engine) Firing() []ingest.Alarm {
 
 // Acknowledge writes down who has seen to an alarm and tells the others.
 func (e *Engine) Acknowledge(ctx context.Context, id int64, who, note string) (ingest.Alarm, error) {
-	a, err := e.o.Alarms.Acknowledge(ctx, id, who, note, e.o.Now())
+	a, err := e.o.Alarms.Acknowledge(ctx, id, who, note, e.o.Now(), e.o.Webhook != nil)
 	if err != nil {
 		return a, err
 	}
@@ -270,19 +270,17 @@ func (e *Engine) Acknowledge(ctx context.Context, id int64, who, note string) (i
 		}
 	}
 	e.mu.Unlock()
-	e.tell("acknowledged", []ingest.Alarm{a})
+	e.tell([]ingest.Alarm{a})
 	return a, nil
 }
 
-// tell tells the console and the webhook.
-func (e *Engine) tell(event string, alarms []ingest.Alarm) {
+// tell tells the console, and the webhook that there is something to tell.
+func (e *Engine) tell(alarms []ingest.Alarm) {
 	if len(alarms) == 0 {
 		return
 	}
 	e.o.Changed(alarms)
 	if e.o.Webhook != nil {
-		for _, a := range alarms {
-			e.o.Webhook.send(event, e.o.Now(), a)
-		}
+		e.o.Webhook.look()
 	}
 }

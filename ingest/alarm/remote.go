@@ -4,13 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/storage"
@@ -31,18 +31,55 @@ type Remote struct {
 }
 
 // maxAnswer bounds an answer in bytes.
-const maxAnswer = 16 << 20
+const maxAnswer = 64 << 20
 
 // query implements [rules.QueryFunc].
 func (r *Remote) query(ctx context.Context, expr string, at time.Time) (promql.Vector, error) {
+	var answer []struct {
+		Metric model.Metric
+		Value  model.SamplePair
+	}
+	if err := r.ask(ctx, "/api/v1/query", url.Values{"query": {expr}, "time": {seconds(at)}}, &answer); err != nil {
+		return nil, err
+	}
+	out := make(promql.Vector, 0, len(answer))
+	for _, s := range answer {
+		out = append(out, promql.Sample{Metric: labelsOf(s.Metric), T: at.UnixMilli(), F: float64(s.Value.Value)})
+	}
+	return out, nil
+}
+
+// steps answers a rule's expression at every step from a moment to another, both
+// included: what query says there, by Unix milliseconds.
+func (r *Remote) steps(ctx context.Context, expr string, from, to time.Time, step time.Duration) (map[int64]promql.Vector, error) {
+	var answer []struct {
+		Metric model.Metric
+		Values []model.SamplePair
+	}
+	form := url.Values{"query": {expr}, "start": {seconds(from)}, "end": {seconds(to)}, "step": {strconv.FormatFloat(step.Seconds(), 'f', 3, 64)}}
+	if err := r.ask(ctx, "/api/v1/query_range", form, &answer); err != nil {
+		return nil, err
+	}
+	out := map[int64]promql.Vector{}
+	for _, s := range answer {
+		metric := labelsOf(s.Metric)
+		for _, v := range s.Values {
+			out[int64(v.Timestamp)] = append(out[int64(v.Timestamp)], promql.Sample{Metric: metric, T: int64(v.Timestamp), F: float64(v.Value)})
+		}
+	}
+	return out, nil
+}
+
+// ask posts a question and decodes the result of its answer.
+func (r *Remote) ask(ctx context.Context, path string, form url.Values, result any) error {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	// VictoriaMetrics would else answer from what it computed before later readings
-	// came.
-	form := url.Values{"query": {expr}, "time": {strconv.FormatFloat(float64(at.UnixMilli())/1000, 'f', 3, 64)}, "nocache": {"1"}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(r.URL, "/")+"/api/v1/query", strings.NewReader(form.Encode()))
+	// came, and round the steps.
+	form.Set("nocache", "1")
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(r.URL, "/")+path, strings.NewReader(form.Encode()))
 	if err != nil {
-		return nil, fmt.Errorf("ask store: %w", err)
+		return fmt.Errorf("ask store: %w", err)
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	if r.Token != "" {
@@ -50,33 +87,35 @@ func (r *Remote) query(ctx context.Context, expr string, at time.Time) (promql.V
 	}
 	resp, err := r.Client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("ask store: %w", err)
+		return fmt.Errorf("ask store: %w", err)
 	}
 	defer resp.Body.Close()
 	var answer struct {
 		Status, Error string
-		Data          struct {
-			Result []struct {
-				Metric map[string]string
-				Value  [2]any
-			}
-		}
+		Data          struct{ Result json.RawMessage }
 	}
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&answer); err != nil {
-		return nil, fmt.Errorf("read store's answer (%s): %w", resp.Status, err)
+	body := http.MaxBytesReader(nil, resp.Body, maxAnswer)
+	if err := json.NewDecoder(body).Decode(&answer); err != nil {
+		return fmt.Errorf("read store's answer (%s): %w", resp.Status, err)
 	}
 	if answer.Status != "success" {
-		return nil, fmt.Errorf("store answers %s: %s", resp.Status, answer.Error)
+		return fmt.Errorf("store answers %s: %s", resp.Status, answer.Error)
 	}
-	out := make(promql.Vector, 0, len(answer.Data.Result))
-	for _, s := range answer.Data.Result {
-		v, err := strconv.ParseFloat(fmt.Sprint(s.Value[1]), 64)
-		if err != nil {
-			return nil, fmt.Errorf("read store's answer: %w", err)
-		}
-		out = append(out, promql.Sample{Metric: labels.FromMap(s.Metric), T: at.UnixMilli(), F: v})
+	if err := json.Unmarshal(answer.Data.Result, result); err != nil {
+		return fmt.Errorf("read store's answer: %w", err)
 	}
-	return out, nil
+	return nil
+}
+
+func seconds(t time.Time) string { return strconv.FormatFloat(float64(t.UnixMilli())/1000, 'f', 3, 64) }
+
+func labelsOf(m model.Metric) labels.Labels {
+	b := labels.NewScratchBuilder(len(m))
+	for name, value := range m {
+		b.Add(string(name), string(value))
+	}
+	b.Sort()
+	return b.Labels()
 }
 
 // nothing takes what rules compute and has nothing to say.

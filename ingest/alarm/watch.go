@@ -37,13 +37,16 @@ type seen struct {
 	// of a rule that could not be evaluated.
 	kept     map[instance]bool
 	doubtful map[string]bool // rules
+	// keeps is for how long alarms of a rule stay on after their cause.
+	keeps map[string]time.Duration
 }
 
 // look reads the rules' alerts.
 func (e *Engine) look() seen {
-	s := seen{map[instance]ingest.Alarm{}, map[instance]bool{}, map[string]bool{}}
+	s := seen{map[instance]ingest.Alarm{}, map[instance]bool{}, map[string]bool{}, map[string]time.Duration{}}
 	for _, g := range e.groups {
 		for _, r := range g.AlertingRules() {
+			s.keeps[r.Name()] = r.KeepFiringFor()
 			if r.Health() == rules.HealthBad {
 				s.doubtful[r.Name()] = true
 			}
@@ -74,7 +77,7 @@ func alarmOf(r *rules.AlertingRule, alert *rules.Alert) ingest.Alarm {
 		Value: value, Worst: value, Threshold: a.Get("threshold"), Unit: a.Get("unit"),
 		SummaryVI: a.Get("summary_vi"), SummaryEN: a.Get("summary_en"), DescriptionVI: a.Get("description_vi"), DescriptionEN: a.Get("description_en"),
 		RunbookVI: a.Get("runbook_vi"), RunbookEN: a.Get("runbook_en"), Reference: a.Get("reference"), Basis: a.Get("basis"),
-		Since: alert.ActiveAt.UTC(), Raised: alert.FiredAt.UTC(),
+		Since: alert.ActiveAt.UTC(), Raised: alert.FiredAt.UTC(), Quiet: alert.KeepFiringSince.UTC(),
 	}
 }
 
@@ -87,7 +90,7 @@ func (e *Engine) watch(ctx context.Context, now time.Time, cause error) error {
 		s.firing[instanceOf(a)] = a
 	}
 	changed, raised, cleared := e.compare(s, now)
-	if err := e.o.Alarms.KeepAlarms(ctx, changed); err != nil {
+	if err := e.o.Alarms.KeepAlarms(ctx, changed, e.o.Webhook != nil); err != nil {
 		return fmt.Errorf("keep alarms: %w", err)
 	}
 	e.mu.Lock()
@@ -104,14 +107,13 @@ func (e *Engine) watch(ctx context.Context, now time.Time, cause error) error {
 		if e.active[key] != nil && e.active[key].ID == a.ID {
 			// Who acknowledged it meanwhile stays.
 			open := e.active[key]
-			open.Value, open.Worst, open.DescriptionVI, open.DescriptionEN = a.Value, a.Worst, a.DescriptionVI, a.DescriptionEN
+			open.Value, open.Worst, open.DescriptionVI, open.DescriptionEN, open.Quiet = a.Value, a.Worst, a.DescriptionVI, a.DescriptionEN, a.Quiet
 		}
 	}
 	e.cleared = slices.DeleteFunc(append(e.cleared, copies(cleared)...), func(a ingest.Alarm) bool { return now.Sub(a.Cleared) > clearedTold })
 	ended := slices.Clone(e.cleared)
 	e.mu.Unlock()
-	e.tell("raised", copies(raised))
-	e.tell("cleared", copies(cleared))
+	e.tell(copies(slices.Concat(raised, cleared)))
 	if e.o.Alertmanager != nil {
 		e.o.Alertmanager.send(now, e.Firing(), ended)
 	}
@@ -131,7 +133,7 @@ func (e *Engine) compare(s seen, now time.Time) (changed, raised, cleared []*ing
 		}
 		delete(e.earlier, key)
 		next := *open
-		next.Value, next.DescriptionVI, next.DescriptionEN = a.Value, a.DescriptionVI, a.DescriptionEN
+		next.Value, next.DescriptionVI, next.DescriptionEN, next.Quiet = a.Value, a.DescriptionVI, a.DescriptionEN, a.Quiet
 		if worse(a, open) {
 			next.Worst = a.Value
 		}
@@ -140,7 +142,7 @@ func (e *Engine) compare(s seen, now time.Time) (changed, raised, cleared []*ing
 		}
 	}
 	for key, open := range e.active {
-		if _, firing := s.firing[key]; firing || s.kept[key] || s.doubtful[key.rule] || e.earlier[key] && now.Sub(e.began) < Grace {
+		if _, firing := s.firing[key]; firing || s.kept[key] || s.doubtful[key.rule] || e.earlier[key] && now.Before(e.stays(open, s.keeps[key.rule])) {
 			continue
 		}
 		if key.rule == EvaluationRule && e.failed > 0 {
@@ -153,6 +155,15 @@ func (e *Engine) compare(s seen, now time.Time) (changed, raised, cleared []*ing
 	// The order of a map is none; that of the alarms is by gravity.
 	slices.SortFunc(raised, func(a, b *ingest.Alarm) int { return graver(*b, *a) })
 	return append(append(changed, raised...), cleared...), raised, cleared
+}
+
+// stays is until when an alarm of an earlier run stays that the rules know nothing of
+// yet. What was quiet already is kept on for the rest of its rule's while.
+func (e *Engine) stays(a *ingest.Alarm, keep time.Duration) time.Time {
+	if a.Quiet.IsZero() {
+		return e.began.Add(max(Grace, keep))
+	}
+	return a.Quiet.Add(keep)
 }
 
 // worse reports whether an alarm's value is further beyond the limit than any

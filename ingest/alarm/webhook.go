@@ -14,7 +14,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/haidang-iot/haidang/ingest"
@@ -29,9 +28,6 @@ const (
 )
 
 const (
-	// webhookQueue is how many events wait for the receiver; beyond it the oldest
-	// are dropped, for who comes back wants to know how it is now.
-	webhookQueue = 1000
 	// webhookTimeout bounds one call.
 	webhookTimeout = 10 * time.Second
 	// webhookRetry and webhookRetryMost are the first and the longest pause before
@@ -39,94 +35,73 @@ const (
 	webhookRetry, webhookRetryMost = time.Second, time.Minute
 )
 
-// Event is the body of a call.
-type Event struct {
-	// Event is raised, cleared or acknowledged.
-	Event string       `json:"event"`
-	At    time.Time    `json:"at"`
-	Alarm ingest.Alarm `json:"alarm"`
-}
-
-// Webhook posts events to a receiver, in order, each until it has been taken. Who
-// sends never waits.
+// Webhook posts events to a receiver, in order, each until it has been taken. What
+// is to be told stands with the alarms, so that it outlives the process; an event is
+// told again, with the same id, if the process ends before it knows that it was
+// taken.
 type Webhook struct {
 	// URL is where events are posted; Secret signs them.
 	URL    string
 	Secret []byte
+	// Events are those that the receiver is to be told.
+	Events ingest.AlarmEvents
 	Client *http.Client
 	Logger *slog.Logger
 	Now    func() time.Time
 	// Retry is the first pause before another try.
 	Retry time.Duration
 
-	mu      sync.Mutex
-	queue   []Event
-	dropped int
-	wake    chan struct{}
+	wake chan struct{}
 }
 
 // NewWebhook makes a webhook.
-func NewWebhook(address string, secret []byte, log *slog.Logger) (*Webhook, error) {
+func NewWebhook(address string, secret []byte, events ingest.AlarmEvents, log *slog.Logger) (*Webhook, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, errors.New("the address of the webhook is no URL: give it like https://ioc.example.vn/alarms")
 	}
-	return &Webhook{URL: address, Secret: secret, Logger: log, Now: time.Now, Retry: webhookRetry, wake: make(chan struct{}, 1), Client: &http.Client{
+	return &Webhook{URL: address, Secret: secret, Events: events, Logger: log, Now: time.Now, Retry: webhookRetry, wake: make(chan struct{}, 1), Client: &http.Client{
 		Timeout: webhookTimeout,
 		// What is signed is for one receiver.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
 }
 
-func (w *Webhook) send(event string, at time.Time, a ingest.Alarm) {
-	w.mu.Lock()
-	if len(w.queue) >= webhookQueue {
-		w.queue = w.queue[1:]
-		w.dropped++
-	}
-	w.queue = append(w.queue, Event{event, at.UTC(), a})
-	w.mu.Unlock()
+// look has it look for new events.
+func (w *Webhook) look() {
 	select {
 	case w.wake <- struct{}{}:
 	default:
 	}
 }
 
-func (w *Webhook) next() (e Event, dropped int, ok bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	dropped, w.dropped = w.dropped, 0
-	if len(w.queue) == 0 {
-		return e, dropped, false
-	}
-	e, w.queue = w.queue[0], w.queue[1:]
-	return e, dropped, true
-}
-
 // Run posts until ctx ends.
 func (w *Webhook) Run(ctx context.Context) error {
-	for {
-		e, dropped, ok := w.next()
-		if dropped > 0 {
-			w.Logger.Error("the alarm webhook was away for too long; the oldest events are lost", "lost", dropped)
+	for ctx.Err() == nil {
+		e, ok, err := w.Events.NextEvent(ctx)
+		if err == nil && ok {
+			if !w.deliver(ctx, e) {
+				return nil
+			}
+			err = w.Events.Told(context.WithoutCancel(ctx), e)
 		}
-		if !ok {
+		switch {
+		case err != nil && ctx.Err() == nil:
+			w.Logger.Error("cannot read or write which alarm events the webhook has been told; trying again", "error", err)
+			w.pause(ctx, webhookRetryMost)
+		case !ok:
 			select {
 			case <-ctx.Done():
-				return nil
 			case <-w.wake:
-				continue
 			}
 		}
-		if !w.deliver(ctx, e) {
-			return nil
-		}
 	}
+	return nil
 }
 
 // deliver posts an event until it is taken, or refused for good; false if ctx
 // ended before.
-func (w *Webhook) deliver(ctx context.Context, e Event) bool {
+func (w *Webhook) deliver(ctx context.Context, e ingest.AlarmEvent) bool {
 	body, err := json.Marshal(e)
 	if err != nil { // a value that is no number
 		w.Logger.Error("cannot encode an alarm for the webhook", "error", err)
@@ -138,8 +113,7 @@ func (w *Webhook) deliver(ctx context.Context, e Event) bool {
 		case err == nil:
 			return true
 		case ctx.Err() != nil:
-			w.Logger.Warn("an alarm event was not delivered before the end", "event", e.Event, "rule", e.Alarm.Rule, "site", e.Alarm.Site)
-			return false
+			return false // it is told after the next start
 		case final:
 			w.Logger.Error("the alarm webhook refuses an event", "error", err, "event", e.Event, "rule", e.Alarm.Rule)
 			return true
@@ -147,12 +121,17 @@ func (w *Webhook) deliver(ctx context.Context, e Event) bool {
 			told = true
 			w.Logger.Warn("the alarm webhook does not take events; trying again", "error", err)
 		}
-		wait := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-			wait.Stop()
-		case <-wait.C:
-		}
+		w.pause(ctx, pause)
+	}
+}
+
+// pause waits, but not longer than ctx.
+func (w *Webhook) pause(ctx context.Context, d time.Duration) {
+	wait := time.NewTimer(d)
+	defer wait.Stop()
+	select {
+	case <-ctx.Done():
+	case <-wait.C:
 	}
 }
 

@@ -23,6 +23,10 @@ type Alarms struct {
 	}
 	// May says who asks, and whether they may act at a locality.
 	May func(ctx context.Context, at telemetry.Locality) (who string, may bool)
+	// Rules gives the rules that hold at a moment, as a Prometheus rule file.
+	Rules func(ctx context.Context, at time.Time) ([]byte, error)
+	// Now is the clock.
+	Now func() time.Time
 	// Evaluated says where rules are evaluated: "here", or "grafana", where this
 	// city raises none itself.
 	Evaluated string
@@ -60,6 +64,9 @@ type acknowledgeInput struct {
 func (a Alarms) Register(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "list-alarms", Method: http.MethodGet, Path: "/api/v1/alarms",
 		Summary: "Limits that are crossed, and were", Tags: []string{"alarms"}, Metadata: role("viewer")}, a.list)
+	huma.Register(api, huma.Operation{OperationID: "get-alarm-rules", Method: http.MethodGet, Path: "/api/v1/alarms/rules",
+		Summary:     "The rules by which alarms are raised, as a Prometheus rule file",
+		Description: "With the limits that are in force at a moment and the sites that now have the tags of a use.", Tags: []string{"alarms"}, Metadata: role("viewer")}, a.rules)
 	huma.Register(api, huma.Operation{OperationID: "acknowledge-alarm", Method: http.MethodPost, Path: "/api/v1/alarms/{id}/acknowledge",
 		Summary:     "Say that one has seen to an alarm",
 		Description: "Once for each alarm; it stays active until its cause has ended.", Tags: []string{"alarms"}, Metadata: role("operator")}, a.acknowledge)
@@ -80,6 +87,26 @@ func (a Alarms) list(ctx context.Context, q *alarmQuery) (*output[AlarmPage], er
 		page.Next = alarms[len(alarms)-1].ID
 	}
 	return &output[AlarmPage]{page}, nil
+}
+
+type rulesQuery struct {
+	At time.Time `query:"at" doc:"Whose day's limits; now if left out"`
+}
+
+type rulesFile struct {
+	ContentType string `header:"Content-Type"`
+	Body        []byte
+}
+
+func (a Alarms) rules(ctx context.Context, q *rulesQuery) (*rulesFile, error) {
+	if q.At.IsZero() {
+		q.At = a.Now()
+	}
+	text, err := a.Rules(ctx, q.At)
+	if err != nil {
+		return nil, huma.Error500InternalServerError("the rules cannot be made", err)
+	}
+	return &rulesFile{"application/yaml", text}, nil
 }
 
 func (a Alarms) acknowledge(ctx context.Context, in *acknowledgeInput) (*output[ingest.Alarm], error) {

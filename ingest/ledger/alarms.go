@@ -13,13 +13,29 @@ import (
 
 // alarmColumns are read and written in this order.
 const alarmColumns = `rule, severity, kind, metric, locality, site, device, value, worst, threshold, unit, summary_vi, summary_en,
-	description_vi, description_en, runbook_vi, runbook_en, reference, basis, since, raised, cleared, who, acknowledged, note`
+	description_vi, description_en, runbook_vi, runbook_en, reference, basis, since, raised, cleared, who, acknowledged, note, quiet`
+
+// The events of an alarm, as bits of the column owed: those that somebody is still
+// to be told of.
+const (
+	eventRaised = 1 << iota
+	eventAcknowledged
+	eventCleared
+)
+
+// owed is the bit of an event, if anybody is to be told.
+func owed(event int, owe bool) int {
+	if !owe {
+		return 0
+	}
+	return event
+}
 
 // alarmsKept is how long cleared alarms are kept: as long as readings by default.
 const alarmsKept = hoursKept
 
 // KeepAlarms implements [ingest.Alarms].
-func (l *Ledger) KeepAlarms(ctx context.Context, alarms []*ingest.Alarm) error {
+func (l *Ledger) KeepAlarms(ctx context.Context, alarms []*ingest.Alarm, owe bool) error {
 	if len(alarms) == 0 {
 		return nil
 	}
@@ -27,17 +43,21 @@ func (l *Ledger) KeepAlarms(ctx context.Context, alarms []*ingest.Alarm) error {
 	err := l.inTx(ctx, "write alarms", func(tx *sql.Tx) error {
 		for _, a := range alarms {
 			if a.ID != 0 {
-				_, err := tx.ExecContext(ctx, "UPDATE alarm SET value = ?, worst = ?, description_vi = ?, description_en = ?, cleared = ? WHERE id = ?",
-					a.Value, a.Worst, a.DescriptionVI, a.DescriptionEN, milliseconds(a.Cleared), a.ID)
+				event := 0
+				if !a.Active() {
+					event = owed(eventCleared, owe)
+				}
+				_, err := tx.ExecContext(ctx, "UPDATE alarm SET value = ?, worst = ?, description_vi = ?, description_en = ?, cleared = ?, quiet = ?, owed = owed | ? WHERE id = ?",
+					a.Value, a.Worst, a.DescriptionVI, a.DescriptionEN, milliseconds(a.Cleared), milliseconds(a.Quiet), event, a.ID)
 				if err != nil {
 					return err
 				}
 				continue
 			}
-			r, err := tx.ExecContext(ctx, "INSERT INTO alarm ("+alarmColumns+") VALUES (?"+strings.Repeat(",?", 24)+")",
+			r, err := tx.ExecContext(ctx, "INSERT INTO alarm ("+alarmColumns+", owed) VALUES (?"+strings.Repeat(",?", 26)+")",
 				a.Rule, a.Severity, a.Kind, a.Metric, a.Locality, a.Site, a.Device, a.Value, a.Worst, a.Threshold, a.Unit, a.SummaryVI, a.SummaryEN,
 				a.DescriptionVI, a.DescriptionEN, a.RunbookVI, a.RunbookEN, a.Reference, a.Basis, milliseconds(a.Since), milliseconds(a.Raised),
-				milliseconds(a.Cleared), a.AcknowledgedBy, milliseconds(a.Acknowledged), a.Note)
+				milliseconds(a.Cleared), a.AcknowledgedBy, milliseconds(a.Acknowledged), a.Note, milliseconds(a.Quiet), owed(eventRaised, owe))
 			if err != nil {
 				return err
 			}
@@ -116,16 +136,17 @@ func (l *Ledger) Alarms(ctx context.Context, f ingest.AlarmFilter) ([]ingest.Ala
 }
 
 func scanAlarm(row interface{ Scan(...any) error }) (a ingest.Alarm, err error) {
-	var since, raised, cleared, acknowledged int64
+	var since, raised, cleared, acknowledged, quiet int64
 	err = row.Scan(&a.ID, &a.Rule, &a.Severity, &a.Kind, &a.Metric, &a.Locality, &a.Site, &a.Device, &a.Value, &a.Worst, &a.Threshold, &a.Unit,
 		&a.SummaryVI, &a.SummaryEN, &a.DescriptionVI, &a.DescriptionEN, &a.RunbookVI, &a.RunbookEN, &a.Reference, &a.Basis,
-		&since, &raised, &cleared, &a.AcknowledgedBy, &acknowledged, &a.Note)
+		&since, &raised, &cleared, &a.AcknowledgedBy, &acknowledged, &a.Note, &quiet)
 	a.Since, a.Raised, a.Cleared, a.Acknowledged = moment(since), moment(raised), moment(cleared), moment(acknowledged)
+	a.Quiet = moment(quiet)
 	return a, err
 }
 
 // Acknowledge implements [ingest.Alarms].
-func (l *Ledger) Acknowledge(ctx context.Context, id int64, who, note string, at time.Time) (a ingest.Alarm, err error) {
+func (l *Ledger) Acknowledge(ctx context.Context, id int64, who, note string, at time.Time, owe bool) (a ingest.Alarm, err error) {
 	err = l.inTx(ctx, "acknowledge alarm", func(tx *sql.Tx) error {
 		a, err = scanAlarm(tx.QueryRowContext(ctx, "SELECT id, "+alarmColumns+" FROM alarm WHERE id = ?", id))
 		switch {
@@ -137,10 +158,61 @@ func (l *Ledger) Acknowledge(ctx context.Context, id int64, who, note string, at
 			return ingest.ErrAcknowledged
 		}
 		a.AcknowledgedBy, a.Note, a.Acknowledged = who, note, moment(milliseconds(at))
-		_, err = tx.ExecContext(ctx, "UPDATE alarm SET who = ?, acknowledged = ?, note = ? WHERE id = ?", who, milliseconds(at), note, id)
+		_, err = tx.ExecContext(ctx, "UPDATE alarm SET who = ?, acknowledged = ?, note = ?, owed = owed | ? WHERE id = ?", who, milliseconds(at), note, owed(eventAcknowledged, owe), id)
 		return err
 	})
 	return a, err
+}
+
+// nextEvent is the oldest event that is owed.
+const nextEvent = `
+	SELECT id, 1 AS event, raised AS at FROM alarm WHERE owed <> 0 AND owed & 1
+	UNION ALL SELECT id, 2, acknowledged FROM alarm WHERE owed <> 0 AND owed & 2
+	UNION ALL SELECT id, 4, cleared FROM alarm WHERE owed <> 0 AND owed & 4
+	ORDER BY at, id, event LIMIT 1`
+
+// NextEvent implements [ingest.AlarmEvents].
+func (l *Ledger) NextEvent(ctx context.Context) (e ingest.AlarmEvent, ok bool, err error) {
+	var id, at int64
+	var event int
+	err = l.db.QueryRowContext(ctx, nextEvent).Scan(&id, &event, &at)
+	if errors.Is(err, sql.ErrNoRows) {
+		return e, false, nil
+	}
+	if err == nil {
+		e.Alarm, err = scanAlarm(l.db.QueryRowContext(ctx, "SELECT id, "+alarmColumns+" FROM alarm WHERE id = ?", id))
+	}
+	if err != nil {
+		return e, false, fmt.Errorf("read alarm events: %w", err)
+	}
+	e.At = moment(at)
+	a := &e.Alarm
+	switch event {
+	case eventRaised:
+		e.Event = "raised"
+	case eventAcknowledged:
+		e.Event = "acknowledged"
+	case eventCleared:
+		e.Event = "cleared"
+	}
+	e.ID = fmt.Sprintf("%d-%s", id, e.Event)
+	// What came after it is told by its own event.
+	if a.Acknowledged.After(e.At) || event == eventRaised {
+		a.AcknowledgedBy, a.Acknowledged, a.Note = "", time.Time{}, ""
+	}
+	if a.Cleared.After(e.At) || event == eventRaised {
+		a.Cleared = time.Time{}
+	}
+	return e, true, nil
+}
+
+// Told implements [ingest.AlarmEvents].
+func (l *Ledger) Told(ctx context.Context, e ingest.AlarmEvent) error {
+	bit := map[string]int{"raised": eventRaised, "acknowledged": eventAcknowledged, "cleared": eventCleared}[e.Event]
+	if _, err := l.db.ExecContext(ctx, "UPDATE alarm SET owed = owed & ~? WHERE id = ?", bit, e.Alarm.ID); err != nil {
+		return fmt.Errorf("write alarm events: %w", err)
+	}
+	return nil
 }
 
 // milliseconds since 1970; 0 is never.

@@ -60,8 +60,9 @@ type Ledger struct {
 	thinned int64
 }
 
-// layout is the schema's number. Layout 1 had no history.
-const layout = 2
+// layout is the schema's number. Layout 1 had no history, layout 2 alarms without
+// what is owed of them, or none.
+const layout = 3
 
 // schema is applied at every start; user_version tells the layout.
 const schema = `
@@ -90,7 +91,9 @@ CREATE TABLE IF NOT EXISTS alarm (
 	locality TEXT NOT NULL, site TEXT NOT NULL, device TEXT NOT NULL, value REAL NOT NULL, worst REAL NOT NULL, threshold TEXT NOT NULL,
 	unit TEXT NOT NULL, summary_vi TEXT NOT NULL, summary_en TEXT NOT NULL, description_vi TEXT NOT NULL, description_en TEXT NOT NULL,
 	runbook_vi TEXT NOT NULL, runbook_en TEXT NOT NULL, reference TEXT NOT NULL, basis TEXT NOT NULL, since INTEGER NOT NULL,
-	raised INTEGER NOT NULL, cleared INTEGER NOT NULL, who TEXT NOT NULL, acknowledged INTEGER NOT NULL, note TEXT NOT NULL) STRICT;
+	raised INTEGER NOT NULL, cleared INTEGER NOT NULL, who TEXT NOT NULL, acknowledged INTEGER NOT NULL, note TEXT NOT NULL,
+	quiet INTEGER NOT NULL DEFAULT 0, owed INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE INDEX IF NOT EXISTS alarm_owed ON alarm (id) WHERE owed <> 0;
 CREATE INDEX IF NOT EXISTS alarm_active ON alarm (id) WHERE cleared = 0;
 CREATE INDEX IF NOT EXISTS alarm_by_end ON alarm (cleared);
 CREATE TABLE IF NOT EXISTS listening (began INTEGER PRIMARY KEY, until INTEGER NOT NULL) STRICT;
@@ -159,6 +162,14 @@ func (l *Ledger) load(ctx context.Context) error {
 
 // upgrade brings the tables from a layout to this one; 0 is an empty file.
 func (l *Ledger) upgrade(ctx context.Context, tx *sql.Tx, from int) error {
+	var old bool // alarms of layout 2
+	err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pragma_table_info('alarm')) AND NOT EXISTS (SELECT 1 FROM pragma_table_info('alarm') WHERE name = 'owed')`).Scan(&old)
+	if err == nil && old {
+		_, err = tx.ExecContext(ctx, "ALTER TABLE alarm ADD COLUMN quiet INTEGER NOT NULL DEFAULT 0; ALTER TABLE alarm ADD COLUMN owed INTEGER NOT NULL DEFAULT 0")
+	}
+	if err != nil {
+		return err
+	}
 	if _, err := tx.ExecContext(ctx, schema); err != nil {
 		return err
 	}
@@ -167,7 +178,7 @@ func (l *Ledger) upgrade(ctx context.Context, tx *sql.Tx, from int) error {
 			return err
 		}
 	}
-	_, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", layout))
+	_, err = tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", layout))
 	return err
 }
 

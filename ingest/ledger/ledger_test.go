@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -224,6 +225,40 @@ func TestNewerLayoutIsRefused(t *testing.T) {
 	f.Close()
 	if _, err := ledger.Open(t.Context(), o); err == nil {
 		t.Error("a ledger of a newer layout was opened")
+	}
+}
+
+// A ledger of layout 2 keeps its alarms, of which nothing is owed, and owes of those
+// that come.
+func TestAlarmsOfLayout2(t *testing.T) {
+	o := ledger.Options{Dir: t.TempDir()}
+	l := open(t, o)
+	raised := time.UnixMilli(1795293000000).UTC()
+	old := &ingest.Alarm{Rule: "heat-35", Site: "cho-dam", Raised: raised}
+	if err := l.KeepAlarms(t.Context(), []*ingest.Alarm{old}, true); err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(o.Dir, ledger.FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.ExecContext(t.Context(), "DROP INDEX alarm_owed; ALTER TABLE alarm DROP COLUMN owed; ALTER TABLE alarm DROP COLUMN quiet; PRAGMA user_version = 2"); err != nil {
+		t.Fatal(err)
+	}
+	db.Close()
+	l = open(t, o)
+	if all, err := l.Alarms(t.Context(), ingest.AlarmFilter{}); err != nil || len(all) != 1 || all[0].Rule != "heat-35" {
+		t.Errorf("alarms: %+v, %v", all, err)
+	}
+	if e, ok, err := l.NextEvent(t.Context()); ok || err != nil {
+		t.Errorf("of what was raised before, somebody is to be told %+v, %v", e, err)
+	}
+	if err := l.KeepAlarms(t.Context(), []*ingest.Alarm{{Rule: "heat-37", Site: "cho-dam", Raised: raised.Add(time.Hour), Quiet: raised}}, true); err != nil {
+		t.Fatal(err)
+	}
+	if e, ok, err := l.NextEvent(t.Context()); !ok || err != nil || e.ID != "2-raised" || !e.At.Equal(raised.Add(time.Hour)) || !e.Alarm.Quiet.Equal(raised) {
+		t.Errorf("the next event is %+v, %v", e, err)
 	}
 }
 

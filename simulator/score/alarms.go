@@ -22,102 +22,199 @@ type Alarm struct {
 
 // Alarms is how the alarms of a period compare with the physical truth.
 type Alarms struct {
-	// Expected crossings are long enough to be an alarm; of those that are not,
-	// Brief, none is demanded and any may have been raised.
-	Expected int `json:"expected"`
-	Brief    int `json:"brief"`
-	// Raised is how many of the expected were raised.
-	Raised int `json:"raised"`
+	// How says whose alarms these are: raised by the city, or replayed by Rules over
+	// what is stored.
+	How   string `json:"how"`
+	Rules string `json:"rules,omitempty"`
+	AlarmTally
 	// Missed should have been raised and were not; False were raised for nothing.
 	Missed []Crossing `json:"missed"`
 	False  []Alarm    `json:"false"`
-	// Late is how long after the crossing the alarm came, of those raised.
-	LateP50 time.Duration `json:"late_p50_ns"`
-	LateMax time.Duration `json:"late_max_ns"`
+	// Limits are the tallies of the limits that were crossed or raised.
+	Limits []LimitTally `json:"limits"`
 	// Unjudged are alarms of what the truth does not tell: silence, the platform.
 	Unjudged int `json:"unjudged"`
+	// Uncomputed is how many hours the city has still to compute VN_AQI of; alarms of
+	// the index may be missed because of it.
+	Uncomputed int `json:"uncomputed_hours,omitempty"`
+
+	alarms []Alarm
+}
+
+// AlarmTally counts crossings and alarms.
+type AlarmTally struct {
+	// Expected crossings are clear and long enough for an alarm: ClearFrom is set. Of
+	// the Slight ones none is demanded and any may have been raised.
+	// None can be demanded of those that are Unseen: their devices sent too little, as
+	// the scenario has it.
+	Expected int `json:"expected"`
+	Slight   int `json:"slight"`
+	Unseen   int `json:"unseen"`
+	// Raised is how many of the expected were raised.
+	Raised      int `json:"raised"`
+	MissedCount int `json:"missed_count"`
+	FalseCount  int `json:"false_count"`
+	// Late is how long after the truth crossed the limit the alarm came, of those
+	// raised; ClearLate how long after it was clear that it had.
+	LateP50      time.Duration `json:"late_p50_ns"`
+	LateMax      time.Duration `json:"late_max_ns"`
+	ClearLateP50 time.Duration `json:"clear_late_p50_ns"`
+	ClearLateMax time.Duration `json:"clear_late_max_ns"`
+
+	late, clear []time.Duration
+}
+
+// LimitTally is the part of one limit.
+type LimitTally struct {
+	Limit    string `json:"limit"`
+	NameVI   string `json:"name_vi"`
+	NameEN   string `json:"name_en"`
+	Severity int    `json:"severity"`
+	AlarmTally
 }
 
 // Perfect reports whether nothing was missed and nothing raised for nothing.
 func (a Alarms) Perfect() bool { return len(a.Missed) == 0 && len(a.False) == 0 }
 
 const (
-	// brief is how long a crossing must last to demand an alarm: rules wait for up
+	// brief is how long a crossing must be clear to demand an alarm: rules wait for up
 	// to ten minutes, and a reading comes every five.
 	brief = 20 * time.Minute
-	// earlyBy is how long before the truth an alarm may come and lateBy how long
-	// after its end: instruments have noise, and means and night hours take their
-	// window to follow.
-	earlyBy, lateBy = 30 * time.Minute, 90 * time.Minute
+	// earlyBy is how long before the truth an alarm may come and LateBy how long
+	// after its end: means and night hours take their window to follow.
+	earlyBy, LateBy = 30 * time.Minute, 90 * time.Minute
 )
 
+// spot is a limit at a site.
+type spot struct {
+	limit string
+	site  telemetry.Site
+}
+
 // ScoreAlarms holds the alarms of a period against what the truth crossed in it.
-// Alarms that were active before the period count for its crossings too.
+// Alarms that were active before the period count for its crossings too, and those
+// that come up to [LateBy] after it. An alarm at a site of a device's own name, which the city gave it because nobody had
+// registered it, is one at the device's site.
 func ScoreAlarms(c *Crossings, alarms []Alarm) *Alarms {
-	out := &Alarms{Missed: []Crossing{}, False: []Alarm{}}
-	type place struct {
-		limit string
-		site  telemetry.Site
+	out := &Alarms{Missed: []Crossing{}, False: []Alarm{}, Limits: []LimitTally{}}
+	near := bySpot(bySite(append(slices.Clone(c.Crossings), c.near...)))
+	truth := bySpot(bySite(c.Crossings))
+	limits := limitTallies{judgedLimits(), map[string]*LimitTally{}}
+	sites := map[telemetry.Site]telemetry.Site{}
+	for _, e := range slices.Concat(c.Crossings, c.near) {
+		sites[telemetry.Site(e.Device)] = e.Site
 	}
-	truth := map[place][]Crossing{}
-	judged := map[string]bool{}
-	for _, limit := range judgedLimits() {
-		judged[limit] = true
-	}
-	for _, e := range bySite(c.Crossings) {
-		truth[place{e.Limit, e.Site}] = append(truth[place{e.Limit, e.Site}], e)
-	}
-	told := map[place][]Alarm{}
+	told := map[spot][]Alarm{}
 	for _, a := range alarms {
-		if !judged[a.Limit] {
+		if _, judged := limits.known[a.Limit]; !judged {
 			out.Unjudged++
 			continue
 		}
-		p := place{a.Limit, a.Site}
+		a.Site = cmp.Or(sites[a.Site], a.Site)
+		out.alarms = append(out.alarms, a)
+		p := spot{a.Limit, a.Site}
 		told[p] = append(told[p], a)
-		near := func(e Crossing) bool {
-			return !a.Raised.Before(e.From.Add(-earlyBy)) && a.Raised.Before(e.To.Add(lateBy)) || a.Raised.Before(e.From) && (a.Cleared.IsZero() || a.Cleared.After(e.From))
+		explains := func(e Crossing) bool {
+			return !a.Raised.Before(e.From.Add(-earlyBy)) && a.Raised.Before(e.To.Add(LateBy))
 		}
-		if a.Raised.Before(c.To) && !a.Raised.Before(c.From) && !slices.ContainsFunc(truth[p], near) {
+		if a.Raised.Before(c.To) && !a.Raised.Before(c.From) && !slices.ContainsFunc(near[p], explains) {
 			out.False = append(out.False, a)
+			limits.of(a.Limit).FalseCount++
 		}
 	}
-	var late []time.Duration
 	for p, episodes := range truth {
 		for _, e := range episodes {
-			if e.To.Sub(e.From) < brief {
-				out.Brief++
+			t := limits.of(e.Limit)
+			if e.ClearFrom.IsZero() {
+				t.Slight++
 				continue
 			}
-			out.Expected++
-			first := time.Duration(-1)
-			for _, a := range told[p] {
-				if a.Raised.Before(e.To.Add(lateBy)) && (a.Cleared.IsZero() || a.Cleared.After(e.From)) {
-					if d := max(0, a.Raised.Sub(e.From)); first < 0 || d < first {
-						first = d
-					}
-				}
+			raised, ok := firstFor(e, told[p])
+			if !ok && c.seen != nil && !c.seen(e) {
+				t.Unseen++
+				continue
 			}
-			if first < 0 {
+			t.Expected++
+			if !ok {
 				out.Missed = append(out.Missed, e)
+				t.MissedCount++
 				continue
 			}
-			out.Raised++
+			t.Raised++
 			if !e.Began { // when it began is not known
-				late = append(late, first)
+				t.late = append(t.late, max(0, raised.Sub(e.From)))
+				t.clear = append(t.clear, max(0, raised.Sub(e.ClearFrom)))
 			}
 		}
 	}
-	slices.Sort(late)
-	if n := len(late); n > 0 {
-		out.LateP50, out.LateMax = late[n/2], late[n-1]
-	}
+	out.sum(limits)
 	slices.SortFunc(out.Missed, func(a, b Crossing) int {
 		return cmp.Or(b.Severity-a.Severity, a.From.Compare(b.From), cmp.Compare(a.Limit, b.Limit), cmp.Compare(a.Site, b.Site))
 	})
 	slices.SortFunc(out.False, func(a, b Alarm) int {
 		return cmp.Or(a.Raised.Compare(b.Raised), cmp.Compare(a.Limit, b.Limit), cmp.Compare(a.Site, b.Site))
 	})
+	return out
+}
+
+// firstFor finds when a crossing was first told of.
+func firstFor(e Crossing, told []Alarm) (raised time.Time, ok bool) {
+	for _, a := range told {
+		if a.Raised.Before(e.To.Add(LateBy)) && (a.Cleared.IsZero() || a.Cleared.After(e.From)) && (!ok || a.Raised.Before(raised)) {
+			raised, ok = a.Raised, true
+		}
+	}
+	return raised, ok
+}
+
+// sum adds the limits' tallies up.
+func (a *Alarms) sum(l limitTallies) {
+	for _, t := range l.tallies {
+		a.Expected += t.Expected
+		a.Slight += t.Slight
+		a.Unseen += t.Unseen
+		a.Raised += t.Raised
+		a.MissedCount += t.MissedCount
+		a.FalseCount += t.FalseCount
+		a.late, a.clear = append(a.late, t.late...), append(a.clear, t.clear...)
+		t.settle()
+		a.Limits = append(a.Limits, *t)
+	}
+	a.settle()
+	slices.SortFunc(a.Limits, func(x, y LimitTally) int { return cmp.Or(y.Severity-x.Severity, cmp.Compare(x.Limit, y.Limit)) })
+}
+
+// settle finds the figures of lateness.
+func (t *AlarmTally) settle() {
+	slices.Sort(t.late)
+	slices.Sort(t.clear)
+	if n := len(t.late); n > 0 {
+		t.LateP50, t.LateMax = t.late[n/2], t.late[n-1]
+		t.ClearLateP50, t.ClearLateMax = t.clear[n/2], t.clear[n-1]
+	}
+}
+
+// limitTallies are the tallies of limits by id.
+type limitTallies struct {
+	known   map[string]judgedLimit
+	tallies map[string]*LimitTally
+}
+
+func (l limitTallies) of(id string) *LimitTally {
+	if t := l.tallies[id]; t != nil {
+		return t
+	}
+	known := l.known[id]
+	t := &LimitTally{Limit: id, NameVI: known.vi, NameEN: known.en, Severity: known.severity}
+	l.tallies[id] = t
+	return t
+}
+
+func bySpot(all []Crossing) map[spot][]Crossing {
+	out := map[spot][]Crossing{}
+	for _, e := range all {
+		out[spot{e.Limit, e.Site}] = append(out[spot{e.Limit, e.Site}], e)
+	}
 	return out
 }
 
@@ -130,24 +227,43 @@ func bySite(all []Crossing) []Crossing {
 	})
 	var out []Crossing
 	for _, e := range all {
-		if n := len(out); n > 0 && out[n-1].Limit == e.Limit && out[n-1].Site == e.Site && !e.From.After(out[n-1].To.Add(brief)) {
-			if e.To.After(out[n-1].To) {
-				out[n-1].To, out[n-1].Open = e.To, e.Open
-			}
+		n := len(out)
+		if n == 0 || out[n-1].Limit != e.Limit || out[n-1].Site != e.Site || e.From.After(out[n-1].To.Add(brief)) {
+			out = append(out, e)
 			continue
 		}
-		out = append(out, e)
+		last := &out[n-1]
+		if e.To.After(last.To) {
+			last.To, last.Open = e.To, e.Open
+		}
+		if last.ClearFrom.IsZero() || !e.ClearFrom.IsZero() && e.ClearFrom.Before(last.ClearFrom) {
+			last.ClearFrom = e.ClearFrom
+		}
 	}
 	return out
 }
 
-// judgedLimits are those whose crossings [Scorer.FindCrossings] finds.
-func judgedLimits() (ids []string) {
+// Judged tells the rules whose alarms can be scored: those of limits whose crossings
+// [Scorer.FindCrossings] finds.
+func Judged() func(rule string) bool {
+	all := judgedLimits()
+	return func(rule string) bool { _, ok := all[rule]; return ok }
+}
+
+// judgedLimit is what a limit is called.
+type judgedLimit struct {
+	vi, en   string
+	severity int
+}
+
+// judgedLimits are those whose crossings are found, by id.
+func judgedLimits() map[string]judgedLimit {
+	out := map[string]judgedLimit{}
 	for _, l := range limits.All() {
-		ids = append(ids, l.ID)
+		out[l.ID] = judgedLimit{l.NameVI, l.NameEN, int(l.Severity)}
 	}
-	for _, c := range vnaqi.Categories()[2:] {
-		ids = append(ids, "vnaqi-"+number(float64(c.From)))
+	for i, c := range vnaqi.Categories()[2:] {
+		out["vnaqi-"+number(float64(c.From))] = judgedLimit{"VN_AQI " + c.NameVI + " trở lên", "VN_AQI " + c.NameEN + " or worse", min(i+1, 4)}
 	}
-	return ids
+	return out
 }

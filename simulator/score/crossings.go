@@ -3,7 +3,6 @@ package score
 import (
 	"cmp"
 	"context"
-	"math"
 	"slices"
 	"sync"
 	"time"
@@ -12,7 +11,6 @@ import (
 	"github.com/haidang-iot/haidang/ingest/telemetry/limits"
 	"github.com/haidang-iot/haidang/ingest/telemetry/vnaqi"
 	"github.com/haidang-iot/haidang/simulator"
-	"github.com/haidang-iot/haidang/simulator/city"
 )
 
 // Crossings are the thresholds that the physical truth crossed: what is true where
@@ -28,6 +26,11 @@ type Crossings struct {
 	// Note says how they were found.
 	Note      string     `json:"note"`
 	Crossings []Crossing `json:"crossings"`
+	// near are the times in which a limit was crossed or so nearly that instruments
+	// may have shown it.
+	near []Crossing
+	// seen tells whether anything was sent that could have told of a crossing.
+	seen func(Crossing) bool
 }
 
 // Crossing is a threshold that was crossed at a site for a while.
@@ -57,18 +60,22 @@ type Crossing struct {
 	To    time.Time `json:"to"`
 	Began bool      `json:"began_before,omitempty"`
 	Open  bool      `json:"open,omitempty"`
+	// ClearFrom is the first moment from which it was crossed for [brief] or longer by
+	// more than instruments may be off, and from readings that the time line has;
+	// zero is never, and then no alarm is demanded.
+	ClearFrom time.Time `json:"clear_from,omitzero"`
 	// Peak is the worst of the statistic, and when.
 	Peak   float64   `json:"peak"`
 	PeakAt time.Time `json:"peak_at"`
 }
 
 const crossingsNote = "physical truth at the devices' cadence, without noise and faults; windows reach back before the period; " +
-	"rise is the value less that of a window before; river limits hold for rivers, estuaries and reservoirs, bathing limits for beaches, " +
-	"aquaculture limits for farms, noise limits of ordinary areas for where people live, trade and bathe"
+	"rise is the value less that of a window before; limits of a use hold where the site's tags say so, limits of the night or the day " +
+	"for windows that lie wholly in it"
 
 // FindCrossings goes through the truth of all sites in the period.
 func (s *Scorer) FindCrossings(ctx context.Context) (*Crossings, error) {
-	out := &Crossings{Version: 1, Scenario: s.o.Scenario.Name, Seed: s.o.Scenario.Seed, From: s.o.From.UTC(), To: s.o.To.UTC(), Note: crossingsNote, Crossings: []Crossing{}}
+	out := &Crossings{Version: 1, Scenario: s.o.Scenario.Name, Seed: s.o.Scenario.Seed, From: s.o.From.UTC(), To: s.o.To.UTC(), Note: crossingsNote, Crossings: []Crossing{}, seen: s.seen}
 	work := make(chan int)
 	var mu sync.Mutex
 	var workers sync.WaitGroup
@@ -84,9 +91,10 @@ func (s *Scorer) FindCrossings(ctx context.Context) (*Crossings, error) {
 	for range s.o.Workers {
 		workers.Go(func() {
 			for n := range work {
-				found := s.crossingsAt(bySpot[spots[n]])
+				found, near := s.crossingsAt(bySpot[spots[n]])
 				mu.Lock()
 				out.Crossings = append(out.Crossings, found...)
+				out.near = append(out.near, near...)
 				mu.Unlock()
 			}
 		})
@@ -110,196 +118,73 @@ func (s *Scorer) FindCrossings(ctx context.Context) (*Crossings, error) {
 }
 
 // crossingsAt looks at the devices of one spot, which measure the same truth.
-func (s *Scorer) crossingsAt(devices []int) (found []Crossing) {
+func (s *Scorer) crossingsAt(devices []int) (found, near []Crossing) {
 	first := &s.fleet.Devices()[devices[0]]
 	_, signals := s.fleet.Truth(devices[0])
 	var rows []limits.Limit
-	longest := 12 * time.Hour // NowCast
+	longest := vnaqi.NowCastHours * time.Hour
 	for _, l := range limits.All() {
 		if l.Kind != first.Kind.Kind || !slices.ContainsFunc(signals, func(g simulator.Signal) bool { return g.Spec.Name == l.Metric }) {
 			continue
 		}
-		if slices.ContainsFunc(devices, func(d int) bool { return l.For(s.fleet.Devices()[d].Site(), areaOf(first.Place().Setting)) }) {
+		if slices.ContainsFunc(devices, func(d int) bool { return s.concerns(l, &s.fleet.Devices()[d]) }) {
 			rows = append(rows, l)
 			longest = max(longest, l.Window)
 		}
 	}
 	air := first.Kind.Kind == telemetry.AirQuality
 	if len(rows) == 0 && !air {
-		return nil
+		return nil, nil
 	}
-	t := sampleTruth(signals, s.o.From.Add(-longest).Truncate(time.Hour), s.o.To, first.Every)
+	c := sampleTruth(signals, s.o.From.Add(-longest).Truncate(time.Hour), s.o.To, first.Every, s.fleet.Start())
+	var courses []crossed
+	for _, l := range rows {
+		courses = append(courses, c.over(l))
+	}
+	if air {
+		courses = append(courses, c.indices()...)
+	}
 	for _, d := range devices {
 		device := &s.fleet.Devices()[d]
-		for _, l := range rows {
-			if l.For(device.Site(), areaOf(device.Place().Setting)) {
-				found = append(found, t.over(device, l, s.o.From)...)
+		for _, x := range courses {
+			if x.limit.ID == "" || s.concerns(x.limit, device) {
+				found = append(found, x.crossings(device, s.o.From)...)
+				near = append(near, x.times(device, s.o.From, func(i int) bool { return x.near[i] })...)
 			}
 		}
-		if air {
-			found = append(found, t.index(device, s.o.From)...)
-		}
 	}
-	return found
+	return found, near
 }
 
-// areaOf is the use of a place, as far as its setting tells.
-func areaOf(s city.Setting) limits.Area {
-	switch s {
-	case city.River, city.Estuary, city.Reservoir:
-		return limits.AreaRiver
-	case city.Aquaculture:
-		return limits.AreaAquaculture
-	case city.Beach, city.Sea:
-		return limits.AreaBathing
-	case city.Centre, city.Residential, city.Market:
-		return limits.AreaOrdinary
-	}
-	return ""
-}
-
-// course of the truth at a spot: columns of samples, a step apart.
-type course struct {
-	start   time.Time
-	step    time.Duration
-	columns map[telemetry.Metric][]float64
-}
-
-func sampleTruth(signals []simulator.Signal, from, to time.Time, step time.Duration) *course {
-	c := &course{start: from, step: step, columns: map[telemetry.Metric][]float64{}}
-	for at := from; at.Before(to); at = at.Add(step) {
-		for _, g := range signals {
-			c.columns[g.Spec.Name] = append(c.columns[g.Spec.Name], g.At(at))
+// seen reports whether a device at the site of a crossing sent at least half of the
+// readings from which it could be told. What is silent by the scenario, for want of
+// power or in a dropout, cannot raise an alarm.
+func (s *Scorer) seen(c Crossing) bool {
+	from, to := c.ClearFrom.Add(-time.Duration(c.Window*float64(time.Second))), c.To
+	for i := range s.fleet.Devices() {
+		d := &s.fleet.Devices()[i]
+		if d.Site() != c.Site || !slices.ContainsFunc(d.Kind.Metrics, func(m telemetry.MetricSpec) bool { return m.Name == c.Metric }) {
+			continue
 		}
-	}
-	return c
-}
-
-func (c *course) time(i int) time.Time { return c.start.Add(time.Duration(i) * c.step).UTC() }
-
-// over finds when a limit was crossed, from a time on.
-func (c *course) over(d *simulator.Device, l limits.Limit, from time.Time) []Crossing {
-	column := c.columns[l.Metric]
-	n := max(1, int(l.Window/c.step))
-	var total float64
-	e := episodes{course: c, from: from, below: l.Below, make: func() Crossing {
-		return crossing(d, l.ID, l.NameVI, l.NameEN, int(l.Severity), basisName(l.Basis), l.Metric, statisticName(l.Statistic), l.Window, l.Below, l.Value)
-	}}
-	for i, v := range column {
-		total += v
-		if i >= n {
-			total -= column[i-n]
-		}
-		switch l.Statistic {
-		case limits.Mean:
-			v = total / float64(min(i+1, n))
-		case limits.Sum:
-			v = total
-		case limits.Rise:
-			v -= column[max(0, i-n)]
-		}
-		at := c.time(i)
-		e.see(i, v, l.Holds(at) && l.Crossed(v))
-	}
-	return e.end(len(column))
-}
-
-// index finds when the hourly VN_AQI of a site was in a category that is worse
-// than moderate.
-func (c *course) index(d *simulator.Device, from time.Time) (found []Crossing) {
-	per := max(1, int(time.Hour/c.step))
-	hours := func(m telemetry.Metric) []float64 {
-		var out []float64
-		for i := per; i <= len(c.columns[m]); i += per {
-			var sum float64
-			for _, v := range c.columns[m][i-per : i] {
-				sum += v
+		sent := 0
+		for e := range s.fleet.Feed(i, from, s.fleet.End()) { // what an outage held back comes long after
+			if e.Measured.Before(to) && slices.ContainsFunc(e.Points, func(p simulator.Point) bool { return p.Metric == c.Metric }) {
+				sent++
 			}
-			out = append(out, sum/float64(per))
 		}
-		return out
-	}
-	pm25, pm10 := hours(telemetry.PM25), hours(telemetry.PM10)
-	o3, no2, so2, co := hours(telemetry.O3), hours(telemetry.NO2), hours(telemetry.SO2), hours(telemetry.CO)
-	at := func(column []float64, h int) float64 {
-		if h < len(column) {
-			return column[h]
+		if 2*sent >= int(to.Sub(from)/d.Every) {
+			return true
 		}
-		return math.NaN()
 	}
-	back := func(column []float64, h int) (out []float64) {
-		for i := h; i >= 0 && i > h-vnaqi.NowCastHours && i < len(column); i-- {
-			out = append(out, column[i])
-		}
-		return out
-	}
-	hourly := &course{start: c.start.Add(time.Duration(per) * c.step), step: time.Duration(per) * c.step}
-	for i, category := range vnaqi.Categories()[2:] {
-		e := episodes{course: hourly, from: from, make: func() Crossing {
-			return crossing(d, "vnaqi-"+number(float64(category.From)), "VN_AQI "+category.NameVI+" trở lên", "VN_AQI "+category.NameEN+" or worse",
-				min(i+1, 4), "law", telemetry.PM25, "index", time.Hour, false, float64(category.From))
-		}}
-		n := 0
-		for h := range max(len(pm25), len(pm10)) {
-			index, ok := vnaqi.Hourly(vnaqi.Hour{PM25: back(pm25, h), PM10: back(pm10, h), O3: at(o3, h), NO2: at(no2, h), SO2: at(so2, h), CO: at(co, h)})
-			e.see(h, float64(index.Value), ok && index.Value >= category.From)
-			n++
-		}
-		found = append(found, e.end(n)...)
-	}
-	return found
+	return false
 }
 
-// episodes gathers the times in which something is crossed without a break.
-type episodes struct {
-	*course
-	from  time.Time
-	below bool
-	make  func() Crossing
-	all   []Crossing
-	open  *Crossing
-	since time.Time
-}
-
-// see takes the i-th value.
-func (e *episodes) see(i int, v float64, crossed bool) {
-	at := e.time(i)
-	if !crossed {
-		e.close(at)
-		return
+// concerns reports whether a limit is about a device's site.
+func (s *Scorer) concerns(l limits.Limit, d *simulator.Device) bool {
+	if l.Area == "" {
+		return l.For(d.Site(), "")
 	}
-	if e.open == nil {
-		c := e.make()
-		c.From, c.Peak, c.PeakAt = at, v, at
-		e.open, e.since = &c, at
-	}
-	if at.Before(e.from) {
-		e.open.Peak, e.open.PeakAt = v, at
-		return
-	}
-	if e.since.Before(e.from) && !e.open.Began {
-		e.open.From, e.open.Began, e.open.Peak, e.open.PeakAt = at, true, v, at
-	}
-	if e.below && v < e.open.Peak || !e.below && v > e.open.Peak {
-		e.open.Peak, e.open.PeakAt = v, at
-	}
-}
-
-func (e *episodes) close(at time.Time) {
-	if e.open != nil && at.After(e.from) {
-		e.open.To = at
-		e.open.Peak = rounded(e.open.Peak)
-		e.all = append(e.all, *e.open)
-	}
-	e.open = nil
-}
-
-func (e *episodes) end(n int) []Crossing {
-	if e.open != nil {
-		e.open.Open = true
-		e.close(e.time(n))
-	}
-	return e.all
+	return slices.ContainsFunc(s.o.Uses(d), func(use limits.Area) bool { return l.For(d.Site(), use) })
 }
 
 func crossing(d *simulator.Device, id, vi, en string, severity int, basis string, m telemetry.Metric, statistic string, window time.Duration, below bool, v float64) Crossing {

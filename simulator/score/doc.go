@@ -26,4 +26,9 @@
 // What becomes of a message whose clock is far ahead, or that is very old, depends
 // on when it was received. Where nobody says when that was ([Options].Received),
 // it may be stored or not, and counts as undecided.
+//
+// # Alarms
+//
+// [Scorer.FindCrossings] finds when the physical truth crossed which limit where, and
+// [ScoreAlarms] holds alarms against that, whoever raised them.
 package score

@@ -47,7 +47,8 @@ func (r *Report) HTML(w io.Writer, l Language) error {
 		Most      int64
 		Reaches   []reach
 		MoreReach int
-	}{r, l, l.pick(r.TitleVI, r.TitleEN), r.verdict(l), columns, r.parts(l), r.facts(l), r.shares(l), r.bars(), r.most(), reaches, max(0, r.crossed()-len(reaches))}); err != nil {
+		Told      *told
+	}{r, l, l.pick(r.TitleVI, r.TitleEN), r.verdict(l), columns, r.parts(l), r.facts(l), r.shares(l), r.bars(), r.most(), reaches, max(0, r.crossed()-len(reaches)), r.told(l)}); err != nil {
 		return fmt.Errorf("write report's page: %w", err)
 	}
 	return nil
@@ -126,6 +127,7 @@ type reach struct {
 	X, Wide          float64
 	Severity         int
 	Peak             string
+	Rungs            []rung
 }
 
 const maxReaches = 24
@@ -165,7 +167,7 @@ func (r *Report) reaches(l Language) (out []reach) {
 	for _, c := range all {
 		from, to := max(0, c.From.Sub(r.From).Seconds()/whole), min(1, c.To.Sub(r.From).Seconds()/whole)
 		out = append(out, reach{Name: l.pick(c.NameVI, c.NameEN), Site: c.SiteName + others(l, len(sites[c.Limit])-1), X: 100 * from, Wide: max(0.8, 100*(to-from)), Severity: c.Severity,
-			When: c.From.In(local()).Format("02/01 15:04") + " – " + c.To.In(local()).Format("02/01 15:04"), Peak: l.decimal(math.Round(c.Peak*100)/100, 2)})
+			When: between(c.From, c.To), Peak: l.decimal(math.Round(c.Peak*100)/100, 2), Rungs: r.rungs(c.Limit, c.Site)})
 	}
 	return out
 }

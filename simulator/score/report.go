@@ -43,6 +43,8 @@ type Report struct {
 	Examples []Example `json:"examples"`
 	// Untold is how many devices have trouble that is counted, but not named.
 	Untold int `json:"untold,omitempty"`
+
+	sites map[telemetry.Site]string // names
 }
 
 // Row is a part of the whole.
@@ -95,7 +97,10 @@ func (s *Scorer) report() *Report {
 	r := &Report{
 		Scenario: s.o.Scenario.Name, TitleVI: s.o.Scenario.TitleVI, TitleEN: s.o.Scenario.TitleEN, Seed: s.o.Scenario.Seed, Store: s.o.Store.String(),
 		From: s.o.From.UTC(), To: s.o.To.UTC(), At: s.fleet.Start().UTC(), Made: s.now.UTC(), Devices: len(s.fleet.Devices()),
-		Messages: s.messages, Defects: s.defects(), Untold: s.untold, Score: 1,
+		Messages: s.messages, Defects: s.defects(), Untold: s.untold, Score: 1, sites: map[telemetry.Site]string{},
+	}
+	for i := range s.fleet.Devices() {
+		r.sites[s.fleet.Devices()[i].Site()] = s.fleet.Devices()[i].SiteName()
 	}
 	for _, t := range s.rows {
 		r.Total.add(*t)

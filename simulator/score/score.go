@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/haidang-iot/haidang/ingest/telemetry"
+	"github.com/haidang-iot/haidang/ingest/telemetry/limits"
 	"github.com/haidang-iot/haidang/simulator"
 )
 
@@ -35,6 +36,9 @@ type Options struct {
 	// Follow, if not 0, is how often the store is asked while the scenario is sent,
 	// which tells the delay.
 	Follow time.Duration
+	// Uses says of which use a device's site is, for limits that hold only there; nil
+	// is none.
+	Uses func(d *simulator.Device) []limits.Area
 	// Workers is how many questions are asked at once. Default 2.
 	Workers int
 	Now     func() time.Time
@@ -87,6 +91,9 @@ func New(o Options) (*Scorer, error) {
 	}
 	if o.Progress == nil {
 		o.Progress = func(int, int, string) {}
+	}
+	if o.Uses == nil {
+		o.Uses = func(*simulator.Device) []limits.Area { return nil }
 	}
 	fleet, err := simulator.NewScenarioFleet(o.Scenario)
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/haidang-iot/haidang/ingest/store/embedded"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
+	"github.com/haidang-iot/haidang/ingest/telemetry/limits"
 	"github.com/haidang-iot/haidang/simulator"
 	"github.com/haidang-iot/haidang/simulator/scenario"
 	"github.com/haidang-iot/haidang/simulator/score"
@@ -423,6 +424,16 @@ func TestReport(t *testing.T) {
 	if r.Crossings, err = s.FindCrossings(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	var alarms []score.Alarm
+	for _, c := range r.Crossings.Crossings {
+		if c.Limit != "flood-bd2-dien-phu" {
+			alarms = append(alarms, score.Alarm{Limit: c.Limit, Site: c.Site, Raised: c.From.Add(7 * time.Minute), Cleared: c.To})
+		}
+	}
+	r.Alarms = score.ScoreAlarms(r.Crossings, append(alarms, score.Alarm{Limit: "heat-39", Site: "hon-ba", Raised: r.From.Add(time.Hour)}))
+	if a := r.Alarms; a.MissedCount != 1 || a.FalseCount != 1 || a.Raised != a.Expected-1 || a.Raised < 3 {
+		t.Errorf("alarms: %+v", a.AlarmTally)
+	}
 	for _, lang := range []score.Language{score.Vietnamese, score.English} {
 		var page bytes.Buffer
 		if err := r.HTML(&page, lang); err != nil {
@@ -435,6 +446,19 @@ func TestReport(t *testing.T) {
 			if !strings.Contains(page.String(), want) {
 				t.Errorf("the page in %s has no %q", lang, want)
 			}
+		}
+		var text bytes.Buffer
+		r.Text(&text, lang)
+		for _, want := range map[score.Language][]string{
+			"vi": {"bỏ sót 1, báo nhầm 1.", "Báo động II tại Diên Phú", "Nắng nóng đặc biệt gay gắt", "Hòn Bà"},
+			"en": {"1 were missed, 1 raised for nothing.", "Flood alarm II at Dien Phu", "Extreme heat", "Hòn Bà"},
+		}[lang] {
+			if !strings.Contains(page.String(), want) || !strings.Contains(text.String(), want) {
+				t.Errorf("page or text in %s has no %q", lang, want)
+			}
+		}
+		if !strings.Contains(page.String(), `<rect class="rung"`) {
+			t.Errorf("no alarm is on the chart in %s", lang)
 		}
 		if dir := os.Getenv("SCORE_REPORTS"); dir != "" {
 			if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("report-%s.html", lang)), page.Bytes(), 0o644); err != nil {
@@ -487,4 +511,32 @@ func TestCrossings(t *testing.T) {
 		t.Error("Đồng Trăng did not reach its record")
 	}
 	t.Logf("%d crossings of %d limits", len(found.Crossings), len(worst))
+}
+
+// Of what a device without power cannot have seen no alarm is demanded, of all else
+// it is.
+func TestUnseenCrossings(t *testing.T) {
+	s, err := scenario.Load("typhoon")
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := time.Date(2025, 12, 10, 14, 0, 0, 0, time.FixedZone("", 7*3600))
+	scorer, err := score.New(score.Options{Scenario: s, From: from, To: from.Add(5 * time.Hour),
+		Uses: func(*simulator.Device) []limits.Area { return []limits.Area{limits.AreaOrdinary} }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := scorer.FindCrossings(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := score.ScoreAlarms(found, nil)
+	if got.Unseen == 0 || got.Expected == 0 || got.MissedCount != got.Expected {
+		t.Errorf("no alarm is raised: %+v", got.AlarmTally)
+	}
+	for _, c := range got.Missed { // its ward has no power until 19:00
+		if c.Site == "cho-dam-2" && c.Limit == "noise-ordinary-day" {
+			t.Errorf("an alarm is demanded of a device that was silent: %+v", c)
+		}
+	}
 }

@@ -115,6 +115,9 @@ func (r *Report) Text(w io.Writer, l Language) {
 	for _, line := range r.facts(l) {
 		fmt.Fprintln(w, line.Name+": "+line.Text)
 	}
+	if t := r.told(l); t != nil {
+		t.text(w, l)
+	}
 	if len(r.Examples) > 0 {
 		fmt.Fprintln(w, "\n"+l.pick("Ví dụ", "Examples"))
 		for _, e := range r.Examples {
@@ -195,11 +198,6 @@ func (r *Report) facts(l Language) []fact {
 	if r.Crossings != nil {
 		out = append(out, fact{Name: l.pick("Vượt ngưỡng", "Crossings"), Text: fmt.Sprintf(
 			l.pick("sự thật vượt ngưỡng %d lần", "the truth crossed thresholds %d times"), len(r.Crossings.Crossings))})
-	}
-	if a := r.Alarms; a != nil {
-		out = append(out, fact{Name: l.pick("Cảnh báo", "Alarms"), Bad: !a.Perfect(), Text: fmt.Sprintf(
-			l.pick("cần %d, có %d, thiếu %d, báo nhầm %d; trễ p50 %s, nhiều nhất %s", "%d should have been raised, %d were, %d were missed, %d raised for nothing; late by p50 %s, at most %s"),
-			a.Expected, a.Raised, len(a.Missed), len(a.False), a.LateP50.Round(time.Second), a.LateMax.Round(time.Second))})
 	}
 	return out
 }

@@ -1,0 +1,294 @@
+package alarm
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/rulefmt"
+	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/rules"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/haidang-iot/haidang/ingest"
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+)
+
+const (
+	// replayLead is how long before the period a replay begins, so that what waits
+	// and what is kept has settled at its start.
+	replayLead = time.Hour
+	// replayPart is for how long rules stay as they are: limits change with the day,
+	// at midnight in Vietnam.
+	replayPart = 24 * time.Hour
+	// replayLeast is the least that a question is cut down to where a day of a rule
+	// is more than the store answers at once.
+	replayLeast = time.Hour
+	// replayWorkers is how many questions are asked at once.
+	replayWorkers = 2
+)
+
+// Replay evaluates rules over a past period of a store: which alarms there would
+// have been, had each reading come when it was measured.
+//
+// Rules go through Prometheus' rules package step by step at their group's
+// interval, as in an [Engine]; only the store is asked once for many steps. So
+// memory is that of the answers for a day of [replayWorkers] rules.
+type Replay struct {
+	// Rules gives the Prometheus rule file that is in force at a moment; it is asked
+	// for each part of the period.
+	Rules func(ctx context.Context, at time.Time) ([]byte, error)
+	Store *Remote
+	// From and To bound when alarms of interest are active. To is not in it.
+	From, To time.Time
+	// Only chooses rules by name; nil is all.
+	Only func(rule string) bool
+	// Progress, if set, is told how many questions of how many are answered, from
+	// one goroutine at a time.
+	Progress func(done, total int)
+}
+
+// Run replays. The alarms are in the order in which they were raised; Cleared is
+// zero where one is active at the end.
+func (r *Replay) Run(ctx context.Context) ([]ingest.Alarm, error) {
+	p := newReplaying(ctx)
+	starts := replayStarts(r.From.Add(-replayLead), r.To)
+	for i, from := range starts {
+		to := r.To
+		if i+1 < len(starts) {
+			to = starts[i+1]
+		}
+		text, err := r.Rules(ctx, from)
+		if err != nil {
+			return nil, fmt.Errorf("replay alarms: make rules: %w", err)
+		}
+		if err := p.load(text); err != nil {
+			return nil, fmt.Errorf("replay alarms: %w", err)
+		}
+		if err := r.part(ctx, p, from, to, i, len(starts)); err != nil {
+			return nil, fmt.Errorf("replay alarms: %w", err)
+		}
+	}
+	out := slices.DeleteFunc(p.alarms(), func(a ingest.Alarm) bool { return !a.Active() && !a.Cleared.After(r.From) })
+	slices.SortFunc(out, func(a, b ingest.Alarm) int {
+		return cmp.Or(a.Raised.Compare(b.Raised), strings.Compare(a.Rule, b.Rule), strings.Compare(string(a.Site), string(b.Site)), strings.Compare(string(a.Device), string(b.Device)))
+	})
+	return out, nil
+}
+
+// part replays all rules over a part of the period, the n-th of some.
+func (r *Replay) part(ctx context.Context, p *replaying, from, to time.Time, n, parts int) error {
+	all := p.chosen(r.Only)
+	p.endOthers(all, from)
+	if len(all) == 0 {
+		return nil
+	}
+	var mu sync.Mutex
+	done := 0
+	workers, ctx := errgroup.WithContext(ctx)
+	workers.SetLimit(replayWorkers)
+	for _, one := range all {
+		workers.Go(func() error {
+			if err := one.run(ctx, r.Store, from, to); err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if done++; r.Progress != nil {
+				r.Progress(n*len(all)+done, parts*len(all))
+			}
+			return nil
+		})
+	}
+	return workers.Wait()
+}
+
+// replayStarts are the starts of a period's parts: its own, and each midnight in
+// Vietnam.
+func replayStarts(from, to time.Time) (out []time.Time) {
+	const east = 7 * time.Hour // Asia/Ho_Chi_Minh has no summer time
+	for at := from; at.Before(to); at = at.Add(east).Truncate(replayPart).Add(replayPart - east) {
+		out = append(out, at)
+	}
+	return out
+}
+
+// replaying are the rules in force with their state, and what they raised.
+type replaying struct {
+	parser  parser.Parser
+	manager *rules.Manager
+	text    []byte
+	groups  map[string]*rules.Group
+	// states are the rules' by name.
+	states map[string]*replayed
+}
+
+func newReplaying(ctx context.Context) *replaying {
+	p := &replaying{parser: parser.NewParser(parser.Options{}), states: map[string]*replayed{}}
+	p.manager = rules.NewManager(&rules.ManagerOptions{Context: ctx, Logger: slog.New(slog.DiscardHandler), GroupLoader: p, Parser: p.parser,
+		Queryable: nothing{}, Appendable: nothing{}, NotifyFunc: func(context.Context, string, ...*rules.Alert) {}, NameValidationScheme: model.LegacyValidation})
+	return p
+}
+
+// load takes up the rules; those that stay the same go on.
+func (p *replaying) load(text []byte) error {
+	if p.groups != nil && bytes.Equal(text, p.text) {
+		return nil
+	}
+	p.text = text
+	groups, errs := p.manager.LoadGroups(Interval, labels.EmptyLabels(), "", nil, false, "haidang")
+	if errs != nil {
+		return fmt.Errorf("read rules: %w", errors.Join(errs...))
+	}
+	for key, g := range groups {
+		if old := p.groups[key]; old != nil {
+			g.CopyState(old)
+		}
+	}
+	p.groups = groups
+	return nil
+}
+
+// Load implements [rules.GroupLoader]. Labels and annotations decide nothing, and
+// to write them at every step is most of the work.
+func (p *replaying) Load(string, bool, model.ValidationScheme) (*rulefmt.RuleGroups, []error) {
+	groups, errs := rulefmt.Parse(p.text, false, model.LegacyValidation, p.parser, slog.New(slog.DiscardHandler))
+	if errs != nil {
+		return nil, errs
+	}
+	for g := range groups.Groups {
+		groups.Groups[g].Labels = nil
+		for i := range groups.Groups[g].Rules {
+			groups.Groups[g].Rules[i].Labels, groups.Groups[g].Rules[i].Annotations = nil, nil
+		}
+	}
+	return groups, nil
+}
+
+// Parse implements [rules.GroupLoader].
+func (p *replaying) Parse(query string) (parser.Expr, error) { return p.parser.ParseExpr(query) }
+
+// chosen are the rules in force, but for those that only leaves out.
+func (p *replaying) chosen(only func(string) bool) (out []*replayed) {
+	for _, g := range p.groups {
+		for _, rule := range g.AlertingRules() {
+			if only == nil || only(rule.Name()) {
+				out = append(out, p.of(rule, g.Interval()))
+			}
+		}
+	}
+	return out
+}
+
+// endOthers ends the alarms of rules that are no more in force.
+func (p *replaying) endOthers(inForce []*replayed, now time.Time) {
+	for _, s := range p.states {
+		if !slices.Contains(inForce, s) {
+			s.end(now, nil)
+		}
+	}
+}
+
+// of is a rule's state.
+func (p *replaying) of(rule *rules.AlertingRule, every time.Duration) *replayed {
+	rule.SetRestored(false) // else it makes the samples of ALERTS, which nobody wants
+	s := p.states[rule.Name()]
+	if s == nil {
+		s = &replayed{active: map[instance]*ingest.Alarm{}}
+		p.states[rule.Name()] = s
+	}
+	s.rule, s.every = rule, every
+	return s
+}
+
+func (p *replaying) alarms() (out []ingest.Alarm) {
+	for _, s := range p.states {
+		out = append(out, s.ended...)
+		for _, a := range s.active {
+			out = append(out, *a)
+		}
+	}
+	return out
+}
+
+// replayed is one rule and what it raised. One goroutine has it at a time.
+type replayed struct {
+	rule   *rules.AlertingRule
+	every  time.Duration
+	active map[instance]*ingest.Alarm
+	ended  []ingest.Alarm
+}
+
+// run replays the rule over a part.
+func (s *replayed) run(ctx context.Context, store *Remote, from, to time.Time) error {
+	first := from.Truncate(s.every)
+	if first.Before(from) {
+		first = first.Add(s.every)
+	}
+	if !first.Before(to) {
+		return nil
+	}
+	at, err := store.steps(ctx, s.rule.Query().String(), first, to.Add(-time.Millisecond), s.every)
+	if err != nil && to.Sub(from) > replayLeast && ctx.Err() == nil {
+		half := from.Add(to.Sub(from) / 2)
+		if err := s.run(ctx, store, from, half); err != nil {
+			return err
+		}
+		return s.run(ctx, store, half, to)
+	}
+	if err != nil {
+		return fmt.Errorf("evaluate rule %s: %w", s.rule.Name(), err)
+	}
+	for now := first; now.Before(to); now = now.Add(s.every) {
+		vector := at[now.UnixMilli()]
+		if len(vector) == 0 && s.rule.ActiveAlertsCount() == 0 {
+			continue // nothing would happen
+		}
+		answer := func(context.Context, string, time.Time) (promql.Vector, error) { return vector, nil }
+		if _, err := s.rule.Eval(ctx, 0, now, answer, &url.URL{}, 0); err != nil {
+			return fmt.Errorf("evaluate rule %s: %w", s.rule.Name(), err)
+		}
+		s.watch(now)
+	}
+	return nil
+}
+
+// watch takes note of what the rule raises and clears at a step.
+func (s *replayed) watch(now time.Time) {
+	firing := map[instance]bool{}
+	s.rule.ForEachActiveAlert(func(alert *rules.Alert) {
+		if alert.State != rules.StateFiring {
+			return
+		}
+		l := alert.Labels
+		key := instance{s.rule.Name(), telemetry.Locality(l.Get("locality")), telemetry.Site(l.Get("site")), telemetry.Device(l.Get("device"))}
+		firing[key] = true
+		if s.active[key] == nil {
+			s.active[key] = &ingest.Alarm{Rule: key.rule, Locality: key.locality, Site: key.site, Device: key.device,
+				Value: alert.Value, Since: alert.ActiveAt.UTC(), Raised: alert.FiredAt.UTC()}
+		}
+	})
+	s.end(now, firing)
+}
+
+// end ends the alarms that are not firing any more.
+func (s *replayed) end(now time.Time, firing map[instance]bool) {
+	for key, a := range s.active {
+		if !firing[key] {
+			a.Cleared = now.UTC()
+			s.ended = append(s.ended, *a)
+			delete(s.active, key)
+		}
+	}
+}
