@@ -52,7 +52,13 @@ func noiseNote() Text {
 
 func noiseNow(p Province) Panel {
 	return Panel{Title: Text{"LAeq giờ vừa qua", "LAeq of the last hour"}, Width: 10, Height: 12, View: Table{Sort: 0, Gauged: map[int]float64{0: 90}}, Limits: noiseLimits(p, limits.AreaOrdinary), Description: noiseNote(),
-		Queries: []Query{now(telemetry.Noise, telemetry.LAeq, BySite, hour)}}
+		Queries: []Query{lastHour()}}
+}
+
+// lastHour is the newest whole hour of which there is a mean: the mean of energy,
+// which no query makes of readings.
+func lastHour() Query {
+	return newest(telemetry.Noise, telemetry.LAeq, BySite, 2*hour).kept()
 }
 
 func noiseHours(p Province) Panel {
@@ -78,7 +84,7 @@ func noiseAreas(p Province) []Panel {
 func noiseTable(p Province) Panel {
 	q := func(m telemetry.Metric, s Stat) Query { return now(telemetry.Noise, m, BySite, hour).with(s) }
 	return Panel{Title: Text{"Giờ vừa qua", "The last hour"}, Width: 12, Height: 10, View: Table{Sort: 0},
-		Queries: []Query{q(telemetry.LAeq, Mean).named("LAeq", "LAeq"), q(telemetry.LAmax, Max).most().named("LAmax", "LAmax"), q(telemetry.LAmin, Min).named("LAmin", "LAmin"), q(telemetry.LA90, Mean).named("LA90", "LA90")}}
+		Queries: []Query{lastHour().named("LAeq", "LAeq"), q(telemetry.LAmax, Max).most().named("LAmax", "LAmax"), q(telemetry.LAmin, Min).named("LAmin", "LAmin"), q(telemetry.LA90, Mean).named("LA90", "LA90")}}
 }
 
 func noiseStats() Panel {

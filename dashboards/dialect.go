@@ -71,8 +71,10 @@ func (d Dialect) hourly(q Query, m telemetry.Metric) (kept telemetry.Hourly, aga
 		kept, again = telemetry.Sum1h, Sum
 	case Increase:
 		kept, again = telemetry.Increase1h, Sum
+	case Last: // the newest hour's mean
+		kept, again = telemetry.Mean1h, Last
 	}
-	if !q.Hourly || k.Computed || q.Shape != Buckets || q.By == ByDevice || !slices.Contains(spec.Hourly(), kept) {
+	if !q.Hourly || k.Computed || q.Shape != Buckets && (q.Shape != Now || again != Last) || q.By == ByDevice || !slices.Contains(spec.Hourly(), kept) {
 		return "", again
 	}
 	return kept, again

@@ -101,7 +101,7 @@ func riseOffset(q Query) string {
 // promHourly is how aggregates of pieces are brought together to the same of the
 // whole.
 func promHourly(s Stat) string {
-	return map[Stat]string{Mean: "avg", Min: "min", Max: "max", Sum: "sum"}[s]
+	return map[Stat]string{Mean: "avg", Min: "min", Max: "max", Sum: "sum", Last: "last"}[s]
 }
 
 func promFunction(s Stat) string {

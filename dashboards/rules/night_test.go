@@ -63,7 +63,7 @@ func TestNightInInfluxDB(t *testing.T) {
 				continue
 			}
 			filter := fmt.Sprintf("time >= %dms AND time <= %dms", at.Add(-time.Duration(q.TimeRange.From)*time.Second).UnixMilli(), at.UnixMilli())
-			answer, err := server.InfluxQL(t.Context(), strings.Replace(question, "$timeFilter", filter, 1))
+			answer, err := server.InfluxQL(t.Context(), strings.ReplaceAll(question, "$timeFilter", filter))
 			if err != nil {
 				t.Fatal(err)
 			}

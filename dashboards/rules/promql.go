@@ -51,6 +51,9 @@ func (c Compared) promStatistic() string {
 	switch c.Statistic {
 	case limits.Mean:
 		mean := fmt.Sprintf("avg_over_time(%s[%s:%s])", c.good(), window, promDuration(step))
+		if telemetry.Energetic(c.Metric) {
+			mean = fmt.Sprintf("10 * log10(avg_over_time((10 ^ (%s / 10))[%s:%s]))", c.good(), window, promDuration(step))
+		}
 		return fmt.Sprintf("%s and count_over_time(%s[%s:%s]) >= %d", mean, c.good(), window, promDuration(step), c.enough())
 	case limits.Sum:
 		return c.promSum(window)

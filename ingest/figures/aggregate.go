@@ -170,13 +170,9 @@ func partOf(m telemetry.Metric, all []sample, flagged map[int64]bool, from, to i
 	return p, true
 }
 
-// energetic says that a metric's mean is that of its energy, as ISO 1996-1 has it
-// for equivalent levels.
-func energetic(m telemetry.Metric) bool { return m == telemetry.LAeq }
-
 // linear is what of a number is added up.
 func linear(m telemetry.Metric, v float64) float64 {
-	if energetic(m) {
+	if telemetry.Energetic(m) {
 		return math.Pow(10, v/10)
 	}
 	return v
@@ -218,7 +214,7 @@ func join(m telemetry.Metric, h telemetry.Hourly, parts []part) (float64, bool) 
 			return 0, false
 		}
 		return math.Mod(math.Atan2(east, north)*180/math.Pi+360, 360), true
-	case energetic(m):
+	case telemetry.Energetic(m):
 		return 10 * math.Log10(mean/n), true
 	}
 	return mean / n, true

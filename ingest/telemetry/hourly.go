@@ -69,3 +69,7 @@ func Stamp(end, run time.Time) time.Time {
 	revision := min(max(run.Sub(end)/RevisionEvery, 0), stampedFor/time.Millisecond-1)
 	return end.Add(-stampedFor + revision*time.Millisecond)
 }
+
+// Energetic reports whether a metric's mean is that of its energy, as ISO 1996-1 has
+// it for equivalent levels: 10·lg of the mean of 10^(L/10).
+func Energetic(m Metric) bool { return m == LAeq }

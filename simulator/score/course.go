@@ -53,6 +53,19 @@ func (x *crossed) add(v float64, over, clear, near bool) {
 	x.values, x.over, x.clear, x.near = append(x.values, v), append(x.over, over), append(x.clear, clear), append(x.near, near)
 }
 
+// added is what of a course is added up for a limit's mean or sum, and what makes a
+// level of such a mean again.
+func added(l limits.Limit, column []float64) (_ []float64, level func(float64) float64) {
+	if l.Statistic != limits.Mean || !telemetry.Energetic(l.Metric) {
+		return column, func(v float64) float64 { return v }
+	}
+	energy := make([]float64, len(column))
+	for i, v := range column {
+		energy[i] = math.Pow(10, v/10)
+	}
+	return energy, func(v float64) float64 { return 10 * math.Log10(v) }
+}
+
 // over holds a limit against the course.
 func (c *course) over(l limits.Limit) crossed {
 	x := crossed{start: c.start, step: c.step, limit: l, make: func(d *simulator.Device) Crossing {
@@ -68,24 +81,25 @@ func (c *course) over(l limits.Limit) crossed {
 	if l.Below {
 		sign = -1
 	}
+	added, level := added(l, column)
 	var total, since float64
 	for i, v := range column {
 		at := c.time(i)
-		if total += v; i >= n {
-			total -= column[i-n]
+		if total += added[i]; i >= n {
+			total -= added[i-n]
 		}
 		if !at.Before(c.sent) {
-			since += v
+			since += added[i]
 		}
 		if i >= n && !c.time(i-n).Before(c.sent) {
-			since -= column[i-n]
+			since -= added[i-n]
 		}
 		// some is what is told from the readings since the beginning.
 		some, off := v, signal.Off(v, 1)
 		switch l.Statistic {
 		case limits.Mean:
-			some = since / min(float64(n), max(1, float64(at.Sub(c.sent)/c.step+1)))
-			v = total / float64(min(i+1, n))
+			some = level(since / min(float64(n), max(1, float64(at.Sub(c.sent)/c.step+1))))
+			v = level(total / float64(min(i+1, n)))
 			off = signal.Off(v, n)
 		case limits.Sum:
 			v, some = total, since

@@ -213,6 +213,7 @@ describe('the operations centre', () => {
     await start()
     const p = await visit('desktop', '/alarms')
     await p.getByRole('heading', { name: 'Đang hoạt động (2)' }).waitFor()
+    await p.getByText('Mưa trên 80 mm trong 3 giờ').first().waitFor()
     expect(await p.getByText('Mưa trên 80 mm trong 3 giờ').count()).toBe(1)
     await p.getByRole('button', { name: 'Xác nhận' }).first().click()
     await p.getByRole('dialog').getByRole('textbox').fill('đã báo xã Diên Thọ')
