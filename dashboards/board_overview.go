@@ -70,7 +70,7 @@ func siteMap() Panel {
 }
 
 func activeAlarms() Panel {
-	return Panel{Title: Text{"Cảnh báo", "Alarms"}, Width: 8, Height: 14, View: Table{Sort: 0, Coloured: []int{0}, Words: map[int][]Mapping{0: severities()}}, Grafana: GrafanaAlarms{},
+	return Panel{Title: Text{"Cảnh báo", "Alarms"}, Width: 8, Height: 14, View: Table{Sort: 0, Coloured: []int{0}, Words: map[int][]Mapping{0: severities()}, Widths: map[int]int{0: 140, 1: 85}}, Grafana: GrafanaAlarms{},
 		Queries:    []Query{newest(telemetry.ActiveAlarm, telemetry.AlarmSeverity, ByDevice, ringing).most().atLeast(1).named("Mức", "Severity")},
 		MayBeEmpty: Text{"Trống khi không có cảnh báo nào.", "Empty while nothing is alarming."}}
 }

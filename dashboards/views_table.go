@@ -19,6 +19,8 @@ type Table struct {
 	// by Steps where there are no limits.
 	Gauged map[int]float64
 	Steps  []Mapping
+	// Widths are those of queries' columns, in pixels; the others share the rest.
+	Widths map[int]int
 }
 
 func (Table) columns() {}
@@ -131,6 +133,9 @@ func (r *renderer) cells(p Panel, v Table) []override {
 		if u.Decimals >= 0 {
 			properties = append(properties, property{"decimals", u.Decimals})
 		}
+		if width, ok := v.Widths[i]; ok {
+			properties = append(properties, property{"custom.width", width})
+		}
 		if words := v.Words[i]; len(words) > 0 {
 			properties = append(properties, property{"mappings", r.mappings(words)})
 		}
@@ -179,7 +184,6 @@ func (r *renderer) idNames(p Panel) []override {
 		out = append(out, override{matcher{"byName", siteWord().In(r.Lang)}, []property{{"custom.width", 200}}})
 	}
 	if p.Queries[0].Kind == telemetry.ActiveAlarm {
-		out = append(out, override{matcher{"byName", deviceWord(telemetry.ActiveAlarm).In(r.Lang)}, []property{{"custom.minWidth", 240}}})
 		alarms := map[string]mappingResult{}
 		for i, id := range slices.Sorted(maps.Keys(r.Alarms)) {
 			alarms[id] = mappingResult{Text: r.Alarms[id].In(r.Lang), Index: i}
