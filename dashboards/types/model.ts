@@ -6,7 +6,7 @@ import type { Options as TimeSeries, FieldConfig as TimeSeriesField } from '@gra
 import type { Options as Stat } from '@grafana/schema/dist/esm/raw/composable/stat/panelcfg/x/StatPanelCfg_types.gen';
 import type { Options as Gauge } from '@grafana/schema/dist/esm/raw/composable/gauge/panelcfg/x/GaugePanelCfg_types.gen';
 import type { Options as BarGauge } from '@grafana/schema/dist/esm/raw/composable/bargauge/panelcfg/x/BarGaugePanelCfg_types.gen';
-import type { Options as Table } from '@grafana/schema/dist/esm/raw/composable/table/panelcfg/x/TablePanelCfg_types.gen';
+import type { Options as Table, FieldConfig as TableField } from '@grafana/schema/dist/esm/raw/composable/table/panelcfg/x/TablePanelCfg_types.gen';
 import type { Options as Geomap } from '@grafana/schema/dist/esm/raw/composable/geomap/panelcfg/x/GeomapPanelCfg_types.gen';
 import type { Options as StateTimeline, FieldConfig as StateTimelineField } from '@grafana/schema/dist/esm/raw/composable/statetimeline/panelcfg/x/StateTimelinePanelCfg_types.gen';
 import type { Options as StatusHistory, FieldConfig as StatusHistoryField } from '@grafana/schema/dist/esm/raw/composable/statushistory/panelcfg/x/StatusHistoryPanelCfg_types.gen';
@@ -78,7 +78,7 @@ export type AnyPanel =
   | Of<'gauge', Partial<Gauge>>
   | Of<'bargauge', BarGauge>
   // displayMode is what Grafana 9 reads in place of cellOptions.
-  | Of<'table', Partial<Table>, { align: string; displayMode: string; cellOptions: { type: string }; inspect: boolean }>
+  | Of<'table', Partial<Table>, Json<Pick<TableField, 'align' | 'inspect' | 'minWidth'>> & { displayMode: string; cellOptions: { type: string } }>
   | Of<'geomap', Geomap>
   | Of<'state-timeline', StateTimeline, Json<StateTimelineField>>
   | Of<'status-history', StatusHistory, Json<StatusHistoryField>>
