@@ -50,7 +50,9 @@ func (d Dialect) influxInner(q Query, fields []string) string {
 	all := []string{"locality", "site", "device"}
 	from := fmt.Sprintf("%q", string(q.Kind))
 	where := "WHERE " + influxTime(q, true) + d.influxFilter(q)
-	if kept, _ := d.hourly(q, q.Metric); kept != "" {
+	if kept, _ := d.hourly(q, q.Metric); kept != "" && q.Shape == Now {
+		return fmt.Sprintf("SELECT %s FROM %q %s %s", strings.Join(fields, ", "), telemetry.HourlyKind(q.Kind), where, influxGroup(q, all, "none"))
+	} else if kept != "" {
 		// Of an hour's revisions the last counts.
 		each := fmt.Sprintf(`SELECT last(%q) AS "h" FROM %q %s GROUP BY time(1h), "locality", "site", "device" fill(none)`, spec.HourlyName(kept), telemetry.HourlyKind(q.Kind), where)
 		return fmt.Sprintf("SELECT %s FROM (%s) WHERE %s %s", strings.Join(fields, ", "), each, influxTime(q, false), influxGroup(q, all, "none"))
@@ -77,6 +79,9 @@ func (d Dialect) influxOver(q Query, m telemetry.Metric, name string) string {
 	_, spec := q.spec(d.Catalogue)
 	stat, field := q.stat(spec), string(m)
 	if kept, again := d.hourly(q, m); kept != "" {
+		if q.Shape == Now {
+			return fmt.Sprintf("last(%q) AS %q", spec.HourlyName(kept), name)
+		}
 		return fmt.Sprintf("%s(%q) AS %q", influxFunction(again), "h", name)
 	}
 	switch stat {

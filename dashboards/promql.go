@@ -64,6 +64,9 @@ func (d Dialect) promOver(q Query, m telemetry.Metric) string {
 	matchers := d.promMatchers(q)
 	name := string(q.Kind) + "_" + string(m)
 	if kept, again := d.hourly(q, m); kept != "" {
+		if q.Shape == Now {
+			return fmt.Sprintf("last_over_time(%s_%s%s[%s])", telemetry.HourlyKind(q.Kind), spec.HourlyName(kept), matchers, window)
+		}
 		// Of an hour's revisions the last counts.
 		e := fmt.Sprintf("last_over_time(%s_%s%s[1h])", telemetry.HourlyKind(q.Kind), spec.HourlyName(kept), matchers)
 		return fmt.Sprintf("%s_over_time(%s[%s:1h]%s)", promHourly(again), e, window, offset)
@@ -101,7 +104,7 @@ func riseOffset(q Query) string {
 // promHourly is how aggregates of pieces are brought together to the same of the
 // whole.
 func promHourly(s Stat) string {
-	return map[Stat]string{Mean: "avg", Min: "min", Max: "max", Sum: "sum", Last: "last"}[s]
+	return map[Stat]string{Mean: "avg", Min: "min", Max: "max", Sum: "sum"}[s]
 }
 
 func promFunction(s Stat) string {
