@@ -39,13 +39,15 @@ type verifyCommand struct {
 	HTML string `name:"html" type:"path" help:"Write a report with charts to this file." placeholder:"FILE"`
 	Lang string `enum:"vi,en" default:"en" help:"Language of table and report: vi or en." placeholder:"vi"`
 	now  func() time.Time
+	look time.Duration // how often a city that catches up is asked; 0 is queueLook
 }
 
 // Help is kong's detailed help.
 func (verifyCommand) Help() string {
 	return `Recomputes from scenario and seed what must be in the store, and compares it with what is there: lost,
 duplicated, wrong value, wrong series, wrong time, by kind, locality and class of fault; and says in words
-what seems to be wrong. Gaps that the scenario explains are no losses.
+what seems to be wrong. Gaps that the scenario explains are no losses. A city that is still storing what it has
+received is waited for.
 
 Times are 2026-03-11 07:30 (in Vietnam) or RFC 3339. The exit code is 0 if all is right, 1 if anything is
 wrong or could not be verified, 2 if the command line is wrong.
@@ -143,6 +145,11 @@ func (c *verifyCommand) Run(ctx context.Context, out *output) error {
 	s, err := c.scorer(ctx, out)
 	if err != nil {
 		return err
+	}
+	if own := c.Prometheus == "" && c.Influx == ""; (own || c.Quarantine == "yes") && !c.Follow {
+		if err := c.catchUp(ctx, out); err != nil {
+			return err
+		}
 	}
 	r, err := s.Run(ctx)
 	if err == nil && (c.Crossings != "" || c.HTML != "" || c.Alarms != "") {

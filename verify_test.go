@@ -1,9 +1,17 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/haidang-iot/haidang/ingest"
 )
 
 func TestVerifyCommandLine(t *testing.T) {
@@ -83,5 +91,39 @@ func TestAlarmsThatAreScored(t *testing.T) {
 		if err := c.command.settleAlarms(from); err != nil || string(c.command.Alarms) != c.alarms || c.command.Rules != c.rules {
 			t.Errorf("alarms %q by rules %q, %v; want %q by %q", c.command.Alarms, c.command.Rules, err, c.alarms, c.rules)
 		}
+	}
+}
+
+// A city that is still storing is waited for, until it has been through what it had
+// at first; one that does not move is not, and that is said.
+func TestVerifyWaitsForTheQueue(t *testing.T) {
+	for name, c := range map[string]struct {
+		positions []uint64
+		asked     int
+		says      string
+	}{
+		"catches up":         {[]uint64{40, 70, 100, 100}, 3, ""},
+		"has caught up":      {[]uint64{100}, 1, ""},
+		"its store is away":  {[]uint64{99}, queueLooks + 1, "1 messages wait"},
+		"comes after a rest": {append(slices.Repeat([]uint64{40}, queueLooks-1), 100), queueLooks, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := 0
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				at := c.positions[min(asked, len(c.positions)-1)]
+				received := uint64(100 + 10*asked) // it is used meanwhile
+				asked++
+				_ = json.NewEncoder(w).Encode(ingest.Report{Gateways: []ingest.Balance{{Account: ingest.Account{Gateway: "nha-trang", Position: at, Stored: at}, Received: received, Queued: received - at}}})
+			}))
+			defer server.Close()
+			var errs bytes.Buffer
+			v := verifyCommand{clientFlags: clientFlags{URL: server.URL, JSON: true}, look: time.Millisecond}
+			if err := v.catchUp(t.Context(), &output{stdout: io.Discard, stderr: &errs}); err != nil {
+				t.Fatal(err)
+			}
+			if asked != c.asked || (c.says == "") != (errs.Len() == 0) || !strings.Contains(errs.String(), c.says) {
+				t.Errorf("asked %d times, want %d; it says %q", asked, c.asked, errs.String())
+			}
+		})
 	}
 }
