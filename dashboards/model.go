@@ -180,6 +180,12 @@ type rangeMapping struct {
 	Result mappingResult `json:"result"`
 }
 
+// specialMapping is a word for what is no number: "null" is nothing at all.
+type specialMapping struct {
+	Match  string        `json:"match"`
+	Result mappingResult `json:"result"`
+}
+
 type override struct {
 	Matcher    matcher    `json:"matcher"`
 	Properties []property `json:"properties"`

@@ -242,6 +242,10 @@ func (v Tiles) draw(r *renderer, p Panel, m *panelModel) {
 		o.Orientation = "horizontal"
 	}
 	m.Options = o
+	if v.Ground { // the ground of nothing would be that of the least value, such as the green of good air
+		none := mappingResult{Text: Text{"Chưa có", "No data"}.In(r.Lang), Color: grey, Index: len(p.Mappings)}
+		m.FieldConfig.Defaults.Mappings = append(m.FieldConfig.Defaults.Mappings, mappingModel{"special", specialMapping{"null", none}})
+	}
 	r.single(p, m, v.Colour)
 	if len(v.Steps) > 0 {
 		m.FieldConfig.Defaults.Thresholds = stepsOf(v.Steps)
