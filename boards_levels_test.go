@@ -9,36 +9,41 @@ import (
 	"github.com/haidang-iot/haidang/dashboards"
 	"github.com/haidang-iot/haidang/dashboards/probe"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
+	"github.com/haidang-iot/haidang/ingest/telemetry/vnaqi"
 )
 
 // Boards average sound levels by their energy, over sites and over time, whatever the
 // store: 50 and 70 dB at two sites of Nha Trang are 67.0 dB and not 60; minutes of 40
-// and of 60 dB at a site of Cam Ranh are 57.0 dB and not 50.
+// and of 60 dB at a site of Cam Ranh, and hours of them at one of Ninh Hòa, are 57.0
+// dB and not 50.
 func TestBoardsAverageEnergy(t *testing.T) {
-	end := time.Now().UTC().Truncate(time.Hour)
+	end := vnaqi.DayOf(time.Now()) // a whole day
 	f := &feed{end: end}
 	spec := telemetry.NewCatalogue().Kind(telemetry.Noise).Metric([]byte(telemetry.LAeq))
 	add := func(at time.Time, l telemetry.Locality, site telemetry.Site, level float64) {
 		f.points = append(f.points, telemetry.Point{Series: telemetry.Series{Kind: telemetry.Noise, Locality: l, Site: site, Device: telemetry.Device(site)},
 			Time: at, Values: []telemetry.Value{{Spec: spec, Number: level}}})
 	}
-	for at := end.Add(-26*time.Hour + 30*time.Second); at.Before(end); at = at.Add(2 * time.Minute) {
+	for at := end.Add(-24*time.Hour + 30*time.Second); at.Before(end); at = at.Add(2 * time.Minute) {
 		for m, varying := range []float64{40, 60} {
 			minute := at.Add(time.Duration(m) * time.Minute)
 			add(minute, "nha-trang", "quiet", 50)
 			add(minute, "nha-trang", "loud", 70)
 			add(minute, "cam-ranh", "varying", varying)
+			add(minute, "ninh-hoa", "hours", 40+20*float64(minute.Unix()/3600%2))
 		}
 	}
 	const sites, minutes = 67.03, 57.03
+	// Of 40 or 60, 50, 57.03 and 70 dB the two in the middle are 50 or 60, and 57.03.
+	const least, most = 53.52, 58.52
 	shown := map[string][2]float64{ // the least and the most of each panel
-		"Province overview, Noise by hour (LAeq)":                {minutes, sites},
-		"Locality, Noise by hour (LAeq)":                         {50, 70},
-		"Noise, LAeq of the last hour":                           {50, 70},
-		"Noise, LAeq by hour, the locality's loudest site":       {minutes, 70},
-		"Noise, Ordinary areas":                                  {50, 70},
-		"Noise, The last hour":                                   {50, 70},
-		"Noise, Statistical levels by hour, median of the sites": {minutes, minutes},
+		"Province overview, Noise by hour (LAeq)":                {40, sites},
+		"Locality, Noise by hour (LAeq)":                         {40, 70},
+		"Noise, LAeq of the last hour":                           {40, 70},
+		"Noise, LAeq by hour, the locality's loudest site":       {40, 70},
+		"Noise, Ordinary areas":                                  {40, 70},
+		"Noise, The last hour":                                   {40, 70},
+		"Noise, Statistical levels by hour, median of the sites": {least, most},
 		"Noise, LAeq, daily means":                               {minutes, sites},
 		"Site, Noise":                                            {minutes, minutes},
 	}
