@@ -92,9 +92,9 @@ func (h *history) good(q api.SeriesQuery) *history {
 // testChart holds every store to this: what the instrument flagged enters no step.
 func testChart(t *testing.T, r api.Readings, h *history) {
 	for name, q := range map[string]api.SeriesQuery{
-		"readings": h.window("flagged", 24*time.Hour, time.Minute), "hours": h.window("flagged", 4*24*time.Hour, time.Hour),
-		"days": h.window("flagged", 5*24*time.Hour, 24*time.Hour), "at once": h.window("flagged", 5*24*time.Hour, 7*24*time.Hour),
-		"nothing flagged": h.window("history", 24*time.Hour, time.Hour),
+		"readings": h.window(telemetry.LAeq, "flagged", 24*time.Hour, time.Minute), "hours": h.window(telemetry.LAeq, "flagged", 4*24*time.Hour, time.Hour),
+		"days": h.window(telemetry.LAeq, "flagged", 5*24*time.Hour, 24*time.Hour), "at once": h.window(telemetry.LAeq, "flagged", 5*24*time.Hour, 7*24*time.Hour),
+		"nothing flagged": h.window(telemetry.LA50, "history", 24*time.Hour, time.Hour),
 	} {
 		t.Run(name, func(t *testing.T) {
 			have, err := api.Chart(t.Context(), r, q)

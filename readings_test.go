@@ -107,7 +107,8 @@ func hostile() []string {
 func newHistory() *history {
 	h := &history{cat: telemetry.NewCatalogue(), now: time.Now().UTC().Truncate(time.Millisecond)}
 	ago := func(d time.Duration) time.Time { return h.now.Add(-d) }
-	// Forty days in an uneven rhythm, one device after another, and a gap.
+	// A percentile, whose mean is the plain one, so that it can be compared however
+	// close readings are. Forty days in an uneven rhythm, one device after another, and a gap.
 	for i, at := 0, ago(40*24*time.Hour); at.Before(h.now); i, at = i+1, at.Add(17*time.Minute+time.Duration(i%7)*1_234*time.Millisecond) {
 		if d := h.now.Sub(at); d > 5*24*time.Hour && d < 8*24*time.Hour {
 			continue
@@ -116,16 +117,16 @@ func newHistory() *history {
 		if h.now.Sub(at) < 20*24*time.Hour {
 			device = "new"
 		}
-		h.add("history", device, telemetry.Noise, at, telemetry.LAeq, 55+20*math.Sin(float64(i)/9))
+		h.add("history", device, telemetry.Noise, at, telemetry.LA50, 55+20*math.Sin(float64(i)/9))
 	}
 	// The last hour closely, and around the borders of steps.
 	for i := range 400 {
-		h.add("history", "new", telemetry.Noise, ago(time.Duration(i)*7*time.Second+time.Second), telemetry.LAeq, 40+float64(i%30))
+		h.add("history", "new", telemetry.Noise, ago(time.Duration(i)*7*time.Second+time.Second), telemetry.LA50, 40+float64(i%30))
 	}
 	for border := range 60 {
 		at := h.now.Truncate(time.Minute).Add(-time.Duration(border+1) * time.Minute)
 		for _, beside := range []time.Duration{-time.Millisecond, 0, time.Millisecond} {
-			h.add("borders", "d", telemetry.Noise, at.Add(beside), telemetry.LAeq, float64(border)+float64(beside/time.Millisecond)/4+1)
+			h.add("borders", "d", telemetry.Noise, at.Add(beside), telemetry.LA50, float64(border)+float64(beside/time.Millisecond)/4+1)
 		}
 	}
 	// The newest: two devices of one kind, one of them long silent; a metric told in
@@ -143,6 +144,7 @@ func newHistory() *history {
 	h.add("latest", "gone", telemetry.Noise, ago(26*time.Hour), telemetry.LAeq, 60)
 	h.add("latest", "clock", telemetry.Noise, ago(-time.Hour), telemetry.LAeq, 61)
 	h.addFlagged()
+	h.addLevels()
 	for i, name := range hostile() {
 		h.add(name, "d", telemetry.Noise, ago(time.Minute), telemetry.LAeq, float64(50+i))
 		h.add("hostile", name, telemetry.Noise, ago(time.Minute), telemetry.LAeq, float64(70+i))
@@ -180,9 +182,9 @@ func (h *history) series(q api.SeriesQuery) []api.DeviceSeries {
 		for n, b := range buckets {
 			sum := 0.0
 			for _, v := range b.values {
-				sum += v
+				sum += telemetry.Linear(q.Metric, v)
 			}
-			s.Points = append(s.Points, api.SeriesPoint{Time: q.From.Add(time.Duration(n) * q.Step).UTC(), Min: slices.Min(b.values), Mean: sum / float64(len(b.values)), Max: slices.Max(b.values)})
+			s.Points = append(s.Points, api.SeriesPoint{Time: q.From.Add(time.Duration(n) * q.Step).UTC(), Min: slices.Min(b.values), Mean: telemetry.FromLinear(q.Metric, sum/float64(len(b.values))), Max: slices.Max(b.values)})
 		}
 		slices.SortFunc(s.Points, func(a, b api.SeriesPoint) int { return a.Time.Compare(b.Time) })
 		out = append(out, s)
@@ -192,14 +194,14 @@ func (h *history) series(q api.SeriesQuery) []api.DeviceSeries {
 }
 
 // window is a query as the REST interface makes it of the newest span.
-func (h *history) window(site telemetry.Site, span, step time.Duration) api.SeriesQuery {
+func (h *history) window(m telemetry.Metric, site telemetry.Site, span, step time.Duration) api.SeriesQuery {
 	vietnam := time.FixedZone("+07", 7*60*60)
 	_, offset := h.now.In(vietnam).Zone()
 	align := func(t time.Time) time.Time {
 		ahead := time.Duration(offset) * time.Second
 		return t.UTC().Add(ahead).Truncate(step).Add(-ahead)
 	}
-	return api.SeriesQuery{Site: site, Kind: telemetry.Noise, Metric: telemetry.LAeq, From: align(h.now.Add(-span)), To: align(h.now).Add(step), Step: step}
+	return api.SeriesQuery{Site: site, Kind: telemetry.Noise, Metric: m, From: align(h.now.Add(-span)), To: align(h.now).Add(step), Step: step}
 }
 
 // TestReadings holds every store to the same answers.
@@ -213,6 +215,7 @@ func TestReadings(t *testing.T) {
 			}
 			r.settle()
 			t.Run("series", func(t *testing.T) { testSeries(t, r.readings, h) })
+			t.Run("levels", func(t *testing.T) { testLevels(t, r.readings, h) })
 			t.Run("chart", func(t *testing.T) { testChart(t, r.readings, h) })
 			t.Run("flags", func(t *testing.T) { testFlags(t, r.readings, h) })
 			t.Run("latest", func(t *testing.T) { testLatest(t, r.readings, h) })
@@ -225,11 +228,11 @@ func TestReadings(t *testing.T) {
 func testSeries(t *testing.T, r api.Readings, h *history) {
 	const hour, day = time.Hour, 24 * time.Hour
 	for name, q := range map[string]api.SeriesQuery{
-		"hour": h.window("history", hour, 15*time.Second), "day": h.window("history", day, 5*time.Minute), "week": h.window("history", 7*day, hour),
-		"month": h.window("history", 30*day, 3*hour), "days": h.window("history", 35*day, day), "weeks": h.window("history", 35*day, 7*day),
-		"borders": h.window("borders", hour, time.Minute), "nowhere": h.window("none", day, hour),
-		"before": {Site: "history", Kind: telemetry.Noise, Metric: telemetry.LAeq, From: h.now.Add(-90 * day), To: h.now.Add(-80 * day), Step: day},
-		"uneven": {Site: "history", Kind: telemetry.Noise, Metric: telemetry.LAeq, From: h.now.Add(-3*hour - 7*time.Second).Truncate(time.Second), To: h.now.Add(-time.Hour).Truncate(time.Second), Step: 11 * time.Minute},
+		"hour": h.window(telemetry.LA50, "history", hour, 15*time.Second), "day": h.window(telemetry.LA50, "history", day, 5*time.Minute), "week": h.window(telemetry.LA50, "history", 7*day, hour),
+		"month": h.window(telemetry.LA50, "history", 30*day, 3*hour), "days": h.window(telemetry.LA50, "history", 35*day, day), "weeks": h.window(telemetry.LA50, "history", 35*day, 7*day),
+		"borders": h.window(telemetry.LA50, "borders", hour, time.Minute), "nowhere": h.window(telemetry.LA50, "none", day, hour),
+		"before": {Site: "history", Kind: telemetry.Noise, Metric: telemetry.LA50, From: h.now.Add(-90 * day), To: h.now.Add(-80 * day), Step: day},
+		"uneven": {Site: "history", Kind: telemetry.Noise, Metric: telemetry.LA50, From: h.now.Add(-3*hour - 7*time.Second).Truncate(time.Second), To: h.now.Add(-time.Hour).Truncate(time.Second), Step: 11 * time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			have, err := r.Series(t.Context(), q)
@@ -308,7 +311,7 @@ func testHostile(t *testing.T, r api.Readings, h *history) {
 		if err != nil || len(have) != 1 || have[0].Values[telemetry.LAeq] != float64(50+i) {
 			t.Errorf("latest of %q: %+v, %v", name, have, err)
 		}
-		series, err := r.Series(t.Context(), h.window(telemetry.Site(name), time.Hour, time.Hour))
+		series, err := r.Series(t.Context(), h.window(telemetry.LAeq, telemetry.Site(name), time.Hour, time.Hour))
 		if err != nil || len(series) != 1 || len(series[0].Points) != 1 || series[0].Points[0].Max != float64(50+i) {
 			t.Errorf("series of %q: %+v, %v", name, series, err)
 		}
@@ -377,7 +380,7 @@ func BenchmarkReadingsMonth(b *testing.B) {
 				}
 			}
 			r.settle()
-			q := h.window("s", 30*24*time.Hour, 3*time.Hour)
+			q := h.window(telemetry.LAeq, "s", 30*24*time.Hour, 3*time.Hour)
 			for b.Loop() {
 				found, err := r.readings.Series(b.Context(), q)
 				if err != nil || len(found) != 1 || len(found[0].Points) < 240 {

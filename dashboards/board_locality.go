@@ -110,7 +110,9 @@ func temperatureSites() Panel {
 }
 
 func noiseSites() Panel {
-	return place("Tiếng ồn", "Noise", over(telemetry.Noise, telemetry.LAeq, BySite), Lines{})
+	p := place("Tiếng ồn theo giờ (LAeq)", "Noise by hour (LAeq)", hours(telemetry.LAeq, BySite), Lines{})
+	p.Description = hourNote()
+	return p
 }
 
 func levelSites() Panel {

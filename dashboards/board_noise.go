@@ -47,23 +47,31 @@ func noiseLimits(p Province, area limits.Area) (out []limits.Limit) {
 }
 
 func noiseNote() Text {
-	return Text{"Trung bình năng lượng của LAeq trong giờ, có khi giờ đã qua. Ban ngày 6–21 giờ, ban đêm 21–6 giờ.", "Energetic mean of LAeq within the hour, there once the hour is over. Day is 6–21 h, night 21–6 h."}
+	return hourNote().Plus(" ", Text{"Ban ngày 6–21 giờ, ban đêm 21–6 giờ.", "Day is 6–21 h, night 21–6 h."})
 }
+
+func hourNote() Text {
+	return Text{"Trung bình năng lượng của LAeq trong giờ, có khi giờ đã qua.", "Energetic mean of LAeq within the hour, there once the hour is over."}
+}
+
+// hours are the levels of each hour: the mean of its energy, which Hải Đăng keeps.
+// Shorter steps would cost a store many times as much, because it computes them of
+// each single reading; a panel of many sites does without.
+func hours(m telemetry.Metric, by Group) Query { return each(hour, telemetry.Noise, m, by).kept() }
 
 func noiseNow(p Province) Panel {
 	return Panel{Title: Text{"LAeq giờ vừa qua", "LAeq of the last hour"}, Width: 10, Height: 12, View: Table{Sort: 0, Gauged: map[int]float64{0: 90}}, Limits: noiseLimits(p, limits.AreaOrdinary), Description: noiseNote(),
 		Queries: []Query{lastHour()}}
 }
 
-// lastHour is the newest whole hour of which there is a mean: the mean of energy,
-// which no query makes of readings.
+// lastHour is the newest whole hour of which there is a mean.
 func lastHour() Query {
 	return newest(telemetry.Noise, telemetry.LAeq, BySite, 2*hour).kept()
 }
 
 func noiseHours(p Province) Panel {
 	return Panel{Title: Text{"LAeq theo giờ, điểm ồn nhất của địa phương", "LAeq by hour, the locality's loudest site"}, Width: 14, Height: 12, View: History{}, Limits: noiseLimits(p, limits.AreaOrdinary), Description: noiseNote(),
-		Queries: []Query{each(hour, telemetry.Noise, telemetry.LAeq, ByLocality).kept().most()}}
+		Queries: []Query{hours(telemetry.LAeq, ByLocality).most()}}
 }
 
 func noiseAreas(p Province) []Panel {
@@ -71,12 +79,12 @@ func noiseAreas(p Province) []Panel {
 	area := func(vi, en string, a limits.Area, q Query) Panel {
 		return Panel{Title: Text{vi, en}, Width: 24, Height: 9, View: Lines{Legend: Beside}, Limits: noiseLimits(p, a), Description: noiseNote(), Queries: []Query{q}}
 	}
-	ordinary := each(hour, telemetry.Noise, telemetry.LAeq, BySite).kept()
+	ordinary := hours(telemetry.LAeq, BySite)
 	ordinary.Except = special
 	out := []Panel{area("Khu vực thông thường", "Ordinary areas", limits.AreaOrdinary, ordinary)}
 	if len(special) > 0 {
 		out = append(out, area("Khu vực đặc biệt (bệnh viện, trường học, thư viện, đền chùa)", "Special areas (hospitals, schools, libraries, temples)",
-			limits.AreaSpecial, each(hour, telemetry.Noise, telemetry.LAeq, BySite).kept().at(special...)))
+			limits.AreaSpecial, hours(telemetry.LAeq, BySite).at(special...)))
 	}
 	return out
 }
@@ -84,14 +92,23 @@ func noiseAreas(p Province) []Panel {
 func noiseTable(p Province) Panel {
 	q := func(m telemetry.Metric, s Stat) Query { return now(telemetry.Noise, m, BySite, hour).with(s) }
 	return Panel{Title: Text{"Giờ vừa qua", "The last hour"}, Width: 12, Height: 10, View: Table{Sort: 0},
+		Description: Text{"LAeq: trung bình năng lượng của giờ tròn gần nhất. Trong 60 phút vừa qua: LAmax cao nhất, LAmin thấp nhất, LA90 trung bình số học.",
+			"LAeq: energetic mean of the newest whole hour. Of the last 60 minutes: the highest LAmax, the lowest LAmin, the plain mean of LA90."},
 		Queries: []Query{lastHour().named("LAeq", "LAeq"), q(telemetry.LAmax, Max).most().named("LAmax", "LAmax"), q(telemetry.LAmin, Min).named("LAmin", "LAmin"), q(telemetry.LA90, Mean).named("LA90", "LA90")}}
 }
 
+// noiseStats are those of a typical site: a percentile has no energy that could be
+// added up, and the mean energy of all sites is that of the loudest.
 func noiseStats() Panel {
-	return Panel{Title: Text{"Mức thống kê, trung bình các điểm", "Statistical levels, mean of all sites"}, Width: 12, Height: 10, View: Lines{},
-		Queries: []Query{over(telemetry.Noise, telemetry.LA10, Together), over(telemetry.Noise, telemetry.LAeq, Together), over(telemetry.Noise, telemetry.LA50, Together), over(telemetry.Noise, telemetry.LA90, Together)}}
+	q := func(m telemetry.Metric) Query { return hours(m, Together).typical() }
+	return Panel{Title: Text{"Mức thống kê theo giờ, trung vị các điểm", "Statistical levels by hour, median of the sites"}, Width: 12, Height: 10, View: Lines{},
+		Description: Text{"Trong giờ, ở mỗi điểm: LAeq là trung bình năng lượng; LA10, LA50, LA90 là trung bình số học của các số đo. Giữa các điểm: trung vị, vì phân vị không cộng năng lượng được.",
+			"Within the hour, at each site: of LAeq the energetic mean, of LA10, LA50 and LA90 the plain mean of the readings. Of the sites: the median, because percentiles have no energy to add up."},
+		Queries: []Query{q(telemetry.LA10), q(telemetry.LAeq), q(telemetry.LA50), q(telemetry.LA90)}}
 }
 
 func noiseDays() Panel {
-	return Panel{Title: Text{"LAeq trung bình ngày", "LAeq, daily means"}, Width: 24, Height: 8, View: Lines{Bars: true}, Span: 30 * day, Queries: []Query{each(day, telemetry.Noise, telemetry.LAeq, ByLocality)}}
+	return Panel{Title: Text{"LAeq trung bình ngày", "LAeq, daily means"}, Width: 24, Height: 8, View: Lines{Bars: true}, Span: 30 * day,
+		Description: Text{"Trung bình năng lượng của các giờ trong ngày và của các điểm trong địa phương.", "Energetic mean of the day's hours and of the locality's sites."},
+		Queries:     []Query{each(day, telemetry.Noise, telemetry.LAeq, ByLocality)}}
 }

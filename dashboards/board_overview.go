@@ -127,7 +127,9 @@ func trafficCourse() Panel {
 }
 
 func noiseCourse() Panel {
-	return Panel{Title: Text{"Tiếng ồn trung bình", "Mean noise"}, Width: 8, Height: 8, View: Lines{}, Queries: []Query{over(telemetry.Noise, telemetry.LAeq, ByLocality)}}
+	return Panel{Title: Text{"Tiếng ồn theo giờ (LAeq)", "Noise by hour (LAeq)"}, Width: 8, Height: 8, View: Lines{},
+		Description: Text{"Trung bình năng lượng của LAeq trong giờ và giữa các điểm của địa phương, có khi giờ đã qua.", "Energetic mean of LAeq within the hour and over the locality's sites, there once the hour is over."},
+		Queries:     []Query{hours(telemetry.LAeq, ByLocality)}}
 }
 
 func powerCourse() Panel {

@@ -25,7 +25,7 @@ func SitePlace(p Province) Board {
 			{Title: Text{"Nước", "Water"}, Panels: []Panel{one("Mực nước", "Water level", telemetry.WaterLevel, telemetry.Level),
 				one("Oxy hòa tan", "Dissolved oxygen", telemetry.WaterQuality, telemetry.DissolvedOxygen), one("pH", "pH", telemetry.WaterQuality, telemetry.PH)}},
 			{Title: Text{"Đô thị", "Town"}, Panels: []Panel{placeVehicles().sized(6, 8), one("Tốc độ xe", "Speed of traffic", telemetry.Traffic, telemetry.Speed).sized(6, 8),
-				one("Tiếng ồn", "Noise", telemetry.Noise, telemetry.LAeq, telemetry.LA90).sized(6, 8), one("Công suất đèn", "Power of lamps", telemetry.StreetLight, telemetry.Power).sized(6, 8),
+				placeNoise().sized(6, 8), one("Công suất đèn", "Power of lamps", telemetry.StreetLight, telemetry.Power).sized(6, 8),
 				one("Công suất điện", "Power", telemetry.Energy, telemetry.Power), one("Mức đầy thùng rác", "Fill of containers", telemetry.Waste, telemetry.FillLevel), placeParking()}},
 			{Title: Text{"Thiết bị", "Devices"}, Panels: []Panel{own("Điện áp pin", "Battery", telemetry.Battery, &Unit{"V", "suffix:V", 2}), own("Cường độ tín hiệu", "Signal", telemetry.RSSI, nil)}},
 		},
@@ -71,6 +71,12 @@ func placeAQI() Panel {
 func placeRain() Panel {
 	p := one("Mưa theo giờ", "Rain by hour", telemetry.Weather, telemetry.Rain)
 	p.Queries, p.View = []Query{each(hour, telemetry.Weather, telemetry.Rain, Together)}, Lines{Bars: true, Legend: NoLegend, Min: value(0)}
+	return p
+}
+
+func placeNoise() Panel {
+	p := one("Tiếng ồn", "Noise", telemetry.Noise, telemetry.LAeq, telemetry.LA90)
+	p.Description = Text{"Trong mỗi bước của biểu đồ: LAeq là trung bình năng lượng, LA90 là trung bình số học.", "Of each step of the chart: of LAeq the energetic mean, of LA90 the plain mean."}
 	return p
 }
 

@@ -61,6 +61,9 @@ func (q Query) total() Query { q.Across = Total; return q }
 // most takes the largest of a group.
 func (q Query) most() Query { q.Across = Largest; return q }
 
+// typical takes the median of a group.
+func (q Query) typical() Query { q.Across = Median; return q }
+
 // with takes another statistic.
 func (q Query) with(s Stat) Query { q.Stat = s; return q }
 

@@ -80,6 +80,21 @@ func (d Dialect) hourly(q Query, m telemetry.Metric) (kept telemetry.Hourly, aga
 	return kept, again
 }
 
+// energetic reports whether several values over time are brought together by their
+// energy. What is kept of an hour is one.
+func (d Dialect) energetic(q Query, m telemetry.Metric) bool {
+	k, _ := q.spec(d.Catalogue)
+	kept, _ := d.hourly(q, m)
+	return telemetry.Energetic(m) && q.stat(k.Metric([]byte(m))) == Mean && (kept == "" || q.Window > time.Hour)
+}
+
+// energeticAcross reports whether several series of a group are. What is kept of hours
+// is one for each site.
+func (d Dialect) energeticAcross(q Query) bool {
+	kept, _ := d.hourly(q, q.Metric)
+	return telemetry.Energetic(q.Metric) && q.Across == Average && (kept == "" || q.By != BySite)
+}
+
 // short writes a duration as both languages read it.
 func short(d time.Duration) string {
 	switch {

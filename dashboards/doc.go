@@ -19,6 +19,12 @@
 // step in which such a reading came, and in windows of more than an hour the slot
 // of some minutes.
 //
+// # Levels
+//
+// The mean of a sound level is that of its energy ([telemetry.Energetic]), over time
+// and over sites. InfluxQL takes every reading; PromQL, of whose functions none maps
+// each reading of a window, takes the last one within each of the kind's cadences.
+//
 // # How much is read
 //
 // A store is asked for as many steps as a panel can draw. A panel whose own range

@@ -24,6 +24,9 @@ func (d Dialect) influxJoined(qs []Query, columns []string) string {
 		v, per := fmt.Sprintf("v%d", i), fmt.Sprintf("p%d", i)
 		inner = append(inner, d.influxOver(q, q.Metric, v))
 		e := influxAcross(q.Across, v)
+		if d.energeticAcross(q) {
+			e = influxLevel
+		}
 		if q.Per != "" {
 			inner = append(inner, d.influxOver(q, q.Per, per))
 			e += " / " + influxAcross(q.Across, per)
@@ -40,9 +43,21 @@ func (d Dialect) influxJoined(qs []Query, columns []string) string {
 	if first.AtMost != nil {
 		where += fmt.Sprintf(` AND "v0" <= %s`, number(*first.AtMost))
 	}
+	from := d.influxInner(first, inner)
+	if d.energeticAcross(first) { // then it is the only one
+		from = fmt.Sprintf("SELECT %s FROM (%s) %s", influxEnergy("v0"), from, where)
+		where = "WHERE " + influxTime(first, false)
+	}
 	return strings.TrimSpace(fmt.Sprintf("SELECT %s FROM (%s) %s %s", strings.Join(outer, ", "),
-		d.influxInner(first, inner), where, influxGroup(first, first.By.labels(), "null")))
+		from, where, influxGroup(first, first.By.labels(), "null")))
 }
+
+// influxEnergy is what of levels is averaged, as "e", and influxLevel the level of
+// such a mean; see [telemetry.Linear]. It is 10.0 because InfluxDB takes the power of
+// a whole number to be whole too, and cuts it off.
+func influxEnergy(field string) string { return fmt.Sprintf(`pow(10.0, %q / 10) AS "e"`, field) }
+
+const influxLevel = `10 * log10(mean("e"))`
 
 // influxInner gives a row for each device and step.
 func (d Dialect) influxInner(q Query, fields []string) string {
@@ -55,6 +70,9 @@ func (d Dialect) influxInner(q Query, fields []string) string {
 	} else if kept != "" {
 		// Of an hour's revisions the last counts.
 		each := fmt.Sprintf(`SELECT last(%q) AS "h" FROM %q %s GROUP BY time(1h), "locality", "site", "device" fill(none)`, spec.HourlyName(kept), telemetry.HourlyKind(q.Kind), where)
+		if d.energetic(q, q.Metric) {
+			each = fmt.Sprintf("SELECT %s FROM (%s)", influxEnergy("h"), each)
+		}
 		return fmt.Sprintf("SELECT %s FROM (%s) WHERE %s %s", strings.Join(fields, ", "), each, influxTime(q, false), influxGroup(q, all, "none"))
 	}
 	if judged(k) {
@@ -70,6 +88,9 @@ func (d Dialect) influxInner(q Query, fields []string) string {
 	case stat == Rise && q.Shape == Now:
 		each := fmt.Sprintf(`SELECT derivative(last("%s"), %s) AS "d" FROM %s %s GROUP BY time(10m), "locality", "site", "device" fill(none)`, q.Metric, short(q.Window), from, where)
 		return fmt.Sprintf("SELECT %s FROM (%s) WHERE %s %s", strings.Join(fields, ", "), each, influxTime(q, false), influxGroup(q, all, "none"))
+	case d.energetic(q, q.Metric):
+		each := fmt.Sprintf("SELECT %s FROM %s %s", influxEnergy(string(q.Metric)), from, where)
+		return fmt.Sprintf("SELECT %s FROM (%s) WHERE %s %s", strings.Join(fields, ", "), each, influxTime(q, false), influxGroup(q, all, "none"))
 	}
 	return fmt.Sprintf("SELECT %s FROM %s %s %s", strings.Join(fields, ", "), from, where, influxGroup(q, all, "none"))
 }
@@ -82,6 +103,9 @@ func (d Dialect) influxOver(q Query, m telemetry.Metric, name string) string {
 		if q.Shape == Now {
 			return fmt.Sprintf("last(%q) AS %q", spec.HourlyName(kept), name)
 		}
+		if d.energetic(q, m) {
+			return fmt.Sprintf("%s AS %q", influxLevel, name)
+		}
 		return fmt.Sprintf("%s(%q) AS %q", influxFunction(again), "h", name)
 	}
 	switch stat {
@@ -93,6 +117,9 @@ func (d Dialect) influxOver(q Query, m telemetry.Metric, name string) string {
 		}
 		return fmt.Sprintf("difference(last(%q)) AS %q", field, name)
 	}
+	if d.energetic(q, m) {
+		return fmt.Sprintf("%s AS %q", influxLevel, name)
+	}
 	return fmt.Sprintf("%s(%q) AS %q", influxFunction(stat), field, name)
 }
 
@@ -101,7 +128,7 @@ func influxFunction(s Stat) string {
 }
 
 func influxAcross(a Across, field string) string {
-	return fmt.Sprintf("%s(%q)", [...]string{Average: "mean", Total: "sum", Largest: "max", Smallest: "min", Number: "count"}[a], field)
+	return fmt.Sprintf("%s(%q)", [...]string{Average: "mean", Total: "sum", Largest: "max", Smallest: "min", Median: "median", Number: "count"}[a], field)
 }
 
 // influxTime bounds the time. readings says that it is for the readings, of which
@@ -167,7 +194,7 @@ func (d Dialect) joinable(a, b Query) bool {
 	plain := func(q Query, m *telemetry.MetricSpec) bool {
 		s := q.stat(m)
 		kept, _ := d.hourly(q, q.Metric)
-		return kept == "" && s != Increase && s != Rise && q.AtLeast == nil && q.AtMost == nil
+		return kept == "" && s != Increase && s != Rise && q.AtLeast == nil && q.AtMost == nil && !telemetry.Energetic(q.Metric)
 	}
 	same := func(x, y []telemetry.Site) bool {
 		return alternatives(x, regexp.QuoteMeta) == alternatives(y, regexp.QuoteMeta)

@@ -34,11 +34,34 @@ func (d Dialect) promAcross(q Query, m telemetry.Metric) string {
 	if q.AtMost != nil {
 		inner = fmt.Sprintf("%s <= %s", inParentheses(inner), number(*q.AtMost))
 	}
-	f := [...]string{Average: "avg", Total: "sum", Largest: "max", Smallest: "min", Number: "count"}[q.Across]
+	f := [...]string{Average: "avg", Total: "sum", Largest: "max", Smallest: "min", Median: "quantile", Number: "count"}[q.Across]
 	if labels := q.By.labels(); len(labels) > 0 {
-		return fmt.Sprintf("%s by (%s) (%s)", f, strings.Join(labels, ", "), inner)
+		f += fmt.Sprintf(" by (%s) ", strings.Join(labels, ", "))
+	}
+	switch {
+	case d.energeticAcross(q):
+		if q.AtLeast != nil || q.AtMost != nil {
+			inner = "(" + inner + ")"
+		}
+		return promLevel(fmt.Sprintf("%s(%s)", f, promEnergy(inner)))
+	case q.Across == Median:
+		inner = "0.5, " + inner
 	}
 	return fmt.Sprintf("%s(%s)", f, inner)
+}
+
+// promEnergy is what of levels is averaged, and promLevel the level of such a mean;
+// see [telemetry.Linear].
+func promEnergy(level string) string { return fmt.Sprintf("10 ^ (%s / 10)", inParentheses(level)) }
+func promLevel(energy string) string { return fmt.Sprintf("10 * log10(%s)", energy) }
+
+// promAgain brings values of pieces of a window, each computed at the piece's end, to
+// that of the window.
+func promAgain(s Stat, energetic bool, e, window string, piece time.Duration, offset string) string {
+	if energetic {
+		return promLevel(fmt.Sprintf("avg_over_time((%s)[%s:%s]%s)", promEnergy(e), window, short(piece), offset))
+	}
+	return fmt.Sprintf("%s_over_time(%s[%s:%s]%s)", promHourly(s), e, window, short(piece), offset)
 }
 
 // inParentheses puts what ends in an operator between parentheses.
@@ -69,7 +92,7 @@ func (d Dialect) promOver(q Query, m telemetry.Metric) string {
 		}
 		// Of an hour's revisions the last counts.
 		e := fmt.Sprintf("last_over_time(%s_%s%s[1h])", telemetry.HourlyKind(q.Kind), spec.HourlyName(kept), matchers)
-		return fmt.Sprintf("%s_over_time(%s[%s:1h]%s)", promHourly(again), e, window, offset)
+		return promAgain(again, d.energetic(q, m), e, window, time.Hour, offset)
 	}
 	if stat == Rise {
 		return fmt.Sprintf("last_over_time(%[1]s%[2]s[%[3]s]%[4]s) - last_over_time(%[1]s%[2]s[%[3]s]%[5]s)",
@@ -77,6 +100,12 @@ func (d Dialect) promOver(q Query, m telemetry.Metric) string {
 	}
 	over := func(window, offset string) string {
 		e := fmt.Sprintf("%s(%s%s[%s]%s)", promFunction(stat), name, matchers, window, offset)
+		if d.energetic(q, m) {
+			// No function of PromQL maps each reading of a window: of each cadence the last
+			// reading counts.
+			each := fmt.Sprintf("last_over_time(%s%s[%s])", name, matchers, short(k.Cadence))
+			e = promAgain(stat, true, each, window, k.Cadence, offset)
+		}
 		if !judged(k) || stat == Increase {
 			return e
 		}
@@ -89,8 +118,8 @@ func (d Dialect) promOver(q Query, m telemetry.Metric) string {
 	if q.Window <= time.Hour || stat == Last || stat == Increase || !judged(k) {
 		return over(window, offset)
 	}
-	slot := short(q.slot(d.Catalogue))
-	return fmt.Sprintf("%s_over_time((%s)[%s:%s]%s)", promHourly(stat), over(slot, ""), window, slot, offset)
+	slot := q.slot(d.Catalogue)
+	return promAgain(stat, d.energetic(q, m), "("+over(short(slot), "")+")", window, slot, offset)
 }
 
 // riseOffset is the modifier of what a rise is measured against.

@@ -32,6 +32,8 @@ const (
 	Total
 	Largest
 	Smallest
+	// Median is for what has no mean, such as percentiles: the typical one.
+	Median
 	// Number counts the series, see [Query.AtLeast].
 	Number
 )

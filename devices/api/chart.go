@@ -37,7 +37,7 @@ func Chart(ctx context.Context, r Readings, q SeriesQuery) ([]DeviceSeries, erro
 		return nil, fmt.Errorf("read flagged steps: %w", err)
 	}
 	for i := range found {
-		flagged.mend(&found[i])
+		flagged.mend(q.Metric, &found[i])
 	}
 	return found, nil
 }
@@ -52,9 +52,10 @@ type flaggedStep struct {
 
 // goodPart is what a step has of good readings, and the worst flag on its others.
 type goodPart struct {
-	n             int
-	min, max, sum float64
-	worst         telemetry.Quality
+	n        int
+	min, max float64
+	sum      float64 // of what [telemetry.Linear] gives
+	worst    telemetry.Quality
 }
 
 func flagsOf(flags []DeviceSeries) flaggedSteps {
@@ -82,7 +83,7 @@ func (f flaggedSteps) read(ctx context.Context, r Readings, q SeriesQuery) error
 			for _, s := range d.Samples {
 				end := q.From.Add((s.Time.Sub(q.From) + q.Step - 1) / q.Step * q.Step)
 				if part := f[flaggedStep{d.Device, end.UnixMilli()}]; part != nil {
-					part.add(s)
+					part.add(q.Metric, s)
 				}
 			}
 		}
@@ -117,7 +118,7 @@ func (f flaggedSteps) periods(step time.Duration) (out [][2]time.Time) {
 	return out
 }
 
-func (g *goodPart) add(s Sample) {
+func (g *goodPart) add(m telemetry.Metric, s Sample) {
 	if s.Quality != telemetry.Measuring {
 		g.worst = max(g.worst, s.Quality)
 		return
@@ -126,13 +127,13 @@ func (g *goodPart) add(s Sample) {
 		g.min, g.max = s.Value, s.Value
 	}
 	g.n++
-	g.sum += s.Value
+	g.sum += telemetry.Linear(m, s.Value)
 	g.min, g.max = min(g.min, s.Value), max(g.max, s.Value)
 }
 
 // mend puts the good part in the place of the whole. A step without a good reading
 // has no values.
-func (f flaggedSteps) mend(s *DeviceSeries) {
+func (f flaggedSteps) mend(m telemetry.Metric, s *DeviceSeries) {
 	s.Points = slices.DeleteFunc(s.Points, func(p SeriesPoint) bool {
 		part := f[flaggedStep{s.Device, p.Time.UnixMilli()}]
 		if part == nil || part.n > 0 || part.worst == telemetry.Measuring {
@@ -144,7 +145,8 @@ func (f flaggedSteps) mend(s *DeviceSeries) {
 	for i := range s.Points {
 		p := &s.Points[i]
 		if part := f[flaggedStep{s.Device, p.Time.UnixMilli()}]; part != nil && part.n > 0 {
-			p.Min, p.Mean, p.Max, p.Quality = part.min, part.sum/float64(part.n), part.max, qualityWord(part.worst)
+			p.Min, p.Mean, p.Max = part.min, telemetry.FromLinear(m, part.sum/float64(part.n)), part.max
+			p.Quality = qualityWord(part.worst)
 		}
 	}
 }

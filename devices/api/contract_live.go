@@ -63,7 +63,7 @@ type Latest struct {
 type SeriesPoint struct {
 	Time time.Time `json:"t" doc:"The end of the step"`
 	Min  float64   `json:"min"`
-	Mean float64   `json:"mean"`
+	Mean float64   `json:"mean" doc:"Of an equivalent level (laeq) the level of its mean energy"`
 	Max  float64   `json:"max"`
 	// Quality is the worst flag on a reading of the step that is left out.
 	Quality string `json:"quality,omitempty" enum:"calibrating,error" doc:"The instrument flagged readings of this step, and the values are of its others only. Absent if it flagged none"`

@@ -127,8 +127,16 @@ func (q *InfluxQL) Series(ctx context.Context, s SeriesQuery) ([]DeviceSeries, e
 	// that puts a reading at a border into the step that ends there.
 	offset := time.Duration(((s.From.UnixMilli()%s.Step.Milliseconds())+s.Step.Milliseconds())%s.Step.Milliseconds())*time.Millisecond + 1
 	end := s.From.Add(s.To.Sub(s.From).Truncate(s.Step))
-	found, err := q.ask(ctx, fmt.Sprintf(`SELECT min(%[1]s) AS "min", mean(%[1]s) AS "mean", max(%[1]s) AS "max" FROM %[2]s WHERE "site" = %[3]s AND time > %[4]s AND time <= %[5]s GROUP BY "device", time(%[6]dms, %[7]dns) fill(none)`,
-		names[0], names[1], tags[0], influxTime(s.From), influxTime(end), s.Step.Milliseconds(), offset.Nanoseconds()))
+	within := fmt.Sprintf("time > %s AND time <= %s", influxTime(s.From), influxTime(end))
+	from := fmt.Sprintf(`%s WHERE "site" = %s AND %s`, names[1], tags[0], within)
+	what := fmt.Sprintf(`min(%[1]s) AS "min", mean(%[1]s) AS "mean", max(%[1]s) AS "max"`, names[0])
+	if telemetry.Energetic(s.Metric) {
+		// 10.0 and not 10: of a whole number InfluxDB takes the power to be whole too.
+		from = fmt.Sprintf(`(SELECT %s AS "v", pow(10.0, %[1]s / 10) AS "e" FROM %s) WHERE %s`, names[0], from, within)
+		what = `min("v") AS "min", 10 * log10(mean("e")) AS "mean", max("v") AS "max"`
+	}
+	found, err := q.ask(ctx, fmt.Sprintf(`SELECT %s FROM %s GROUP BY "device", time(%dms, %dns) fill(none)`,
+		what, from, s.Step.Milliseconds(), offset.Nanoseconds()))
 	if err != nil {
 		return nil, err
 	}

@@ -263,13 +263,11 @@ func (p *Prometheus) Series(ctx context.Context, q SeriesQuery) ([]DeviceSeries,
 		name string
 		set  func(*SeriesPoint, float64)
 	}{
-		{"min_over_time", func(s *SeriesPoint, v float64) { s.Min = v }},
-		{"avg_over_time", func(s *SeriesPoint, v float64) { s.Mean = v }},
-		{"max_over_time", func(s *SeriesPoint, v float64) { s.Max = v }},
+		{"min", func(s *SeriesPoint, v float64) { s.Min = v }},
+		{"avg", func(s *SeriesPoint, v float64) { s.Mean = v }},
+		{"max", func(s *SeriesPoint, v float64) { s.Max = v }},
 	} {
-		found, err := p.ask(ctx, "query_range", url.Values{
-			"query": {fmt.Sprintf("%s(%s_%s{site=%q}[%dms]%s)", f.name, q.Kind, q.Metric, q.Site, q.Step.Milliseconds(), offsetText(offset))},
-			"start": {stampOf(q.From.Add(q.Step - offset))}, "end": {stampOf(q.To.Add(-offset))}, "step": {strconv.FormatFloat(q.Step.Seconds(), 'f', -1, 64)}})
+		found, err := p.steps(ctx, q, f.name, offset)
 		if err != nil {
 			return nil, err
 		}
@@ -297,6 +295,24 @@ func (p *Prometheus) Series(ctx context.Context, q SeriesQuery) ([]DeviceSeries,
 		out = append(out, s)
 	}
 	slices.SortFunc(out, func(a, b DeviceSeries) int { return strings.Compare(string(a.Device), string(b.Device)) })
+	return out, nil
+}
+
+// steps asks for the smallest, mean or largest reading of each step: min, avg, max.
+func (p *Prometheus) steps(ctx context.Context, q SeriesQuery, aggregate string, offset time.Duration) (out []promSeries, err error) {
+	series := fmt.Sprintf("%s_%s{site=%q}", q.Kind, q.Metric, q.Site)
+	query, parts := fmt.Sprintf("%s_over_time(%s[%dms]%s)", aggregate, series, q.Step.Milliseconds(), offsetText(offset)), []SeriesQuery{q}
+	if aggregate == "avg" && telemetry.Energetic(q.Metric) {
+		query, parts = q.promLevel(series, offsetText(offset)), q.parts()
+	}
+	for _, part := range parts {
+		found, err := p.ask(ctx, "query_range", url.Values{"query": {query}, "start": {stampOf(part.From.Add(q.Step - offset))}, "end": {stampOf(part.To.Add(-offset))},
+			"step": {strconv.FormatFloat(q.Step.Seconds(), 'f', -1, 64)}})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, found...)
+	}
 	return out, nil
 }
 

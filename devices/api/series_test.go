@@ -3,6 +3,7 @@ package api_test
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -44,9 +45,9 @@ func TestSeries(t *testing.T) {
 		return fmt.Sprintf(`[{"metric":{"device":"d"},"values":[[%d,%q]]}]`, at.Unix(), v)
 	}
 	c.api.Readings = promStore(t, map[string]string{
-		`min_over_time(noise_laeq{site="cau-da"}[300000ms])`: row("50.5"),
-		`avg_over_time(noise_laeq{site="cau-da"}[300000ms])`: row("60"),
-		`max_over_time(noise_laeq{site="cau-da"}[300000ms])`: row("70"),
+		`min_over_time(noise_laeq{site="cau-da"}[300000ms])`:                                                          row("50.5"),
+		`10 * log10(avg_over_time((10 ^ (last_over_time(noise_laeq{site="cau-da"}[2000ms]) / 10))[300000ms:2000ms]))`: row("60"),
+		`max_over_time(noise_laeq{site="cau-da"}[300000ms])`:                                                          row("70"),
 		`{site="cau-da",__name__=~"noise_(laeq|quality)"}[300000ms]`: fmt.Sprintf(`[{"metric":{"__name__":"noise_laeq","device":"d"},"values":[[%[1]d,"50.5"],[%[2]d,"51.5"],[%[3]d,"70"]]},
 			{"metric":{"__name__":"noise_quality","device":"d"},"values":[[%[3]d,"1"]]}]`, at.Unix()-20, at.Unix()-10, at.Unix()),
 		// The instrument flagged one of the step's readings.
@@ -55,7 +56,8 @@ func TestSeries(t *testing.T) {
 		`max_over_time(noise_quality{site="cau-da"}[300000ms])`: row("1"),
 	})
 	s := into[api.Series](c.do("GET", "/sites/cau-da/series?kind=noise&metric=laeq&from=2026-07-01T00:00:01Z&to=2026-07-02T00:00:01Z", nil).want(200))
-	if s.StepSeconds != 300 || s.Unit == "" || len(s.Series) != 1 || s.Series[0].Points[0] != (api.SeriesPoint{Time: at, Min: 50.5, Mean: 51, Max: 51.5, Quality: "calibrating"}) {
+	mean := 10 * math.Log10((math.Pow(10, 5.05)+math.Pow(10, 5.15))/2) // of 50.5 and 51.5 dB: 51.03
+	if s.StepSeconds != 300 || s.Unit == "" || len(s.Series) != 1 || s.Series[0].Points[0] != (api.SeriesPoint{Time: at, Min: 50.5, Mean: mean, Max: 51.5, Quality: "calibrating"}) {
 		t.Errorf("series: %+v", s)
 	}
 	if !s.From.Equal(at) || !s.To.Equal(at.Add(24*time.Hour+5*time.Minute)) {

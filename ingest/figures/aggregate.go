@@ -148,7 +148,7 @@ func partOf(m telemetry.Metric, all []sample, flagged map[int64]bool, from, to i
 			continue
 		}
 		n++
-		p.sum += linear(m, s.value)
+		p.sum += telemetry.Linear(m, s.value)
 		p.least, p.most = min(p.least, s.value), max(p.most, s.value)
 		sin, cos := math.Sincos(s.value * math.Pi / 180)
 		p.east, p.north = p.east+sin, p.north+cos
@@ -168,14 +168,6 @@ func partOf(m telemetry.Metric, all []sample, flagged map[int64]bool, from, to i
 	p.mean = p.sum / float64(n)
 	p.east, p.north = p.east/float64(n), p.north/float64(n)
 	return p, true
-}
-
-// linear is what of a number is added up.
-func linear(m telemetry.Metric, v float64) float64 {
-	if telemetry.Energetic(m) {
-		return math.Pow(10, v/10)
-	}
-	return v
 }
 
 // join brings the devices of a place together: each has the same weight in a mean,
@@ -208,14 +200,11 @@ func join(m telemetry.Metric, h telemetry.Hourly, parts []part) (float64, bool) 
 		}
 		return sum, true
 	}
-	switch {
-	case m == telemetry.WindDirection:
+	if m == telemetry.WindDirection {
 		if math.Hypot(east, north)/n < 0.01 { // from everywhere alike
 			return 0, false
 		}
 		return math.Mod(math.Atan2(east, north)*180/math.Pi+360, 360), true
-	case telemetry.Energetic(m):
-		return 10 * math.Log10(mean/n), true
 	}
-	return mean / n, true
+	return telemetry.FromLinear(m, mean/n), true
 }

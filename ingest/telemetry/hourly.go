@@ -20,7 +20,7 @@ type Hourly string
 
 // What is kept of an hour.
 const (
-	Mean1h     Hourly = "mean1h"     // of a gauge; of a flag the share of time; energetic for LAeq, of directions as vectors
+	Mean1h     Hourly = "mean1h"     // of a gauge; of a flag the share of time; of LAeq its energy's, see [Energetic]; of directions as vectors
 	Max1h      Hourly = "max1h"      // the largest single reading
 	Min1h      Hourly = "min1h"      // the smallest single reading
 	Sum1h      Hourly = "sum1h"      // of an amount
@@ -69,7 +69,3 @@ func Stamp(end, run time.Time) time.Time {
 	revision := min(max(run.Sub(end)/RevisionEvery, 0), stampedFor/time.Millisecond-1)
 	return end.Add(-stampedFor + revision*time.Millisecond)
 }
-
-// Energetic reports whether a metric's mean is that of its energy, as ISO 1996-1 has
-// it for equivalent levels: 10·lg of the mean of 10^(L/10).
-func Energetic(m Metric) bool { return m == LAeq }

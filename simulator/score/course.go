@@ -61,9 +61,9 @@ func added(l limits.Limit, column []float64) (_ []float64, level func(float64) f
 	}
 	energy := make([]float64, len(column))
 	for i, v := range column {
-		energy[i] = math.Pow(10, v/10)
+		energy[i] = telemetry.Linear(l.Metric, v)
 	}
-	return energy, func(v float64) float64 { return 10 * math.Log10(v) }
+	return energy, func(v float64) float64 { return telemetry.FromLinear(l.Metric, v) }
 }
 
 // over holds a limit against the course.
