@@ -129,7 +129,12 @@ func TestAlertRulesOnTheCommandLine(t *testing.T) {
 	if _, title := rule("hd-flood-rise"); title != "Fast rise of water" || s.RuleSaves() != 2*saves {
 		t.Errorf("in English it is called %q after %d saves of %d rules", title, s.RuleSaves(), saves)
 	}
-	line(0, "removed", "push")
+	// A forgotten --query turns nothing over.
+	line(1, "--query", "push")
+	if status, _ := rule("hd-flood-rise"); status != http.StatusOK {
+		t.Errorf("a push without --query took a rule away: %d", status)
+	}
+	line(0, "removed", "push", "--force")
 	if status, _ := rule("hd-flood-rise"); status != http.StatusNotFound {
 		t.Errorf("with PromQL the rule is still there: %d", status)
 	}
@@ -164,8 +169,9 @@ func TestDashboardsRefuses(t *testing.T) {
 	}{
 		{"--plain", []string{"push", "--grafana", "http://grafana.example.vn:3000", "--token", "s3cret"}},
 		{"should be like", []string{"push", "--grafana", "grafana:3000"}},
-		{"should be like", []string{"push", "--source", "prometheus"}},
-		{"bucket", []string{"render", "--out", t.TempDir(), "--query", "influxql", "--source", "http://127.0.0.1:8086"}},
+		{"--source", []string{"push", "--source", "prometheus"}},
+		{"--lang is empty", []string{"push", "--lang", ""}},
+		{"--influx-bucket", []string{"render", "--out", t.TempDir(), "--query", "influxql", "--source", "http://127.0.0.1:8086"}},
 		{"--source-env", []string{"render", "--out", t.TempDir(), "--source-token", "s3cret"}},
 		{"--with", []string{"render", "--out", t.TempDir(), "--with", filepath.Join(t.TempDir(), "none")}},
 	} {

@@ -62,6 +62,9 @@ func (p *Publisher) Push(ctx context.Context, b Bundle) error {
 	if len(lost) > 0 && !p.Force {
 		return &ByHandError{lost}
 	}
+	if err := p.checkSource(ctx, b.DataSource); err != nil {
+		return err
+	}
 	// What is no longer made goes before the data source that it asks may change
 	// its language, or it would ring.
 	tasks := p.removals(b.Alerts, alerts)
