@@ -203,3 +203,15 @@ func TestHealth(t *testing.T) {
 		}
 	}
 }
+
+// Grafana is given the file of one language only: both name the same rules.
+func TestRulesOfOneLanguage(t *testing.T) {
+	out := t.TempDir()
+	if code, stdout, stderr := dashboardsLine("dashboards", "rules", "--out", out, "--grafana", "--query", "influxql", "--datasource", "influx", "--no-sites"); code != 0 {
+		t.Fatalf("exit code %d:\n%s%s", code, stdout, stderr)
+	}
+	files, err := os.ReadDir(out)
+	if err != nil || len(files) != 1 || files[0].Name() != "haidang-alerts-influxql.yaml" {
+		t.Errorf("written: %v, %v", files, err)
+	}
+}
