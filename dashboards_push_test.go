@@ -197,6 +197,7 @@ func TestHealth(t *testing.T) {
 		{0, "", []string{"--url", s.URL}},
 		{1, "store: away", []string{"--url", s.URL, "--ready"}},
 		{1, "is `haidang up` running there?", []string{"--url", "http://127.0.0.1:1"}},
+		{1, "does the address begin with http://?", []string{"--url", strings.Replace(s.URL, "http:", "https:", 1)}},
 	} {
 		if code, _, stderr := dashboardsLine(append([]string{"health"}, c.args...)...); code != c.code || !strings.Contains(stderr, c.want) {
 			t.Errorf("%v: exit code %d: %s", c.args, code, stderr)
