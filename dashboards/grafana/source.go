@@ -66,7 +66,7 @@ func (p *Publisher) checkSource(ctx context.Context, d DataSource) error {
 	name, _ := live["name"].(string)
 	kind, _ := live["type"].(string)
 	return fmt.Errorf("nothing was pushed: the data source %s in Grafana (%q) is of the type %s, and --query %s would make it one of the type %s\n"+
-		"  → Give the --query that it was pushed with, or another uid with --datasource; or change it over, with boards and alert rules, with --force.",
+		"  → Give the --query that it was pushed with, or another uid with --datasource; or change it over, with boards and alert rules, with --force",
 		d.UID, shown(name, 80), shown(kind, 40), d.Language, d.kind())
 }
 
