@@ -53,6 +53,11 @@ func (p *Publisher) Push(ctx context.Context, b Bundle) error {
 	if err != nil {
 		return err
 	}
+	// First: to who forgot --query everything looks changed, and --force would be
+	// the wrong remedy.
+	if err := p.checkSource(ctx, b.DataSource); err != nil {
+		return err
+	}
 	var lost []Finding
 	for _, f := range slices.Concat(boards, alerts.findings) {
 		if f.State.Overwrites() {
@@ -61,9 +66,6 @@ func (p *Publisher) Push(ctx context.Context, b Bundle) error {
 	}
 	if len(lost) > 0 && !p.Force {
 		return &ByHandError{lost}
-	}
-	if err := p.checkSource(ctx, b.DataSource); err != nil {
-		return err
 	}
 	// What is no longer made goes before the data source that it asks may change
 	// its language, or it would ring.

@@ -210,6 +210,7 @@ func TestDataSourceIsNotTurnedOver(t *testing.T) {
 	if err := p.Push(t.Context(), b); err != nil || !strings.Contains(why, `"`+was+`" → "`+b.DataSource.URL+`"`) {
 		t.Errorf("a push that says where: %v, %q", err, why)
 	}
+	g.byHand(t, b.Sets[0].Boards[0].UID, func(model map[string]any) { model["refresh"] = "5s" }) // that is not told first
 	b.DataSource.Language, b.DataSource.Database = dashboards.InfluxQL, "city"
 	for _, dry := range []bool{true, false} {
 		p.DryRun = dry
