@@ -168,7 +168,7 @@ func TestTapeOfJournalAndQuarantine(t *testing.T) {
 func TestTapeFullDisk(t *testing.T) {
 	long(t)
 	t.Parallel()
-	disk := tinyDisk(t, "256k")
+	disk := realserver.TinyDisk(t, "256k")
 	broker := realserver.Mosquitto(t, realserver.MosquittoOptions{})
 	name := filepath.Join(disk, "city.tape")
 	rec := record(t, name, broker.Address, "full")

@@ -11,5 +11,7 @@
 // except where the environment says CI=true: there it fails the test, so that
 // nothing is silently left unproven.
 //
+// Disks that fill up are real too: TinyDisk mounts one.
+//
 // It is for tests only and imports testing.
 package realserver

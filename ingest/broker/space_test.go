@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -13,55 +12,10 @@ import (
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 	"github.com/nats-io/nats.go/jetstream"
-	"golang.org/x/sys/unix"
 
+	"github.com/haidang-iot/haidang/deploy/realserver"
 	"github.com/haidang-iot/haidang/ingest/broker"
 )
-
-// tinyDisk mounts a real file system of that size. Without the right to mount
-// the test is skipped, except where everything must be proved.
-func tinyDisk(t *testing.T, size string) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("mount a small tmpfs: %v", err)
-		}
-		t.Skipf("needs the right to mount a small tmpfs (be root): %v", err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
-}
-
-// fill takes the space of the disk until only leave bytes are free; the function
-// it returns gives the space back.
-func fill(t *testing.T, dir string, leave int64) (giveBack func()) {
-	t.Helper()
-	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil {
-		t.Fatal(err)
-	}
-	name := filepath.Join(dir, "filler")
-	f, err := os.Create(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if size := int64(st.Bavail)*int64(st.Bsize) - leave; size > 0 {
-		if err := unix.Fallocate(int(f.Fd()), 0, 0, size); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return func() {
-		if err := os.Remove(name); err != nil {
-			t.Error(err)
-		}
-	}
-}
 
 // journalOf is a journal's stream seen with the bare client.
 type journalOf struct {
@@ -185,7 +139,7 @@ func delivered(t *testing.T, got <-chan mqtt.Message, n int64) {
 // The disk fills up entirely: nothing acknowledged is lost, and the broker stores
 // again by itself when there is space, over the same connections.
 func TestFullDiskRecovers(t *testing.T) {
-	dir := tinyDisk(t, "64m")
+	dir := realserver.TinyDisk(t, "64m")
 	b := start(t, broker.Options{
 		Dir: filepath.Join(dir, "broker"), MQTTAddr: "127.0.0.1:0", CheckEvery: 100 * time.Millisecond,
 		AckWait: 2 * time.Second,
@@ -195,7 +149,7 @@ func TestFullDiskRecovers(t *testing.T) {
 	l := startLoad(t, b, "kh/x", 1000)
 	eventually(t, "some messages are stored", func() bool { return l.acked.Load() > 200 && j.publish(10_000) == nil })
 
-	giveBack := fill(t, dir, 1<<20)
+	giveBack := realserver.FillDisk(t, dir, 1<<20)
 	eventually(t, "the broker notices", func() bool {
 		_ = j.publish(10_000) // fails sooner or later, and must not count then
 		return b.Err() != nil
@@ -213,7 +167,7 @@ func TestFullDiskRecovers(t *testing.T) {
 // With a reserve the disk never fills up: MQTT publishers are refused before,
 // keep their messages, and are served again when there is space.
 func TestReserveRefusesMQTT(t *testing.T) {
-	dir := tinyDisk(t, "64m")
+	dir := realserver.TinyDisk(t, "64m")
 	b := start(t, broker.Options{
 		Dir: filepath.Join(dir, "broker"), MQTTAddr: "127.0.0.1:0", CheckEvery: 50 * time.Millisecond,
 		Reserve: 24 << 20, AckWait: 2 * time.Second,
@@ -222,7 +176,7 @@ func TestReserveRefusesMQTT(t *testing.T) {
 	l := startLoad(t, b, "kh/x", 1000)
 	eventually(t, "some messages are stored", func() bool { return l.acked.Load() > 200 })
 
-	giveBack := fill(t, dir, 20<<20)
+	giveBack := realserver.FillDisk(t, dir, 20<<20)
 	eventually(t, "the broker notices", func() bool { return b.Err() != nil })
 	for _, want := range []string{"--disk-reserve", "24 MiB", dir} {
 		if !strings.Contains(b.Err().Error(), want) {

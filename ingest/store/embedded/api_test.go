@@ -107,6 +107,36 @@ func TestAPIAnswersGrafana(t *testing.T) {
 	}
 }
 
+// What is replayed of a past week lies before all that the TSDB holds in order.
+func TestAPIHasTheLabelsOfLateReadings(t *testing.T) {
+	s, base := api(t, embedded.Options{})
+	past := time.Now().AddDate(0, 0, -7)
+	m := storetest.NewMaker(t)
+	p := m.Air(3, past, 21)
+	p.Series.Locality, p.Series.Site = "cam-lam", "bai-dai"
+	if err := s.Write(t.Context(), []telemetry.Point{p}); err != nil {
+		t.Fatal(err)
+	}
+	between := func(from, to time.Time) string {
+		return "start=" + url.QueryEscape(from.UTC().Format(time.RFC3339)) + "&end=" + url.QueryEscape(to.UTC().Format(time.RFC3339))
+	}
+	week, before := between(past.Add(-time.Hour), past.Add(time.Hour)), between(past.Add(-2*time.Hour), past.Add(-time.Hour))
+	one := "&match[]=" + url.QueryEscape(`air_quality_pm1{locality="cam-lam"}`)
+	for _, c := range []struct{ path, want string }{
+		{"/api/v1/labels?" + week, `["__name__","device","locality","site"]`},
+		{"/api/v1/labels?" + week + one, `["__name__","device","locality","site"]`},
+		{"/api/v1/label/site/values?" + week + one, `["bai-dai"]`},
+		// Without a selector they are those of the whole head, as of a block.
+		{"/api/v1/label/locality/values?" + week, `["cam-lam","cam-ranh","nha-trang"]`},
+		{"/api/v1/label/locality/values?" + before, `[]`},
+		{"/api/v1/label/locality/values", `["cam-lam","cam-ranh","nha-trang"]`},
+	} {
+		if status, body := get(t, base+c.path); status != http.StatusOK || !strings.Contains(body, `"data":`+c.want) {
+			t.Errorf("%s: %d %s, want %s", c.path, status, body, c.want)
+		}
+	}
+}
+
 func TestAPIDoesNotWriteOrDelete(t *testing.T) {
 	_, base := api(t, embedded.Options{})
 	for _, path := range []string{

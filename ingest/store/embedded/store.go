@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/prometheus/model/exemplar"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/util/annotations"
 
 	"github.com/haidang-iot/haidang/ingest/store"
 )
@@ -202,7 +203,7 @@ func (s *Store) Querier(mint, maxt int64) (storage.Querier, error) {
 		release()
 		return nil, err
 	}
-	return &heldQuerier{Querier: q, release: release}, nil
+	return &heldQuerier{Querier: q, late: lateLabels{g.db, mint, maxt}, release: release}, nil
 }
 
 // ChunkQuerier implements [storage.ChunkQueryable].
@@ -226,7 +227,22 @@ func (s *Store) ExemplarQuerier(context.Context) (storage.ExemplarQuerier, error
 
 type heldQuerier struct {
 	storage.Querier
+	late    lateLabels
 	release func()
+}
+
+// LabelValues implements [storage.LabelQuerier].
+func (q *heldQuerier) LabelValues(ctx context.Context, name string, hints *storage.LabelHints, matchers ...*labels.Matcher) ([]string, annotations.Annotations, error) {
+	return q.late.with(q.Querier, func(q storage.LabelQuerier) ([]string, annotations.Annotations, error) {
+		return q.LabelValues(ctx, name, hints, matchers...)
+	})
+}
+
+// LabelNames implements [storage.LabelQuerier].
+func (q *heldQuerier) LabelNames(ctx context.Context, hints *storage.LabelHints, matchers ...*labels.Matcher) ([]string, annotations.Annotations, error) {
+	return q.late.with(q.Querier, func(q storage.LabelQuerier) ([]string, annotations.Annotations, error) {
+		return q.LabelNames(ctx, hints, matchers...)
+	})
 }
 
 func (q *heldQuerier) Close() error {
