@@ -211,6 +211,12 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 	}) {
 		t.Errorf("nobody reports water levels, and check says %+v", said)
 	}
+	// Where nothing has alarmed yet nobody has reported an alarm, and nothing is wrong.
+	out.Reset()
+	args = []string{"dashboards", "check", "--prometheus", server.URL + prometheusPath, "--board", "overview", "--to", end.Format(time.RFC3339)}
+	if code := run(t.Context(), args, &out, &errs); code != 1 || strings.Contains(out.String(), "alarm_severity") {
+		t.Errorf("where nothing has alarmed check says:\n%s", out.String())
+	}
 	for name, c := range map[string]struct {
 		args []string
 		want string
@@ -220,6 +226,10 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		"no bucket":      {[]string{"dashboards", "check", "--influx", "http://127.0.0.1:1"}, "--influx-bucket"},
 		"a bad time":     {[]string{"dashboards", "check", "--prometheus", server.URL, "--to", "yesterday"}, "2025-11-20"},
 		"no such board":  {[]string{"dashboards", "check", "--prometheus", server.URL, "--board", "tides"}, "flood"},
+		"no address":     {[]string{"dashboards", "check", "--prometheus", "store"}, "should be like"},
+		"nobody there":   {[]string{"dashboards", "check", "--prometheus", "http://127.0.0.1:1"}, "Is the store running there?"},
+		"another page":   {[]string{"dashboards", "check", "--prometheus", server.URL}, "http://HOST:8080/prometheus"},
+		"no InfluxDB":    {[]string{"dashboards", "check", "--influx", server.URL, "--influx-bucket", "x"}, "--influx-bucket"},
 		"no such folder": {[]string{"dashboards", "render", "--out", "/dev/null/x"}, "--out"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -119,11 +119,10 @@ func (f clientFlags) client() (*http.Client, error) {
 // whyUnreached is what to do where nobody answered.
 func whyUnreached(err error) string {
 	var unknown x509.UnknownAuthorityError
-	var plain tls.RecordHeaderError
 	switch {
 	case errors.As(err, &unknown):
 		return "if this is your own authority, give its certificate with --ca FILE"
-	case errors.As(err, &plain):
+	case errors.Is(err, http.ErrSchemeMismatch):
 		return "nothing is encrypted there: does the address begin with http://?"
 	}
 	return "is `haidang up` running there?"

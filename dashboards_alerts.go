@@ -27,6 +27,9 @@ func (f sourceOfBoards) knowsSites() bool { return f.City != "" || f.SitesFile !
 
 // warn says what somebody may not have meant.
 func (f sourceOfBoards) warn(w io.Writer, b grafana.Bundle) {
+	if !f.knowsSites() {
+		fmt.Fprintln(w, "Without --url or --sites-file boards show the ids of sites, not their names, and know no wards and no uses of sites (noise, water).")
+	}
 	if f.wantsRules() && f.Query == "promql" {
 		fmt.Fprintln(w, "With --rules yes Grafana evaluates what haidang up evaluates as well, unless the store is one that it does not write to: then each alarm rings twice.")
 	}

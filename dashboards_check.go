@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,6 +42,21 @@ Examples:
   haidang dashboards check --prometheus http://127.0.0.1:8428 --board air --board flood --all --json`
 }
 
+// Validate is called by kong: what is wrong here is the command line.
+func (c *boardsCheck) Validate() error {
+	if _, _, err := c.store(); err != nil {
+		return err
+	}
+	for _, f := range []struct{ flag, raw, like string }{
+		{"--prometheus", c.Prometheus, "http://127.0.0.1:8080/prometheus"}, {"--influx", c.Influx, "http://127.0.0.1:8086"},
+	} {
+		if u, err := url.Parse(f.raw); f.raw != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
+			return fmt.Errorf("%s should be like %s", f.flag, f.like)
+		}
+	}
+	return nil
+}
+
 // Run asks.
 func (c *boardsCheck) Run(ctx context.Context, out *output) error {
 	store, language, err := c.store()
@@ -61,12 +78,25 @@ func (c *boardsCheck) Run(ctx context.Context, out *output) error {
 		return err
 	}
 	pr := probe.Probe{Store: store, To: to, Lang: dashboards.English}
-	findings, err := pr.Run(ctx, questions)
-	if err != nil {
-		return err
+	if err := pr.Greet(ctx); err != nil {
+		return fmt.Errorf("%w\n  → %s", err, c.remedy(err))
 	}
-	faults := 0
+	show := newShown(out, false)
+	if !c.JSON {
+		pr.Progress = func(done, total int) {
+			if done%20 == 0 {
+				show.line(nil, fmt.Sprintf("asked %d of %d queries", done, total))
+			}
+		}
+	}
+	findings, err := pr.Run(ctx, questions)
+	show.clear()
+	if err != nil {
+		return fmt.Errorf("stopped after %d of %d queries: %w", len(findings), len(questions), err)
+	}
+	faults, numbers := 0, 0
 	for _, f := range findings {
+		numbers += f.Numbers
 		if f.Fault != "" {
 			faults++
 		}
@@ -77,11 +107,28 @@ func (c *boardsCheck) Run(ctx context.Context, out *output) error {
 		}
 	} else {
 		printFindings(out.stdout, c.shown(findings), len(findings), faults)
+		if numbers == 0 {
+			fmt.Fprintln(out.stdout, "Not one number came back: is this the store that Hải Đăng writes to, and --to a time that it has?")
+		}
 	}
 	if faults > 0 {
 		return exitCode(1)
 	}
 	return nil
+}
+
+// remedy is what to do about a store that cannot be asked.
+func (c *boardsCheck) remedy(err error) string {
+	var refused *net.OpError
+	switch {
+	case errors.As(err, &refused):
+		return "Is the store running there?"
+	case strings.Contains(err.Error(), "401") || strings.Contains(err.Error(), "403"):
+		return "Give a token that may read there in HAIDANG_STORE_TOKEN (--token)."
+	case c.Influx != "":
+		return "Is --influx the address of an InfluxDB, and --influx-bucket one of its buckets or databases? VictoriaMetrics is asked with --prometheus."
+	}
+	return "--prometheus is what comes before /api/v1/query: http://HOST:8080/prometheus for a city, http://HOST:8428 for VictoriaMetrics."
 }
 
 // shown are the findings that are printed.

@@ -44,10 +44,10 @@ func (f grafanaFlags) open(ctx context.Context) (*grafana.Server, error) {
 type sourceOfBoards struct {
 	placesFlags
 	Lang        []string `enum:"vi,en" default:"vi,en" help:"Languages of the boards: vi, en or vi,en. Each has boards, a folder and a wall of its own; alert rules are there once, titled in the first." placeholder:"vi,en"`
-	Folder      string   `help:"Title of the folder in Grafana; that of English boards has (English) behind it." default:"Hải Đăng" placeholder:"TITLE"`
-	Source      string   `help:"Where the boards read, as Grafana reaches it: the city's /prometheus, VictoriaMetrics, or InfluxDB." default:"http://127.0.0.1:8080/prometheus" placeholder:"URL"`
-	DataSource  string   `name:"datasource" help:"uid of the data source in Grafana." default:"haidang" placeholder:"UID"`
-	SourceName  string   `help:"Name of the data source in Grafana." default:"Hải Đăng" placeholder:"NAME"`
+	Folder      string   `help:"Title of the folder in Grafana, Hải Đăng if left out; that of English boards has (English) behind it." default:"Hải Đăng" placeholder:"TITLE"`
+	Source      string   `help:"Where the boards read, as Grafana reaches it: the city's /prometheus, VictoriaMetrics, or InfluxDB. If left out, a data source that is there keeps its address, and a new one gets http://127.0.0.1:8080/prometheus or, with --query influxql, http://127.0.0.1:8086." placeholder:"URL"`
+	DataSource  string   `name:"datasource" aliases:"data-source" help:"uid of the data source in Grafana, haidang if left out." default:"haidang" placeholder:"UID"`
+	SourceName  string   `help:"Name of the data source in Grafana, Hải Đăng if left out." default:"Hải Đăng" placeholder:"NAME"`
 	SourceToken string   `env:"HAIDANG_SOURCE_TOKEN" help:"Token that Grafana shows there: an API token of the city, or InfluxDB's; kept encrypted in Grafana. Better given in the environment." placeholder:"SECRET"`
 	Query       string   `enum:"promql,influxql" default:"promql" help:"Language of the store: promql (embedded, VictoriaMetrics) or influxql (InfluxDB)." placeholder:"promql"`
 	Bucket      string   `name:"influx-bucket" env:"INFLUX_BUCKET" help:"With --query influxql: the bucket or database." placeholder:"NAME"`
@@ -58,8 +58,17 @@ type sourceOfBoards struct {
 // bundle is what is to be published.
 func (f sourceOfBoards) bundle(ctx context.Context) (grafana.Bundle, error) {
 	b := grafana.Bundle{DataSource: grafana.DataSource{
-		UID: f.DataSource, Name: f.SourceName, Language: dashboards.Language(f.Query), URL: f.Source,
+		UID: f.DataSource, Name: f.SourceName, Language: dashboards.Language(f.Query), URL: f.Source, AnyURL: f.Source == "",
 	}}
+	if len(f.Lang) == 0 {
+		return b, errors.New("--lang is empty: give vi, en or vi,en")
+	}
+	switch {
+	case f.Source == "" && f.Query == "influxql":
+		b.DataSource.URL = "http://127.0.0.1:8086"
+	case f.Source == "":
+		b.DataSource.URL = defaultURL + prometheusPath
+	}
 	if f.Query == "influxql" {
 		b.DataSource.Database = f.Bucket
 	}
@@ -127,7 +136,7 @@ type dashboardsPush struct {
 	sourceOfBoards
 	Force    bool `help:"Overwrite what was changed by hand in Grafana."`
 	DryRun   bool `help:"Say what would be done, and change nothing."`
-	NoSource bool `help:"Leave the data source alone; then, without alert rules, a token of the role Editor is enough."`
+	NoSource bool `help:"Leave the data source alone; then, without alert rules, a token of the role Editor is enough, but for the first push."`
 }
 
 // Help is kong's detailed help.
@@ -144,7 +153,9 @@ Examples:
   HAIDANG_GRAFANA_TOKEN=… haidang dashboards push
   haidang dashboards push --grafana https://grafana.example.vn --source https://haidang.example.vn/prometheus
   haidang dashboards push --source http://127.0.0.1:8086 --query influxql --influx-bucket city --url http://127.0.0.1:8080
-  haidang dashboards push --url http://127.0.0.1:8080 --lang en --dry-run    names of sites from the city`
+  haidang dashboards push --url http://127.0.0.1:8080 --lang en --dry-run    names of sites from the city
+
+A store of the other kind behind the same data source is refused without --force: give --query as it was given before.`
 }
 
 // Run publishes.
@@ -165,6 +176,9 @@ func (c *dashboardsPush) Run(ctx context.Context, out *output) error {
 		}
 	}
 	if err := p.Push(ctx, bundle); err != nil {
+		if ctx.Err() != nil {
+			return errors.New("stopped before all was done: push again, what is done already is not done twice")
+		}
 		return err
 	}
 	if len(walls) > 0 && !c.DryRun {
@@ -342,9 +356,9 @@ type dashboardsPull struct {
 // Help is kong's detailed help.
 func (dashboardsPull) Help() string {
 	return `Keeps the boards and alert rules that were changed by hand, as they are in Grafana. 'push --with DIR' and
-'render --with DIR' then use them instead of the generated ones, until their files are removed.
+'render --with DIR' then use them instead of the generated ones. To go back to a generated one, remove its file and push with --force.
 
-Example:
+Examples:
   haidang dashboards pull --out /srv/haidang/boards
   haidang dashboards push --with /srv/haidang/boards`
 }
@@ -372,7 +386,7 @@ func (c *dashboardsPull) Run(ctx context.Context, out *output) error {
 	for _, r := range kept.Rules {
 		fmt.Fprintf(out.stdout, "kept rules/%s.json  %s\n", r.UID, r.Title)
 	}
-	fmt.Fprintf(out.stdout, "Now: haidang dashboards push --with %s\n", c.Out)
+	fmt.Fprintf(out.stdout, "Now, with the other flags as they are: haidang dashboards push --with %s\n", c.Out)
 	return nil
 }
 

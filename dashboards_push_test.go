@@ -129,7 +129,12 @@ func TestAlertRulesOnTheCommandLine(t *testing.T) {
 	if _, title := rule("hd-flood-rise"); title != "Fast rise of water" || s.RuleSaves() != 2*saves {
 		t.Errorf("in English it is called %q after %d saves of %d rules", title, s.RuleSaves(), saves)
 	}
-	line(0, "removed", "push")
+	// A forgotten --query turns nothing over.
+	line(1, "--query", "push")
+	if status, _ := rule("hd-flood-rise"); status != http.StatusOK {
+		t.Errorf("a push without --query took a rule away: %d", status)
+	}
+	line(0, "removed", "push", "--force")
 	if status, _ := rule("hd-flood-rise"); status != http.StatusNotFound {
 		t.Errorf("with PromQL the rule is still there: %d", status)
 	}
@@ -164,8 +169,9 @@ func TestDashboardsRefuses(t *testing.T) {
 	}{
 		{"--plain", []string{"push", "--grafana", "http://grafana.example.vn:3000", "--token", "s3cret"}},
 		{"should be like", []string{"push", "--grafana", "grafana:3000"}},
-		{"should be like", []string{"push", "--source", "prometheus"}},
-		{"bucket", []string{"render", "--out", t.TempDir(), "--query", "influxql", "--source", "http://127.0.0.1:8086"}},
+		{"--source", []string{"push", "--source", "prometheus"}},
+		{"--lang is empty", []string{"push", "--lang", ""}},
+		{"--influx-bucket", []string{"render", "--out", t.TempDir(), "--query", "influxql", "--source", "http://127.0.0.1:8086"}},
 		{"--source-env", []string{"render", "--out", t.TempDir(), "--source-token", "s3cret"}},
 		{"--with", []string{"render", "--out", t.TempDir(), "--with", filepath.Join(t.TempDir(), "none")}},
 	} {
@@ -191,9 +197,22 @@ func TestHealth(t *testing.T) {
 		{0, "", []string{"--url", s.URL}},
 		{1, "store: away", []string{"--url", s.URL, "--ready"}},
 		{1, "is `haidang up` running there?", []string{"--url", "http://127.0.0.1:1"}},
+		{1, "does the address begin with http://?", []string{"--url", strings.Replace(s.URL, "http:", "https:", 1)}},
 	} {
 		if code, _, stderr := dashboardsLine(append([]string{"health"}, c.args...)...); code != c.code || !strings.Contains(stderr, c.want) {
 			t.Errorf("%v: exit code %d: %s", c.args, code, stderr)
 		}
+	}
+}
+
+// Grafana is given the file of one language only: both name the same rules.
+func TestRulesOfOneLanguage(t *testing.T) {
+	out := t.TempDir()
+	if code, stdout, stderr := dashboardsLine("dashboards", "rules", "--out", out, "--grafana", "--query", "influxql", "--datasource", "influx", "--no-sites"); code != 0 {
+		t.Fatalf("exit code %d:\n%s%s", code, stdout, stderr)
+	}
+	files, err := os.ReadDir(out)
+	if err != nil || len(files) != 1 || files[0].Name() != "haidang-alerts-influxql.yaml" {
+		t.Errorf("written: %v, %v", files, err)
 	}
 }

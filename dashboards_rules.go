@@ -20,8 +20,9 @@ type dashboardsRules struct {
 	Out        string  `required:"" help:"Folder to write to; made if need be." placeholder:"DIR"`
 	Prometheus bool    `help:"Write a rule file for Prometheus or vmalert."`
 	Grafana    bool    `help:"Write rules that Grafana manages, for a data source in PromQL and one in InfluxQL."`
-	DataSource string  `default:"haidang" help:"With --grafana: uid of the data source that the rules ask." placeholder:"UID"`
-	Folder     string  `default:"Hải Đăng – cảnh báo" help:"With --grafana: title of the folder that holds the rules." placeholder:"TITLE"`
+	Query      string  `enum:"promql,influxql,both" default:"both" help:"With --grafana: language of the data source, promql or influxql; a file for each if left out." placeholder:"promql"`
+	DataSource string  `aliases:"datasource" default:"haidang" help:"With --grafana: uid of the data source that the rules ask, haidang if left out." placeholder:"UID"`
+	Folder     string  `default:"Hải Đăng – cảnh báo" help:"With --grafana: title of the folder that holds the rules, Hải Đăng – cảnh báo if left out." placeholder:"TITLE"`
 	Lang       string  `enum:"vi,en" default:"vi" help:"Language of titles, summaries and descriptions: vi or en." placeholder:"vi"`
 	At         instant `help:"Whose day's limits; default: now." placeholder:"2026-11-21"`
 	NoSites    bool    `help:"Do not ask the city which sites are of which use; limits of an area (noise, river, bathing, aquaculture) then have no rule."`
@@ -32,14 +33,15 @@ func (dashboardsRules) Help() string {
 	return `Examples:
   haidang dashboards rules --out rules                       all files, with the sites of the city at --url
   haidang dashboards rules --out rules --prometheus --no-sites
-  haidang dashboards rules --out /etc/grafana/provisioning/alerting --grafana --data-source influx
+  haidang dashboards rules --out /etc/grafana/provisioning/alerting --grafana --query influxql --data-source influx
 
 Limits change by date and areas by the tags of sites (special, ordinary, river, bathing, aquaculture): write the files
 anew when either has changed. ` + "`haidang up`" + ` evaluates the same rules by itself over the embedded store and needs no file;
 they are for a Prometheus, vmalert or Grafana of your own. Where Grafana evaluates them, ` + "`haidang dashboards push`" + ` and
 ` + "`render`" + ` put the same ones there by themselves.
 
-Grafana reads one of its two files, from its folder provisioning/alerting. InfluxQL knows no hours: rules of the day or
+Grafana must be given only the file of its data source's language: the rules of both have the same uids, and of two files in
+its folder provisioning/alerting the last one read counts. InfluxQL knows no hours: rules of the day or
 the night read the time of day that haidang up writes every 15 s (platform, time_of_day), and do not fire without it.`
 }
 
@@ -68,6 +70,9 @@ func (c *dashboardsRules) Run(ctx context.Context, out *output) error {
 	}
 	if c.Grafana {
 		for _, d := range []dashboards.Language{dashboards.PromQL, dashboards.InfluxQL} {
+			if c.Query != "both" && c.Query != string(d) {
+				continue
+			}
 			files["haidang-alerts-"+string(d)+".yaml"], err = rules.Grafana{Language: d, DataSource: c.DataSource, Folder: c.Folder, Lang: dashboards.Lang(c.Lang)}.YAML(all)
 			errs = errors.Join(errs, err)
 		}

@@ -212,7 +212,7 @@ func (c *verifyCommand) scorer(ctx context.Context, out *output) (*score.Scorer,
 	if o.Received, err = c.received(from); err != nil {
 		return nil, err
 	}
-	if err := c.settleAlarms(from); err != nil {
+	if err := errors.Join(c.settleAlarms(from), c.checkRules()); err != nil {
 		return nil, err
 	}
 	if o.Uses, err = c.uses(ctx); err != nil {

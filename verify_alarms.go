@@ -87,6 +87,22 @@ func (c *verifyCommand) settleAlarms(from time.Time) error {
 	return nil
 }
 
+// checkRules reads --rules where it is a file: that it is wrong is to be told before
+// the readings are compared, which takes long.
+func (c *verifyCommand) checkRules() error {
+	if c.Alarms != alarmsReplayed || c.Rules == "city" || c.Rules == "table" {
+		return nil
+	}
+	text, err := os.ReadFile(c.Rules)
+	if err != nil {
+		return fmt.Errorf("read --rules, which is city, table or a Prometheus rule file: %w", err)
+	}
+	if err := alarm.CheckRules(text); err != nil {
+		return fmt.Errorf("--rules %s: %w", c.Rules, err)
+	}
+	return nil
+}
+
 // sentAsDue reports whether --sent and --speed say so.
 func (c *verifyCommand) sentAsDue(from time.Time) bool {
 	received, err := c.received(from)

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -90,6 +92,32 @@ func TestAlarmsThatAreScored(t *testing.T) {
 		}
 		if err := c.command.settleAlarms(from); err != nil || string(c.command.Alarms) != c.alarms || c.command.Rules != c.rules {
 			t.Errorf("alarms %q by rules %q, %v; want %q by %q", c.command.Alarms, c.command.Rules, err, c.alarms, c.rules)
+		}
+	}
+}
+
+// A rule file that is wrong is told of before anything is asked.
+func TestRuleFileIsReadFirst(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	rule := "groups:\n- name: x\n  rules:\n  - alert: flood-rise\n    expr: "
+	for file, want := range map[string]string{
+		filepath.Join(dir, "none.yaml"):                      "city, table or a Prometheus rule file",
+		write("list.yaml", "hello\n"):                        "list.yaml",
+		write("promql.yaml", rule+"rate(up[5m]\n"):           "unclosed left parenthesis",
+		write("twice.yaml", rule+"up\n- name: x\n"):          "repeated",
+		write("field.yaml", rule+"up\n    unless: midnight"): "unless",
+	} {
+		var out, errs bytes.Buffer
+		args := []string{"verify", "--scenario", "rush-hour", "--url", "http://127.0.0.1:1", "--prometheus", "http://127.0.0.1:1", "--alarms=replayed", "--rules", file}
+		if code := run(t.Context(), args, &out, &errs); code != 1 || !strings.Contains(errs.String(), want) || strings.Contains(errs.String(), "refused") {
+			t.Errorf("%s: exit code %d, want 1 and %q: %s", file, code, want, errs.String())
 		}
 	}
 }

@@ -71,6 +71,9 @@ func explain(ls []limits.Limit, unit string, l Lang) string {
 			sign = "<"
 		}
 		value := strings.TrimSpace(fmt.Sprintf("%s %v %s", sign, x.Value, unit))
+		if l == Vietnamese {
+			value = strings.Replace(value, ".", ",", 1)
+		}
 		out = append(out, fmt.Sprintf("- %s: %s. %s", name.In(l), value, basis(x).In(l)))
 	}
 	return strings.Join(out, "\n")
@@ -82,7 +85,7 @@ func basis(l limits.Limit) Text {
 	if !l.Since.IsZero() {
 		since = Text{", hiệu lực từ " + l.Since.In(vietnam()).Format("02/01/2006"), ", in force since " + l.Since.In(vietnam()).Format(time.DateOnly)}
 	}
-	t := Text{l.Reference + since.VI, l.Reference + since.EN}
+	t := Text{l.Reference + since.VI, l.ReferenceEN + since.EN}
 	switch l.Basis {
 	case limits.Law:
 		return Text{"Theo " + t.VI, "By " + t.EN}

@@ -43,6 +43,9 @@ type DataSource struct {
 	Language  dashboards.Language
 	// URL as Grafana reaches it, such as http://127.0.0.1:8080/prometheus.
 	URL string
+	// AnyURL says that nobody chose URL: a data source that Grafana already has
+	// keeps its own.
+	AnyURL bool
 	// Database is the bucket or database of InfluxQL.
 	Database string
 	// Authorization is the value of the header that Grafana sends, such as
@@ -154,13 +157,13 @@ func (d DataSource) check() error {
 	}
 	u, err := url.Parse(d.URL)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
-		return errors.New("the data source's address should be like http://127.0.0.1:8080/prometheus, as Grafana reaches it, without a user or password")
+		return errors.New("--source, the data source's address, should be like http://127.0.0.1:8080/prometheus, as Grafana reaches it, without a user or password")
 	}
 	switch {
 	case d.Language != dashboards.PromQL && d.Language != dashboards.InfluxQL:
 		return fmt.Errorf("the data source's language is %q: it is promql or influxql", d.Language)
 	case d.Language == dashboards.InfluxQL && d.Database == "":
-		return errors.New("a data source of InfluxDB needs the name of its bucket or database")
+		return errors.New("a data source of InfluxDB needs the name of its bucket or database: give it with --influx-bucket (INFLUX_BUCKET)")
 	}
 	return nil
 }

@@ -147,12 +147,12 @@ func scalar(text string) string { return quoted(strings.ReplaceAll(text, "$", "$
 func quoted(s string) string { return text(s) }
 
 // WriteAll writes what Render made, and removes what an earlier Render made and
-// this one did not.
+// this one did not. What is called otherwise is somebody else's and stays.
 func WriteAll(dir string, files map[string][]byte) error {
 	if err := WriteFiles(dir, files); err != nil {
 		return err
 	}
-	for _, pattern := range []string{"boards/*.json", "boards/*/*.json", "provisioning/alerting/haidang.yaml"} {
+	for _, pattern := range []string{"boards/haidang-*.json", "boards/*/haidang-*.json", "provisioning/alerting/haidang.yaml"} {
 		old, err := filepath.Glob(filepath.Join(dir, filepath.FromSlash(pattern)))
 		if err != nil {
 			return fmt.Errorf("list boards: %w", err)

@@ -74,7 +74,7 @@ func (e *ByHandError) Error() string {
 		case KeptElse:
 			b.WriteString("it was pushed from a file that `pull` wrote; give its folder again with --with")
 		default:
-			fmt.Fprintf(&b, "changed by hand, %d differences", len(f.Changes))
+			fmt.Fprintf(&b, "changed by hand, differences: %d", len(f.Changes))
 		}
 	}
 	b.WriteString("\n  → Look with `haidang dashboards diff`; keep their version with `haidang dashboards pull`; or overwrite it with --force.")

@@ -53,6 +53,11 @@ func (p *Publisher) Push(ctx context.Context, b Bundle) error {
 	if err != nil {
 		return err
 	}
+	// First: to who forgot --query everything looks changed, and --force would be
+	// the wrong remedy.
+	if err := p.checkSource(ctx, b.DataSource); err != nil {
+		return err
+	}
 	var lost []Finding
 	for _, f := range slices.Concat(boards, alerts.findings) {
 		if f.State.Overwrites() {

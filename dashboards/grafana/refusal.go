@@ -67,6 +67,8 @@ func (r *Refusal) remedy() string {
 		return "This Grafana's own alerting is off ([unified_alerting] enabled in its settings): switch it on, or push without alert rules with --rules no."
 	case r.Status == http.StatusConflict && strings.Contains(r.Path, "/v1/provisioning"):
 		return "Another alert rule has the same title or was changed at this moment: look with `haidang dashboards diff`, then push again."
+	case r.Status == http.StatusForbidden && r.Method == http.MethodGet:
+		return "Grafana does not say whether it is there to who may not see it. The first push needs the role Admin; later ones, with --no-source and without alert rules, Editor."
 	case r.Status == http.StatusForbidden:
 		return "This token may not do that: give one with the role Editor or, for the data source, Admin."
 	case r.Word == "version-mismatch" || r.Word == "Conflict" || r.Status == http.StatusPreconditionFailed && r.Word == "":
@@ -79,6 +81,8 @@ func (r *Refusal) remedy() string {
 		return "Another data source has the same name: rename it in Grafana, or give --source-name another name."
 	case r.Status == http.StatusNotFound && strings.HasSuffix(r.Path, "/api/health"):
 		return "There is no Grafana at this address: --grafana is its root, such as http://127.0.0.1:3000, with its sub-path if it has one."
+	case r.Status == http.StatusBadRequest && strings.HasSuffix(r.Path, "/api/health"):
+		return "Is it encrypted there? Then --grafana begins with https://."
 	case r.Status >= 300 && r.Status < 400:
 		return "It sends elsewhere. Give the address behind that redirect in --grafana; a token is not sent on."
 	case r.Status == http.StatusTooManyRequests || r.Status >= 500:

@@ -3,6 +3,8 @@ package grafana_test
 import (
 	"context"
 	"errors"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -34,6 +36,9 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		t.Cleanup(s.Close)
 		return s.URL
 	}
+	encrypted := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(encrypted.Close)
+	encrypted.Config.ErrorLog = log.New(io.Discard, "", 0)
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
 	for _, c := range []struct{ name, url, token, want string }{
@@ -46,6 +51,9 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		{"too old", fake(t, "9.3.16").url, "", "9.4 or newer"},
 		{"far too old", fake(t, "8.5.0").url, "", "9.4 or newer"},
 		{"gone", gone.URL, "", "is Grafana running there?"},
+		{"not encrypted", strings.Replace(fake(t, "12.4.1").url, "http:", "https:", 1), "", "begins with http://"},
+		{"encrypted", strings.Replace(encrypted.URL, "https:", "http:", 1), "", "begins with https://"},
+		{"of an authority of its own", encrypted.URL, "", "--ca FILE"},
 		{"no address", "127.0.0.1:3000", "", "should be like"},
 		{"a password in it", "http://admin:hunter2@127.0.0.1:1", "", "--token"},
 		{"lines", "http://127.0.0.1:1", "a\nb", "line break"},
@@ -178,6 +186,44 @@ func TestSecretAndProvisioned(t *testing.T) {
 	mustPush(t, p, b, "data source left", "folder unchanged", "board left", "board unchanged", "playlist unchanged")
 }
 
+// Where the boards read is not changed by a push that does not say where, and what
+// kind of store it is only by one that is meant to.
+func TestDataSourceIsNotTurnedOver(t *testing.T) {
+	g := fake(t, "12.4.1")
+	p, b := &grafana.Publisher{Server: g.open(t)}, g.bundle(t)
+	if _, err := push(t, p, b); err != nil {
+		t.Fatal(err)
+	}
+	source := func() map[string]any {
+		t.Helper()
+		_, live := g.do(t, http.MethodGet, "/api/datasources/uid/"+b.DataSource.UID, nil)
+		return live
+	}
+	was := b.DataSource.URL
+	b.DataSource.URL, b.DataSource.AnyURL = "http://127.0.0.1:8080/prometheus", true
+	if done, err := push(t, p, b); err != nil || done[0] != "data source unchanged" || source()["url"] != was {
+		t.Errorf("a push that does not say where: %v, %v; now it is %v", done, err, source()["url"])
+	}
+	b.DataSource.AnyURL = false
+	var why string
+	p.Tell = func(s grafana.Step) { why += s.Why }
+	if err := p.Push(t.Context(), b); err != nil || !strings.Contains(why, `"`+was+`" → "`+b.DataSource.URL+`"`) {
+		t.Errorf("a push that says where: %v, %q", err, why)
+	}
+	g.byHand(t, b.Sets[0].Boards[0].UID, func(model map[string]any) { model["refresh"] = "5s" }) // that is not told first
+	b.DataSource.Language, b.DataSource.Database = dashboards.InfluxQL, "city"
+	for _, dry := range []bool{true, false} {
+		p.DryRun = dry
+		if _, err := push(t, p, b); err == nil || !strings.Contains(err.Error(), "--query") || source()["type"] != "prometheus" {
+			t.Errorf("another kind of store: %v; now it is %v", err, source()["type"])
+		}
+	}
+	p.Force = true
+	if _, err := push(t, p, b); err != nil || source()["type"] != "influxdb" {
+		t.Errorf("another kind of store, with force: %v; now it is %v", err, source()["type"])
+	}
+}
+
 func TestCompareFindsNamedParts(t *testing.T) {
 	before := map[string]any{
 		"id": 1.0, "version": 3.0, "title": "a", "refresh": nil,
@@ -252,18 +298,26 @@ func TestRender(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	stale := filepath.Join(dir, "boards", "t-f", "t-gone.json")
+	stale := filepath.Join(dir, "boards", "t-f", "haidang-gone.json")
+	theirs := []string{filepath.Join(dir, "boards", "mine.json"), filepath.Join(dir, "boards", "t-f", "mine.json")}
 	if err := os.MkdirAll(filepath.Dir(stale), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(stale, []byte("{}"), 0o600); err != nil {
-		t.Fatal(err)
+	for _, file := range append(theirs, stale) {
+		if err := os.WriteFile(file, []byte("{}"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := grafana.WriteAll(dir, files); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(stale); err == nil {
 		t.Error("a board that is no longer made is still there")
+	}
+	for _, file := range theirs {
+		if _, err := os.Stat(file); err != nil {
+			t.Errorf("somebody else's board: %v", err)
+		}
 	}
 	source, err := os.ReadFile(filepath.Join(dir, "provisioning", "datasources", "haidang.yaml"))
 	if err != nil {

@@ -3,6 +3,7 @@ package grafana
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -182,7 +183,19 @@ func (s *Server) unreached(err error) error {
 		}
 		err = u.Err
 	}
-	return fmt.Errorf("ask --grafana %s: %w: is Grafana running there?", s.base, err)
+	return fmt.Errorf("ask --grafana %s: %w: %s", s.base, err, whyUnreached(err))
+}
+
+// whyUnreached is what to do where nobody answered.
+func whyUnreached(err error) string {
+	var unknown x509.UnknownAuthorityError
+	switch {
+	case errors.As(err, &unknown):
+		return "if this is your own authority, give its certificate with --ca FILE"
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return "it is not encrypted there: --grafana begins with http://"
+	}
+	return "is Grafana running there?"
 }
 
 // messenger authorizes requests, bounds answers, and makes an error of whatever

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"strings"
 
 	"github.com/grafana-tools/sdk"
 
@@ -39,6 +40,36 @@ func (d DataSource) kind() string {
 	return "prometheus"
 }
 
+// findSource is the data source as Grafana has it, nil if it has none.
+func (p *Publisher) findSource(ctx context.Context, d DataSource) (object, error) {
+	live := object{}
+	err := p.Server.ask(ctx, http.MethodGet, "/api/datasources/uid/"+d.UID, nil, &live)
+	if refusedWith(err, http.StatusNotFound) {
+		return nil, nil
+	}
+	return live, err
+}
+
+// checkSource refuses to turn the data source of one kind of store into one of
+// another, unless Force is set: a forgotten --query would rewrite every board and
+// take the alert rules away.
+func (p *Publisher) checkSource(ctx context.Context, d DataSource) error {
+	live, err := p.findSource(ctx, d)
+	switch {
+	case p.NoSource && refusedWith(err, http.StatusForbidden):
+		return nil // an Editor may not look at it
+	case err != nil:
+		return fmt.Errorf("look at the data source: %w", err)
+	case live == nil || p.Force || live["type"] == d.kind():
+		return nil
+	}
+	name, _ := live["name"].(string)
+	kind, _ := live["type"].(string)
+	return fmt.Errorf("nothing was pushed: the data source %s in Grafana (%q) is of the type %s, and --query %s would make it one of the type %s\n"+
+		"  → Give the --query that it was pushed with, or another uid with --datasource; or change it over, with boards and alert rules, with --force",
+		d.UID, shown(name, 80), shown(kind, 40), d.Language, d.kind())
+}
+
 // pushSource makes the data source, or gives it our settings and leaves those we
 // know nothing of. A secret cannot be read back, so one that is given is always
 // sent.
@@ -49,23 +80,22 @@ func (p *Publisher) pushSource(ctx context.Context, d DataSource) (Step, error) 
 		return s, nil
 	}
 	options, secret := d.options()
-	live := object{}
-	err := p.Server.ask(ctx, http.MethodGet, "/api/datasources/uid/"+d.UID, nil, &live)
-	if refusedWith(err, http.StatusNotFound) {
+	live, err := p.findSource(ctx, d)
+	if err != nil {
+		return s, err
+	}
+	if live == nil {
 		s.Done = created
 		if p.DryRun {
 			return s, nil
 		}
 		return s, p.makeSource(ctx, d, options, secret)
 	}
-	if err != nil {
-		return s, err
-	}
 	switch changed := overlay(live, d, options); {
 	case live["readOnly"] == true:
 		s.Done, s.Why = left, "Grafana has it from a provisioning file"
-	case changed || secret != nil:
-		s.Done = updated
+	case len(changed) > 0 || secret != nil:
+		s.Done, s.Why = updated, strings.Join(changed, ", ")
 	}
 	if s.Done != updated || p.DryRun {
 		return s, nil
@@ -91,18 +121,21 @@ func (p *Publisher) makeSource(ctx context.Context, d DataSource, options, secre
 	return nil
 }
 
-// overlay gives a data source as Grafana has it our settings, and reports whether
-// that changed anything.
-func overlay(live object, d DataSource, options object) (changed bool) {
+// overlay gives a data source as Grafana has it our settings, and says what that
+// changed.
+func overlay(live object, d DataSource, options object) (changed []string) {
 	set := func(in object, name string, v any) {
 		if !reflect.DeepEqual(in[name], v) {
-			in[name], changed = v, true
+			changed = append(changed, fmt.Sprintf("%s: %s → %s", name, shown(text(in[name]), maxValue), text(v)))
+			in[name] = v
 		}
 	}
 	set(live, "name", d.Name)
 	set(live, "type", d.kind())
 	set(live, "access", "proxy")
-	set(live, "url", d.URL)
+	if !d.AnyURL {
+		set(live, "url", d.URL)
+	}
 	if d.Language == dashboards.InfluxQL {
 		set(live, "database", d.Database)
 	}
@@ -111,8 +144,8 @@ func overlay(live object, d DataSource, options object) (changed bool) {
 		inner = object{}
 		live["jsonData"] = inner
 	}
-	for name, v := range options {
-		set(inner, name, v)
+	for _, name := range keys(options, nil) {
+		set(inner, name, options[name])
 	}
 	return changed
 }

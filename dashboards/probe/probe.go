@@ -76,8 +76,10 @@ type Probe struct {
 	Store Store
 	// To is the end of the boards' range: now, or when the data ends.
 	To time.Time
-	// Reader says in which language reasons are told.
+	// Lang is the language in which reasons are told.
 	Lang dashboards.Lang
+	// Progress, if set, is told how many questions have been asked.
+	Progress func(done, total int)
 
 	reported map[string]bool
 }
@@ -87,13 +89,23 @@ type Probe struct {
 func (p *Probe) Run(ctx context.Context, questions []dashboards.Question) ([]Finding, error) {
 	p.reported = map[string]bool{}
 	out := make([]Finding, 0, len(questions))
-	for _, q := range questions {
+	for i, q := range questions {
 		out = append(out, p.ask(ctx, q))
 		if err := ctx.Err(); err != nil {
 			return out, err
 		}
+		if p.Progress != nil {
+			p.Progress(i+1, len(questions))
+		}
 	}
 	return out, nil
+}
+
+// Greet asks the store one thing, to tell a store that cannot be asked at all from
+// one that some panels find wanting.
+func (p *Probe) Greet(ctx context.Context) error {
+	_, err := p.Store.Reports(ctx, telemetry.Platform, telemetry.Uptime, p.To.Add(-time.Hour), p.To)
+	return err
 }
 
 // ask asks one question.
@@ -111,7 +123,7 @@ func (p *Probe) ask(ctx context.Context, q dashboards.Question) Finding {
 		f.Fault, f.Detail = Failed, err.Error()
 	case q.Unit != q.Want && !q.Values:
 		f.Fault, f.Detail = WrongUnit, fmt.Sprintf("it is shown in %q; the catalogue's unit is %q there", q.Unit, q.Want)
-	case a.Numbers == 0 && (q.MayBeEmpty.IsZero() || q.Selected):
+	case a.Numbers == 0 && (q.MayBeEmpty.IsZero() || q.Selected && !onlyAtTimes(q.Kind)):
 		return p.empty(ctx, f, q)
 	case a.Numbers == 0:
 		f.Excused = q.MayBeEmpty.In(p.Lang)
@@ -133,7 +145,7 @@ func (p *Probe) empty(ctx context.Context, f Finding, q dashboards.Question) Fin
 	}
 	switch {
 	case !known:
-		f.Fault, f.Detail = Unreported, fmt.Sprintf("nobody has reported %s in the %v until %s", name, q.Span, p.To.Format(time.RFC3339))
+		f.Fault, f.Detail = Unreported, fmt.Sprintf("nobody has reported %s in the %s until %s", name, inWords(q.Span), p.To.In(vietnam()).Format(time.RFC3339))
 	case !q.MayBeEmpty.IsZero():
 		f.Excused = q.MayBeEmpty.In(p.Lang)
 	default:
@@ -141,6 +153,21 @@ func (p *Probe) empty(ctx context.Context, f Finding, q dashboards.Question) Fin
 	}
 	return f
 }
+
+// onlyAtTimes reports whether a kind is in the store only while there is something
+// to tell: alarms are not there where nothing has alarmed.
+func onlyAtTimes(k telemetry.Kind) bool { return k == telemetry.ActiveAlarm }
+
+// inWords is a board's range, which is whole hours or days.
+func inWords(d time.Duration) string {
+	if d%(24*time.Hour) == 0 && d > 24*time.Hour {
+		return fmt.Sprintf("%d days", d/(24*time.Hour))
+	}
+	return fmt.Sprintf("%v hours", d.Hours())
+}
+
+// vietnam is Asia/Ho_Chi_Minh, without summer time since 1975.
+func vietnam() *time.Location { return time.FixedZone("Asia/Ho_Chi_Minh", 7*3600) }
 
 // step is $__interval: as Grafana chooses it for a panel that draws so many steps.
 func step(q dashboards.Question) time.Duration {

@@ -17,7 +17,7 @@ func index() (out []Rule) {
 			Compared: Compared{Kind: telemetry.AirQualityIndex, Metric: telemetry.VNAQI, Statistic: limits.Last, Window: 2 * time.Hour, Cadence: time.Hour, Computed: true},
 			Every:    time.Minute,
 			Name:     both("VN_AQI "+c.NameVI+" trở lên", "VN_AQI "+c.NameEN+" or worse"),
-			Hint:     hint(telemetry.AirQualityIndex), Basis: limits.Law, Reference: "Quyết định 1459/QĐ-TCMT",
+			Hint:     hint(telemetry.AirQualityIndex), Basis: limits.Law, Reference: both("Quyết định 1459/QĐ-TCMT", "Decision 1459/QĐ-TCMT"),
 		})
 	}
 	return out
@@ -27,7 +27,7 @@ func index() (out []Rule) {
 // regulation.
 func own(id string, k telemetry.Kind, m telemetry.Metric, value float64, unit string, s limits.Severity, vi, en string) Rule {
 	return Rule{ID: id, Value: value, Unit: unit, Severity: s, Every: time.Minute, For: 2 * time.Minute, Basis: limits.Operational,
-		Reference: "Hải Đăng", Name: both(vi, en),
+		Reference: both("Hải Đăng", "Hải Đăng"), Name: both(vi, en),
 		Compared: Compared{Kind: k, Metric: m, Statistic: limits.Last, Window: 5 * time.Minute, Cadence: time.Minute, Computed: true}}
 }
 

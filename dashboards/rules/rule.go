@@ -39,7 +39,7 @@ type Rule struct {
 	// Hint is what to do first.
 	Hint      dashboards.Text
 	Basis     limits.Basis
-	Reference string
+	Reference dashboards.Text
 }
 
 // Compared is what of the readings is compared.
@@ -100,7 +100,7 @@ func fromLimit(l limits.Limit, o Options) (Rule, bool) {
 		ID: l.ID, Value: l.Value, Below: l.Below, Severity: l.Severity,
 		Compared: Compared{Kind: l.Kind, Metric: l.Metric, Sites: sites, Statistic: l.Statistic, Window: l.Window, From: l.From, To: l.To},
 		For:      10 * time.Minute, Keep: 15 * time.Minute, Every: time.Minute,
-		Name: both(l.NameVI, l.NameEN), Hint: hint(l.Kind), Basis: l.Basis, Reference: l.Reference,
+		Name: both(l.NameVI, l.NameEN), Hint: hint(l.Kind), Basis: l.Basis, Reference: both(l.Reference, l.ReferenceEN),
 	}
 	if kind := o.Catalogue.Kind(l.Kind); kind != nil {
 		r.Compared.Cadence = kind.Cadence
@@ -171,12 +171,11 @@ func SeverityName(s limits.Severity) string {
 func (r Rule) basis() (id string, text dashboards.Text) {
 	switch r.Basis {
 	case limits.Law:
-		return "law", both("Quy định: "+r.Reference, "Regulation: "+r.Reference)
+		return "law", both("Quy định: "+r.Reference.VI, "Regulation: "+r.Reference.EN)
 	case limits.Secondary:
-		return "secondary", both("Theo nguồn thứ cấp: "+r.Reference, "From a secondary source: "+r.Reference)
+		return "secondary", both("Theo nguồn thứ cấp: "+r.Reference.VI, "From a secondary source: "+r.Reference.EN)
 	}
-	reference, _ := strings.CutPrefix(r.Reference, "Ngưỡng vận hành; ")
-	return "operational", both("Ngưỡng vận hành: "+reference, "Operational threshold, not law: "+reference)
+	return "operational", both("Ngưỡng vận hành: "+strings.TrimPrefix(r.Reference.VI, "Ngưỡng vận hành; "), "Operational threshold, not law: "+r.Reference.EN)
 }
 
 // threshold is the limit as people read it: "≥ 8 m".
@@ -233,7 +232,7 @@ func (r Rule) summary() dashboards.Text {
 	return both(r.Name.VI+": {{ $labels.site }}", r.Name.EN+": {{ $labels.site }}")
 }
 
-func (r Rule) description(value string) dashboards.Text {
+func (r Rule) description(value dashboards.Text) dashboards.Text {
 	_, basis := r.basis()
 	s := r.statistic()
 	where := both("Tại {{ $labels.site }} ({{ $labels.locality }})", "At {{ $labels.site }} ({{ $labels.locality }})")
@@ -241,19 +240,21 @@ func (r Rule) description(value string) dashboards.Text {
 		where = both("Tại {{ $labels.device }}", "At {{ $labels.device }}")
 	}
 	return both(
-		fmt.Sprintf("%s: %s là %s (ngưỡng %s). %s.", where.VI, s.VI, value, r.threshold(dashboards.Vietnamese), strings.TrimSuffix(basis.VI, ".")),
-		fmt.Sprintf("%s: %s is %s (limit %s). %s.", where.EN, s.EN, value, r.threshold(dashboards.English), strings.TrimSuffix(basis.EN, ".")),
+		fmt.Sprintf("%s: %s là %s (ngưỡng %s). %s.", where.VI, s.VI, value.VI, r.threshold(dashboards.Vietnamese), strings.TrimSuffix(basis.VI, ".")),
+		fmt.Sprintf("%s: %s is %s (limit %s). %s.", where.EN, s.EN, value.EN, r.threshold(dashboards.English), strings.TrimSuffix(basis.EN, ".")),
 	)
 }
 
 // annotations are what a notification says; value is how the dialect writes it.
 func (r Rule) annotations(lang dashboards.Lang, value string) map[string]string {
 	_, unit := r.shown()
-	if unit != "" && r.Compared.Of == "" { // a share brings its own %
+	said := both(strings.Replace(value, " }}", ` | reReplaceAll "[.]" "," }}`, 1), value) // 9,5 in Vietnamese
+	if unit != "" && r.Compared.Of == "" {                                                // a share brings its own %
 		value += " " + unit
+		said = both(said.VI+" "+unit, said.EN+" "+unit)
 	}
 	id, basis := r.basis()
-	summary, description := r.summary(), r.description(value)
+	summary, description := r.summary(), r.description(said)
 	out := map[string]string{
 		"summary": summary.In(lang), "summary_vi": r.Name.VI, "summary_en": r.Name.EN,
 		"description": description.In(lang), "description_vi": description.VI, "description_en": description.EN,

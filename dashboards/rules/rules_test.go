@@ -62,7 +62,7 @@ func TestEveryLimitHasARule(t *testing.T) {
 			t.Errorf("two rules are called %s", r.ID)
 		}
 		found[r.ID] = r
-		if r.Name.VI == "" || r.Name.EN == "" || r.Reference == "" || r.Severity == 0 || r.Basis == 0 || r.Every == 0 {
+		if r.Name.VI == "" || r.Name.EN == "" || r.Reference.VI == "" || r.Reference.EN == "" || r.Severity == 0 || r.Basis == 0 || r.Every == 0 {
 			t.Errorf("%s lacks something: %+v", r.ID, r)
 		}
 	}

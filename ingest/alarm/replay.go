@@ -124,6 +124,10 @@ func replayStarts(from, to time.Time) (out []time.Time) {
 	return out
 }
 
+// CheckRules reports what is wrong with a Prometheus rule file, before it is
+// replayed.
+func CheckRules(text []byte) error { return newReplaying(context.Background()).load(text) }
+
 // replaying are the rules in force with their state, and what they raised.
 type replaying struct {
 	parser  parser.Parser

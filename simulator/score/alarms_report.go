@@ -44,7 +44,7 @@ func (r *Report) told(l Language) *told {
 	}
 	out := &told{Summary: a.summary(l), About: a.about(l), Bad: !a.Perfect(), Columns: []string{
 		l.pick("cần có", "expected"), l.pick("đã báo", "raised"), l.pick("bỏ sót", "missed"), l.pick("báo nhầm", "for nothing"),
-		l.pick("trễ: p50 · nhất", "late: p50 · max"), l.pick("từ lúc rõ", "since clear"), l.pick("sát ngưỡng", "slight")}}
+		l.pick("trễ: p50 · lớn nhất", "late: p50 · max"), l.pick("từ lúc rõ", "since clear"), l.pick("sát ngưỡng", "slight")}}
 	for _, t := range a.Limits {
 		out.Rows = append(out.Rows, t.row(l, l.pick(t.NameVI, t.NameEN), t.Severity))
 	}

@@ -229,7 +229,7 @@ func (k *claimed) words(w wording) (vi, en string) {
 	case OtherKind:
 		return w.valueVI + " nằm dưới loại " + k.b, w.valueEN + " " + w.stands + " under the kind " + k.b
 	case OtherPlace:
-		names := map[string]string{"locality": "địa bàn", "site": "điểm đo"}
+		names := map[string]string{"locality": "địa phương", "site": "điểm đo"}
 		return w.valueVI + " nằm ở " + names[k.a] + " " + k.b, w.valueEN + " " + w.stands + " in the " + k.a + " " + k.b
 	case Silent:
 		return "không có gì của " + w.whoVI + " trong kho", "nothing of " + w.whoEN + " is in the store"

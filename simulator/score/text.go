@@ -82,7 +82,7 @@ func (r *Report) parts(l Language) []part {
 	}
 	return []part{
 		{l.pick("Theo loại", "By kind"), kinds},
-		{l.pick("Theo địa bàn", "By locality"), r.Localities},
+		{l.pick("Theo địa phương", "By locality"), r.Localities},
 		{l.pick("Theo sự cố", "By fault class"), faults},
 	}
 }

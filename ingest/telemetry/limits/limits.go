@@ -97,9 +97,10 @@ type Limit struct {
 	// Since and Until bound when it is in force; zero is open.
 	Since, Until time.Time
 	Basis        Basis
-	// Reference names the regulation or the source.
-	Reference      string
-	NameVI, NameEN string
+	// Reference names the regulation or the source, in Vietnamese; ReferenceEN says
+	// the same in English.
+	Reference, ReferenceEN string
+	NameVI, NameEN         string
 }
 
 // Crossed reports whether a value is over the limit.

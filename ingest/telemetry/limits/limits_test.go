@@ -1,8 +1,10 @@
 package limits_test
 
 import (
+	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 	"github.com/haidang-iot/haidang/ingest/telemetry/limits"
@@ -35,6 +37,12 @@ func TestTableFitsTheCatalogue(t *testing.T) {
 		}
 		if l.NameVI == "" || l.NameEN == "" || l.Reference == "" {
 			t.Errorf("%s: a name or its reference is missing", l.ID)
+		}
+		if strings.Contains(l.NameEN, "2,5") || strings.ContainsAny(l.NameEN, "ổụơửđ") {
+			t.Errorf("%s: its name in English is %q", l.ID, l.NameEN)
+		}
+		if english := strings.ReplaceAll(l.ReferenceEN, "QĐ-TTg", ""); english == "" || strings.ContainsFunc(english, func(r rune) bool { return r > unicode.MaxASCII }) {
+			t.Errorf("%s: its reference in English is %q", l.ID, l.ReferenceEN)
 		}
 	}
 }

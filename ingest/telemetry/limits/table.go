@@ -18,11 +18,57 @@ func All() []Limit {
 	for _, part := range [][]Limit{air(), flood(), rain(), weather(), noise(), water()} {
 		out = append(out, part...)
 	}
+	for i := range out {
+		out[i].ReferenceEN = inEnglish(out[i].Reference)
+	}
 	return out
 }
 
+// inEnglish is a reference for those who read English; a regulation's own name
+// stays as it is.
+func inEnglish(reference string) string {
+	switch reference {
+	case qcvn05From2026:
+		return qcvn05 + " (the value from 1 January 2026, a date not checked)"
+	case qcvn26:
+		return "QCVN 26:2010/BTNMT; replaced by QCVN 26:2025/BNNMT, not checked"
+	case qcvn08:
+		return "QCVN 08:2023/BTNMT, class B"
+	case qcvn10:
+		return "QCVN 10-MT:2015/BTNMT; replaced by QCVN 10:2023, not checked"
+	case floodLevels:
+		return "Decision 05/2020/QĐ-TTg as VNDMS has it; its annex not checked"
+	case fastRise:
+		return "in November and December 2025 Dong Trang rose by up to 1.77 m/h"
+	case rainScale:
+		return "rain scale of weather bulletins, not checked against their text"
+	case rainPress:
+		return "warnings of the weather service, as the press has them"
+	case heatScale:
+		return "heat scale of weather bulletins, not checked against their text"
+	case beaufort:
+		return "Decision 18/2021/QĐ-TTg (Beaufort scale)"
+	case whoUV:
+		return "UV index of the WHO, not checked"
+	case farmPractice:
+		return "practice of farms, not checked"
+	}
+	return reference
+}
+
+// References, in Vietnamese; inEnglish has the same in English.
 const (
-	qcvn05 = "QCVN 05:2023/BTNMT"
+	qcvn05         = "QCVN 05:2023/BTNMT"
+	qcvn05From2026 = qcvn05 + " (mức áp dụng từ 01/01/2026, ngày chưa đối chiếu)"
+	floodLevels    = "Quyết định 05/2020/QĐ-TTg theo VNDMS; phụ lục chưa đối chiếu"
+	fastRise       = "Ngưỡng vận hành; tháng 11–12/2025 Đồng Trăng lên đến 1,77 m/h"
+	rainScale      = "Cấp mưa trong bản tin khí tượng, chưa đối chiếu văn bản"
+	rainPress      = "Bản tin cảnh báo của đài khí tượng, theo báo chí"
+	heatScale      = "Ngưỡng nắng nóng trong bản tin, chưa đối chiếu văn bản"
+	beaufort       = "Quyết định 18/2021/QĐ-TTg (cấp gió Beaufort)"
+	whoUV          = "Chỉ số UV của WHO, chưa đối chiếu"
+	farmPractice   = "Ngưỡng vận hành vùng nuôi, chưa đối chiếu"
+
 	qcvn26 = "QCVN 26:2010/BTNMT; thay bằng QCVN 26:2025/BNNMT, chưa đối chiếu"
 	qcvn08 = "QCVN 08:2023/BTNMT, mức B"
 	qcvn10 = "QCVN 10-MT:2015/BTNMT; thay bằng QCVN 10:2023, chưa đối chiếu"
@@ -34,14 +80,14 @@ func air() []Limit {
 		return Limit{
 			ID: fmt.Sprintf("air-%s-%s", m, windowEN), Kind: telemetry.AirQuality, Metric: m, Statistic: Mean, Window: window, Value: value,
 			Severity: Watch, Since: since(2023, 9, 12), Basis: basis, Reference: qcvn05,
-			NameVI: fmt.Sprintf("%s trung bình %s", name, windowVI), NameEN: fmt.Sprintf("%s, mean of %s", name, windowEN),
+			NameVI: fmt.Sprintf("%s trung bình %s", name, windowVI), NameEN: fmt.Sprintf("%s, mean of %s", inEnglishName(m, name), windowEN),
 		}
 	}
 	const h1, h8, h24 = "1 giờ", "8 giờ", "24 giờ"
 	pm25 := row(telemetry.PM25, "PM2,5", day, h24, "24h", 50, Law)
 	pm25.Until = since(2026, 1, 1)
 	pm25From2026 := row(telemetry.PM25, "PM2,5", day, h24, "24h", 45, Operational)
-	pm25From2026.Since, pm25From2026.Reference = since(2026, 1, 1), qcvn05+" (mức áp dụng từ 01/01/2026, ngày chưa đối chiếu)"
+	pm25From2026.Since, pm25From2026.Reference = since(2026, 1, 1), qcvn05From2026
 	return []Limit{
 		row(telemetry.SO2, "SO₂", hour, h1, "1h", 350, Law), row(telemetry.SO2, "SO₂", day, h24, "24h", 125, Law),
 		row(telemetry.CO, "CO", hour, h1, "1h", 30_000, Law), row(telemetry.CO, "CO", 8*hour, h8, "8h", 10_000, Law),
@@ -51,6 +97,18 @@ func air() []Limit {
 		row(telemetry.PM10, "PM10", day, h24, "24h", 100, Operational),
 		pm25, pm25From2026,
 	}
+}
+
+// inEnglishName is the name of what is in the air; symbols are the same in both
+// languages.
+func inEnglishName(m telemetry.Metric, name string) string {
+	switch m {
+	case telemetry.PM25:
+		return "PM2.5"
+	case telemetry.TSP:
+		return "Total suspended particles"
+	}
+	return name
 }
 
 // Station is a river gauge with its alarm levels in metres above its own datum:
@@ -81,13 +139,12 @@ func Stations() []Station {
 
 // flood is each station's alarm levels, its record, and a fast rise anywhere.
 func flood() []Limit {
-	const reference = "Quyết định 05/2020/QĐ-TTg theo VNDMS; phụ lục chưa đối chiếu"
 	var out []Limit
 	for _, s := range Stations() {
 		row := func(id, nameVI, nameEN string, value float64, severity Severity, basis Basis) Limit {
 			return Limit{
 				ID: fmt.Sprintf("flood-%s-%s", id, s.Site), Kind: telemetry.WaterLevel, Metric: telemetry.Level, Sites: []telemetry.Site{s.Site},
-				Statistic: Last, Window: hour, Value: value, Severity: severity, Basis: basis, Reference: reference,
+				Statistic: Last, Window: hour, Value: value, Severity: severity, Basis: basis, Reference: floodLevels,
 				NameVI: nameVI + " tại " + s.NameVI, NameEN: nameEN + " at " + s.NameEN,
 			}
 		}
@@ -101,7 +158,7 @@ func flood() []Limit {
 	}
 	return append(out, Limit{
 		ID: "flood-rise", Kind: telemetry.WaterLevel, Metric: telemetry.Level, Statistic: Rise, Window: hour, Value: 0.5, Severity: Warning,
-		Basis: Operational, Reference: "Ngưỡng vận hành; tháng 11–12/2025 Đồng Trăng lên đến 1,77 m/h",
+		Basis: Operational, Reference: fastRise,
 		NameVI: "Nước lên nhanh", NameEN: "Fast rise of water",
 	})
 }
@@ -112,7 +169,7 @@ func rain() []Limit {
 		return Limit{ID: id, Kind: telemetry.Weather, Metric: telemetry.Rain, Statistic: Sum, Window: window, Value: value, Severity: s,
 			Basis: basis, Reference: reference, NameVI: vi, NameEN: en}
 	}
-	const scale, press = "Cấp mưa trong bản tin khí tượng, chưa đối chiếu văn bản", "Bản tin cảnh báo của đài khí tượng, theo báo chí"
+	const scale, press = rainScale, rainPress
 	return []Limit{
 		row("rain-heavy-24h", day, 51, Watch, Operational, scale, "Mưa to trong 24 giờ", "Heavy rain in 24 h"),
 		row("rain-very-heavy-24h", day, 100, Warning, Operational, scale, "Mưa rất to trong 24 giờ", "Very heavy rain in 24 h"),
@@ -128,7 +185,7 @@ func weather() []Limit {
 		return Limit{ID: id, Kind: telemetry.Weather, Metric: m, Statistic: stat, Window: window, Value: value, Severity: s,
 			Basis: basis, Reference: reference, NameVI: vi, NameEN: en}
 	}
-	const heat, beaufort, who = "Ngưỡng nắng nóng trong bản tin, chưa đối chiếu văn bản", "Quyết định 18/2021/QĐ-TTg (cấp gió Beaufort)", "Chỉ số UV của WHO, chưa đối chiếu"
+	const heat, who = heatScale, whoUV
 	return []Limit{
 		row("heat-35", telemetry.Temperature, Mean, hour, 35, Watch, Operational, heat, "Nắng nóng", "Heat"),
 		row("heat-37", telemetry.Temperature, Mean, hour, 37, Warning, Operational, heat, "Nắng nóng gay gắt", "Severe heat"),
@@ -163,7 +220,7 @@ func water() []Limit {
 		return Limit{ID: id, Kind: telemetry.WaterQuality, Metric: m, Area: area, Statistic: Mean, Window: hour, Below: below, Value: value,
 			Severity: s, Basis: basis, Reference: reference, NameVI: vi, NameEN: en}
 	}
-	const farm = "Ngưỡng vận hành vùng nuôi, chưa đối chiếu"
+	const farm = farmPractice
 	return []Limit{
 		row("river-do", AreaRiver, telemetry.DissolvedOxygen, true, 5, Watch, Secondary, qcvn08, "Oxy hòa tan thấp, nước mặt", "Low dissolved oxygen, surface water"),
 		row("river-ph-low", AreaRiver, telemetry.PH, true, 6.0, Watch, Secondary, qcvn08, "pH thấp, nước mặt", "Low pH, surface water"),
