@@ -25,7 +25,7 @@ run: build ## build and start the whole city with 40 simulated devices
 	./haidang up --simulate $(DEVICES)
 
 build: console ## build ./haidang, a static binary with the console in it
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o haidang .
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X github.com/haidang-iot/haidang/cmd/terminal.Version=$(VERSION)' -o haidang .
 
 console: $(CONSOLE)/dist/index.html ## build the console's pages (needs Node.js)
 

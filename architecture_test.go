@@ -33,12 +33,13 @@ type rule struct {
 	why string
 }
 
-// rules are the design's: main joins everything, a child may import its parent,
+// rules are the design's: main joins the commands, cmd/city the parts, a child may import its parent,
 // a parent imports only leaves, and every big library has one owner.
 func rules() []rule {
 	const telemetry, codec, store, ingest, devices = "ingest/telemetry", "ingest/codec", "ingest/store", "ingest", "devices"
 	const city = "simulator/city"
 	const limits, vnaqi = "ingest/telemetry/limits", "ingest/telemetry/vnaqi"
+	const terminal, config = "cmd/terminal", "cmd/config"
 	reflective := []string{"encoding/json", "reflect"}
 	return []rule{
 		// folder, what it may import of this module, what it may never import
@@ -55,7 +56,7 @@ func rules() []rule {
 		{"ingest/figures", []string{telemetry, vnaqi, store}, nil, "it knows the store's contract and what readings mean, and nothing of how they came"},
 		{"ingest/ledger", []string{ingest, telemetry}, nil, "a child imports its parent and leaves"},
 		{"ingest/api", []string{ingest, telemetry}, nil, "a child imports its parent and leaves"},
-		{devices, []string{telemetry}, nil, "ingest and devices never import each other; main joins them"},
+		{devices, []string{telemetry}, nil, "ingest and devices never import each other; cmd/city joins them"},
 		{"devices/sqlstore", []string{devices, telemetry, "devices/access"}, nil, "it keeps what its parent and access state; they do not know it"},
 		{"devices/seed", []string{devices, telemetry}, nil, "a child imports its parent and leaves"},
 		{"devices/access", []string{devices, telemetry}, nil, "a child imports its parent and leaves"},
@@ -68,6 +69,13 @@ func rules() []rule {
 		{city, []string{telemetry}, nil, "it is a leaf: what is true, whoever measures it"},
 		{"simulator/*", []string{telemetry, devices, limits, vnaqi, "simulator", city}, nil, "the simulator cannot cheat"},
 		{"deploy/...", []string{telemetry, "deploy/..."}, nil, "it tests from outside"},
+		{"cmd/terminal", []string{devices}, nil, "every command builds on it, so it builds on none and on little else"},
+		{"cmd/config", []string{ingest, codec, telemetry}, nil, "it is a file's contents, not what is made of them"},
+		{"cmd/ledger", []string{terminal, ingest, "ingest/api"}, nil, "it asks a running city, and opens none of its parts"},
+		{"cmd/registry", []string{terminal, config, devices + "/...", telemetry}, nil, "it asks a running city; a backup opens the registry, and nothing of ingest"},
+		{"cmd/boards", []string{terminal, "dashboards/...", devices, "devices/api", telemetry, limits}, nil, "boards are made without a city"},
+		{"cmd/simulation", []string{terminal, config, "cmd/boards", "cmd/ledger", "simulator/...", "dashboards/rules", devices + "/...", ingest, "ingest/alarm", "ingest/api", codec, telemetry, limits}, nil, "a feed knows a city from outside only"},
+		{"cmd/city", []string{terminal, config, "ingest/...", devices + "/...", "dashboards/rules", "simulator"}, nil, "it joins the parts, and is no client of itself"},
 	}
 }
 
@@ -101,7 +109,7 @@ func support(folder string) bool {
 
 // folders may be at the top level; beside them only those that begin with a dot.
 func folders() []string {
-	return []string{"ingest", "devices", "dashboards", "simulator", "deploy", "docs"}
+	return []string{"cmd", "ingest", "devices", "dashboards", "simulator", "deploy", "docs"}
 }
 
 // meaningless names say nothing of what a package is about.
@@ -239,7 +247,7 @@ func crossings(s source) (found []string) {
 		for _, pair := range [][2]string{{"ingest", "devices"}, {"devices", "ingest"}} {
 			// The catalogue is below ingest, but everybody's.
 			if matches(pair[0]+"/...", s.folder) && matches(pair[1]+"/...", to) && to != "ingest/telemetry" {
-				found = append(found, fmt.Sprintf("%s imports %s: ingest and devices never import each other; main joins them", s, to))
+				found = append(found, fmt.Sprintf("%s imports %s: ingest and devices never import each other; cmd/city joins them", s, to))
 			}
 		}
 	}
@@ -253,7 +261,7 @@ func badImports(s source) (found []string) {
 	if support(folder) {
 		folder = path.Dir(folder)
 	}
-	ruled := folder == "." // main may import everything
+	ruled := folder == "." // main has the commands
 	for _, r := range rules() {
 		if !matches(r.folder, folder) {
 			continue
@@ -344,6 +352,10 @@ func insideBreaches() []breach {
 		{"simulator/scenario/a.go", `import "M/simulator"`, ""},
 		{"simulator/scenario/a.go", `import "M/ingest/codec"`, "cheat"},
 		{"dashboards/a.go", `import "M/ingest/store"`, "catalogue"},
+		{"cmd/terminal/a.go", `import "M/cmd/city"`, "builds on none"},
+		{"cmd/simulation/a.go", `import "M/ingest/store"`, "from outside only"},
+		{"cmd/city/a.go", `import "M/cmd/simulation"`, "no client of itself"},
+		{"cmd/city/a.go", `import "M/ingest/store/embedded"`, ""},
 		{"dashboards/grafana/a.go", `import "M/dashboards"`, ""},
 		{"simulator/a.go", `import "M"`, "nobody imports main"},
 		{"main.go", `import "M/deploy/realserver"`, "for tests"},
@@ -402,7 +414,7 @@ func TestArchitectureIsEnforced(t *testing.T) {
 			t.Errorf("%s with %s: want a violation with %q, have %q", c.file, c.text, c.want, got)
 		}
 	}
-	if got := violations(nil, []string{"ingest", "cmd"}); len(got) != 1 || !strings.Contains(got[0], "cmd/") {
+	if got := violations(nil, []string{"ingest", "pkg"}); len(got) != 1 || !strings.Contains(got[0], "pkg/") {
 		t.Errorf("a new folder at the top level: %q", got)
 	}
 	for _, s := range []source{{folder: "ingest", name: "a.go", pkg: "ingest"}, {folder: "ingest", name: "a.go", pkg: "util", doc: true}} {

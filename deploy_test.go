@@ -89,7 +89,7 @@ func TestProvisioningIsUpToDate(t *testing.T) {
 			}
 			written := args[at+1]
 			args[at+1] = out
-			code, stdout, stderr := dashboardsLine(args...)
+			code, stdout, stderr := try(args...)
 			if code != 0 {
 				t.Fatalf("%q: exit code %d: %s%s", args, code, stdout, stderr)
 			}

@@ -3,22 +3,18 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
-	"io"
-	"log/slog"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
-	"github.com/haidang-iot/haidang/devices/access"
+	"github.com/alecthomas/kong"
+
+	"github.com/haidang-iot/haidang/cmd/terminal"
 )
 
 // try runs a command line as main does.
 func try(args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
-	code = run(context.Background(), args, &out, &errs)
+	code = terminal.Run(context.Background(), new(commands), args, &out, &errs, kong.Description(description))
 	return code, out.String(), errs.String()
 }
 
@@ -74,130 +70,5 @@ func TestBadCommandLines(t *testing.T) {
 		if code != c.code || !strings.Contains(stderr, c.want) {
 			t.Errorf("haidang %s: exit code %d and %q, want %d and %q", c.args, code, stderr, c.code, c.want)
 		}
-	}
-}
-
-// TestOperationsNameWhoMayAsk builds the whole REST interface: operations that
-// name no role, or two types of one schema name, stop it.
-func TestOperationsNameWhoMayAsk(t *testing.T) {
-	var open openLog
-	defer open.close()
-	r, err := openRegistry(t.Context(), registryFlags{Admission: "open", AdmitLimit: 1}, defaultConfig(), t.TempDir(), slog.New(slog.DiscardHandler), &open)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, _, err := r.control(t.Context(), accessFlags{}, access.Exposure{HTTP: "127.0.0.1:1"}, access.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := listen("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.listener.Close()
-	s.guard(c)
-	l := &loading{registry: r}
-	l.serve(s)
-	if _, err := l.serveRegistry(s, c, accessFlags{EMQXSecret: "between EMQX and us"}, slog.New(slog.DiscardHandler)); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// TestPanicIsNotSwallowed: only kong's way of leaving may end a command quietly.
-func TestPanicIsNotSwallowed(t *testing.T) {
-	defer func() {
-		if recover() == nil {
-			t.Error("a panic of a command was swallowed")
-		}
-	}()
-	run(panickingContext{context.Background()}, []string{"audit", "--url", "http://127.0.0.1:1"}, io.Discard, io.Discard)
-}
-
-// panickingContext is a fault of the program.
-type panickingContext struct{ context.Context }
-
-func (panickingContext) Done() <-chan struct{} { panic("fault") }
-
-func TestDataFolderIsLocked(t *testing.T) {
-	dir := t.TempDir()
-	unlock, err := lockData(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := lockData(dir); err == nil || !strings.Contains(err.Error(), "--data") || !strings.Contains(err.Error(), "process ") {
-		t.Errorf("a second process gets %v", err)
-	}
-	if err := unlock(); err != nil {
-		t.Fatal(err)
-	}
-	if unlock, err = lockData(dir); err != nil {
-		t.Fatalf("after unlocking: %v", err)
-	}
-	unlock()
-}
-
-func TestActorsStopLastFirst(t *testing.T) {
-	var mu sync.Mutex
-	var ended []string
-	note := func(name string) func(context.Context) error {
-		return func(ctx context.Context) error {
-			<-ctx.Done()
-			mu.Lock()
-			defer mu.Unlock()
-			ended = append(ended, name)
-			return ctx.Err()
-		}
-	}
-	var a actors
-	for _, name := range []string{"HTTP", "loader", "gateways", "simulator"} {
-		a.add(name, note(name))
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if err := a.run(ctx, time.Minute); err != nil {
-		t.Fatal(err)
-	}
-	if want := []string{"simulator", "gateways", "loader", "HTTP"}; !slices.Equal(ended, want) {
-		t.Errorf("ended in the order %v, want %v", ended, want)
-	}
-}
-
-func TestActorsFailTogether(t *testing.T) {
-	var a actors
-	a.add("waits", func(ctx context.Context) error { <-ctx.Done(); return nil })
-	a.add("fails", func(context.Context) error { return errors.New("no more") })
-	if err := a.run(context.Background(), time.Minute); err == nil || err.Error() != "fails: no more" {
-		t.Errorf("error is %v", err)
-	}
-	a = nil
-	a.add("ends", func(context.Context) error { return nil })
-	if err := a.run(context.Background(), time.Minute); err == nil || !strings.Contains(err.Error(), "ended by itself") {
-		t.Errorf("error is %v", err)
-	}
-	a = nil
-	stuck := make(chan struct{})
-	defer close(stuck)
-	a.add("stuck", func(context.Context) error { <-stuck; return nil })
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if err := a.run(ctx, time.Millisecond); err == nil || !strings.Contains(err.Error(), "stuck did not stop") {
-		t.Errorf("error is %v", err)
-	}
-}
-
-func TestGrouped(t *testing.T) {
-	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1 000", 1234567: "1 234 567", -1000: "-1 000", -12: "-12"} {
-		if got := grouped(n); got != want {
-			t.Errorf("grouped(%d) is %q, want %q", n, got, want)
-		}
-	}
-}
-
-func TestShownHidesControls(t *testing.T) {
-	if got := shown("a\x1b[2Jb\u009bc\xff", 20); got != "a�[2Jb�c�" {
-		t.Errorf("shown leaves controls: %q", got)
-	}
-	if got := shown("Nha Trang, Cam Lâm", 5); got != "Nha …" {
-		t.Errorf("shown cuts to %q", got)
 	}
 }

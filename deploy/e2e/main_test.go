@@ -30,7 +30,7 @@ func runWithPrograms(m *testing.M) int {
 		"nats-server": "github.com/nats-io/nats-server/v2",
 	} {
 		// As `make build` has it, so that what that has compiled is used again.
-		build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -X main.version=e2e", "-o", program(name), pkg)
+		build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -X github.com/haidang-iot/haidang/cmd/terminal.Version=e2e", "-o", program(name), pkg)
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "build %s: %v\n%s", name, err, out)

@@ -14,7 +14,7 @@ import (
 )
 
 // influxStore gives every request the same answer. The real servers are asked by
-// the tests of package main.
+// the tests of cmd/city.
 func influxStore(t *testing.T, status int, answer string) *api.InfluxQL {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

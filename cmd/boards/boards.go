@@ -1,0 +1,169 @@
+// Package boards is the boards and alert rules from the terminal: publishing,
+// rendering and checking them.
+package boards
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/haidang-iot/haidang/cmd/terminal"
+	"github.com/haidang-iot/haidang/dashboards"
+	"github.com/haidang-iot/haidang/dashboards/rules"
+	"github.com/haidang-iot/haidang/devices"
+	"github.com/haidang-iot/haidang/devices/api"
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+	"github.com/haidang-iot/haidang/ingest/telemetry/limits"
+)
+
+// Dashboards is `haidang dashboards`: a field for each command below it.
+type Dashboards struct {
+	Push   dashboardsPush   `cmd:"" help:"Put data source, boards, the walls' playlists and alert rules into Grafana."`
+	Diff   dashboardsDiff   `cmd:"" help:"Show what was changed in Grafana by hand; exit 1 if a push would overwrite it."`
+	Pull   dashboardsPull   `cmd:"" help:"Keep the boards and alert rules that were changed by hand as files."`
+	Render dashboardsRender `cmd:"" help:"Write the files that Grafana provisions itself from."`
+	Rules  dashboardsRules  `cmd:"" help:"Write alert rules as files for Prometheus, vmalert and Grafana."`
+	Check  Check            `cmd:"" help:"Ask a store everything that the boards ask it; exit 1 if a panel would show an error or nothing."`
+}
+
+// placesFlags say where the names of sites, localities and wards come from.
+type placesFlags struct {
+	City      string `name:"url" env:"HAIDANG_URL" help:"A running city, for the names of sites, localities and wards; without it boards show ids." placeholder:"http://127.0.0.1:8080"`
+	CityToken string `name:"city-token" env:"HAIDANG_TOKEN" help:"API token for --url; better given in the environment." placeholder:"SECRET"`
+	CityCA    string `name:"city-ca" env:"HAIDANG_CA" type:"path" help:"Certificate (PEM) of the authority that vouches for --url." placeholder:"FILE"`
+	SitesFile string `type:"path" help:"The same from a file that --sites-out wrote." placeholder:"FILE"`
+	SitesOut  string `type:"path" help:"Also write the names to this file, for --sites-file where the city cannot be reached." placeholder:"FILE"`
+}
+
+// placesFile is a province's names as --sites-file has them.
+type placesFile struct {
+	api.Localities
+	Sites []api.Site `json:"sites"`
+}
+
+// province is what boards are made for, today.
+func (f placesFlags) province(ctx context.Context) (dashboards.Province, error) {
+	p := dashboards.Province{Now: time.Now()}
+	p.Alarms = alarmNames(p.Now)
+	var known placesFile
+	switch {
+	case f.City != "" && f.SitesFile != "":
+		return p, errors.New("--url and --sites-file both say where names come from: give one of them")
+	case f.City != "":
+		if err := f.ask(ctx, &known); err != nil {
+			return p, err
+		}
+	case f.SitesFile != "":
+		text, err := os.ReadFile(f.SitesFile)
+		if err != nil {
+			return p, fmt.Errorf("read --sites-file: %w", err)
+		}
+		if err := json.Unmarshal(text, &known); err != nil {
+			return p, fmt.Errorf("read --sites-file %s: %w: let --sites-out write it", f.SitesFile, err)
+		}
+	default:
+		return p, nil
+	}
+	if f.SitesOut != "" {
+		text, err := json.MarshalIndent(known, "", "  ")
+		if err != nil {
+			return p, fmt.Errorf("write --sites-out: %w", err)
+		}
+		if err := os.WriteFile(f.SitesOut, append(text, '\n'), 0o644); err != nil {
+			return p, fmt.Errorf("write --sites-out: %w", err)
+		}
+	}
+	return known.province(p), nil
+}
+
+// alarmNames are what the alert rules of a moment are called, whatever sites there
+// are.
+func alarmNames(at time.Time) map[string]dashboards.Text {
+	areas := map[limits.Area][]telemetry.Site{}
+	for _, a := range rules.Areas() {
+		areas[a] = []telemetry.Site{"any"}
+	}
+	out := map[string]dashboards.Text{}
+	for _, r := range rules.All(rules.Options{At: at, Areas: areas}) {
+		out[r.ID] = r.Name
+	}
+	return out
+}
+
+// ask reads the names from the city.
+func (f placesFlags) ask(ctx context.Context, known *placesFile) error {
+	city := terminal.CityFlags{ClientFlags: terminal.ClientFlags{URL: f.City, Token: f.CityToken, CA: f.CityCA}}
+	if err := city.Ask(ctx, terminal.GetFrom("/localities", nil), &known.Localities); err != nil {
+		return err
+	}
+	q := url.Values{"limit": {strconv.Itoa(1000)}}
+	for {
+		var page api.SitePage
+		if err := city.Ask(ctx, terminal.GetFrom("/sites", q), &page); err != nil {
+			return err
+		}
+		known.Sites = append(known.Sites, page.Sites...)
+		if page.Next == "" {
+			return nil
+		}
+		q.Set("cursor", page.Next)
+	}
+}
+
+// province puts the names into the boards' words.
+func (k placesFile) province(p dashboards.Province) dashboards.Province {
+	ward := func(w api.Ward) {
+		p.Wards = append(p.Wards, devices.Ward{Code: w.Code, NameVI: w.NameVI, NameEN: w.NameEN, Form: w.Form})
+	}
+	for _, l := range k.Localities.Localities {
+		p.Localities = append(p.Localities, devices.Locality{ID: l.ID, NameVI: l.NameVI, NameEN: l.NameEN})
+		for _, w := range l.Wards {
+			ward(w)
+		}
+	}
+	for _, w := range k.OtherWards {
+		ward(w)
+	}
+	for _, s := range k.Sites {
+		kinds := s.Kinds
+		for _, d := range s.Devices {
+			kinds = append(kinds, d.Kinds...)
+		}
+		p.Sites = append(p.Sites, dashboards.Site{Kinds: kinds, Site: devices.Site{ID: s.ID, Name: cmp.Or(s.Name, string(s.ID)), NameEN: s.NameEN, Locality: s.Locality, Ward: s.Ward,
+			Position: devices.Position{Lat: s.Position.Lat, Lon: s.Position.Lon}, Tags: s.Tags, NoiseArea: s.NoiseArea, State: s.State}})
+	}
+	return p
+}
+
+// boardModels are the boards' models by uid, those of the wall among them, and the
+// uids that a wall shows in turn.
+func boardModels(p dashboards.Province, lang, query, source string) (models []boardModel, wall []string, err error) {
+	o := dashboards.Options{Lang: dashboards.Lang(lang), DataSource: source,
+		Dialect: dashboards.Dialect{Language: dashboards.Language(query), Catalogue: telemetry.NewCatalogue()}}
+	boards := dashboards.Boards(p)
+	for _, b := range boards {
+		for _, o.Wall = range []bool{false, true} {
+			if o.Wall && len(b.Wall) == 0 {
+				continue
+			}
+			text, err := b.Render(p, o)
+			if err != nil {
+				return nil, nil, err
+			}
+			models = append(models, boardModel{b.UID(o), text})
+		}
+	}
+	return models, dashboards.WallOrder(boards, o), nil
+}
+
+// boardModel is a board's model and its uid.
+type boardModel struct {
+	uid  string
+	text []byte
+}

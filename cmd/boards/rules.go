@@ -1,0 +1,116 @@
+package boards
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/haidang-iot/haidang/cmd/terminal"
+	"github.com/haidang-iot/haidang/dashboards"
+	"github.com/haidang-iot/haidang/dashboards/rules"
+	"github.com/haidang-iot/haidang/devices/api"
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+)
+
+type dashboardsRules struct {
+	terminal.CityFlags
+	Out        string           `required:"" help:"Folder to write to; made if need be." placeholder:"DIR"`
+	Prometheus bool             `help:"Write a rule file for Prometheus or vmalert."`
+	Grafana    bool             `help:"Write rules that Grafana manages, for a data source in PromQL and one in InfluxQL."`
+	Query      string           `enum:"promql,influxql,both" default:"both" help:"With --grafana: language of the data source, promql or influxql; a file for each if left out." placeholder:"promql"`
+	DataSource string           `aliases:"datasource" default:"haidang" help:"With --grafana: uid of the data source that the rules ask, haidang if left out." placeholder:"UID"`
+	Folder     string           `default:"Hải Đăng – cảnh báo" help:"With --grafana: title of the folder that holds the rules, Hải Đăng – cảnh báo if left out." placeholder:"TITLE"`
+	Lang       string           `enum:"vi,en" default:"vi" help:"Language of titles, summaries and descriptions: vi or en." placeholder:"vi"`
+	At         terminal.Instant `help:"Whose day's limits; default: now." placeholder:"2026-11-21"`
+	NoSites    bool             `help:"Do not ask the city which sites are of which use; limits of an area (noise, river, bathing, aquaculture) then have no rule."`
+}
+
+// Help is kong's detailed help.
+func (dashboardsRules) Help() string {
+	return `Examples:
+  haidang dashboards rules --out rules                       all files, with the sites of the city at --url
+  haidang dashboards rules --out rules --prometheus --no-sites
+  haidang dashboards rules --out /etc/grafana/provisioning/alerting --grafana --query influxql --data-source influx
+
+Limits change by date and areas by the tags of sites (special, ordinary, river, bathing, aquaculture): write the files
+anew when either has changed. ` + "`haidang up`" + ` evaluates the same rules by itself over the embedded store and needs no file;
+they are for a Prometheus, vmalert or Grafana of your own. Where Grafana evaluates them, ` + "`haidang dashboards push`" + ` and
+` + "`render`" + ` put the same ones there by themselves.
+
+Grafana must be given only the file of its data source's language: the rules of both have the same uids, and of two files in
+its folder provisioning/alerting the last one read counts. InfluxQL knows no hours: rules of the day or
+the night read the time of day that haidang up writes every 15 s (platform, time_of_day), and do not fire without it.`
+}
+
+// Run writes the files.
+func (c *dashboardsRules) Run(ctx context.Context, out *terminal.Output) error {
+	if !c.Prometheus && !c.Grafana {
+		c.Prometheus, c.Grafana = true, true
+	}
+	o := rules.Options{At: time.Time(c.At)}
+	if o.At.IsZero() {
+		o.At = time.Now()
+	}
+	if !c.NoSites {
+		tags, err := AreaTags(ctx, c.CityFlags)
+		if err != nil {
+			return fmt.Errorf("%w (or leave the limits of areas out, with --no-sites)", err)
+		}
+		o.Areas = rules.AreasOf(tags)
+	}
+	all := rules.All(o)
+	files := map[string][]byte{}
+	var err, errs error
+	if c.Prometheus {
+		files["haidang.rules.yaml"], err = rules.Prometheus(all, dashboards.Lang(c.Lang))
+		errs = errors.Join(errs, err)
+	}
+	if c.Grafana {
+		for _, d := range []dashboards.Language{dashboards.PromQL, dashboards.InfluxQL} {
+			if c.Query != "both" && c.Query != string(d) {
+				continue
+			}
+			files["haidang-alerts-"+string(d)+".yaml"], err = rules.Grafana{Language: d, DataSource: c.DataSource, Folder: c.Folder, Lang: dashboards.Lang(c.Lang)}.YAML(all)
+			errs = errors.Join(errs, err)
+		}
+	}
+	if errs != nil {
+		return errs
+	}
+	if err := os.MkdirAll(c.Out, 0o755); err != nil {
+		return fmt.Errorf("make the folder --out %s: %w", c.Out, err)
+	}
+	for name, text := range files {
+		path := filepath.Join(c.Out, name)
+		if err := os.WriteFile(path, text, 0o644); err != nil {
+			return fmt.Errorf("write to --out: %w", err)
+		}
+		fmt.Fprintf(out.Stdout, "%s   %d rules\n", path, len(all))
+	}
+	return nil
+}
+
+// AreaTags are those of the city's sites that say of which use they are.
+func AreaTags(ctx context.Context, city terminal.CityFlags) (map[telemetry.Site][]string, error) {
+	tags := map[telemetry.Site][]string{}
+	for _, area := range rules.Areas() {
+		for q := (url.Values{"tag": {string(area)}}); ; {
+			var page api.SitePage
+			if err := city.Ask(ctx, terminal.GetFrom("/sites", q), &page); err != nil {
+				return nil, err
+			}
+			for _, s := range page.Sites {
+				tags[s.ID] = append(tags[s.ID], string(area))
+			}
+			if page.Next == "" {
+				break
+			}
+			q.Set("cursor", page.Next)
+		}
+	}
+	return tags, nil
+}

@@ -1,0 +1,264 @@
+package city
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/haidang-iot/haidang/cmd/config"
+	"github.com/haidang-iot/haidang/devices"
+	"github.com/haidang-iot/haidang/devices/access"
+	"github.com/haidang-iot/haidang/devices/api"
+	"github.com/haidang-iot/haidang/ingest"
+	"github.com/haidang-iot/haidang/ingest/broker"
+	"github.com/haidang-iot/haidang/ingest/ledger"
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+)
+
+// accessFlags say who is asked to prove who they are.
+type accessFlags struct {
+	Login bool `help:"Ask people to log in, as is done beyond the loopback anyway. The first start prints a link that makes the first administrator. Without it, and while nobody has an account, who is on this machine is administrator."`
+	oidcFlags
+	EMQXSecret string `name:"emqx-secret" env:"HAIDANG_EMQX_SECRET" help:"Secret by which EMQX may ask who a device is and what it may do; better given in the environment." placeholder:"SECRET"`
+}
+
+// minShared is the least length of a secret that two programs share.
+const minShared = 20
+
+func (f accessFlags) check() error {
+	if n := len(f.EMQXSecret); n > 0 && n < minShared {
+		return fmt.Errorf("HAIDANG_EMQX_SECRET has %d characters and could be guessed: give at least %d, such as: openssl rand -base64 24", n, minShared)
+	}
+	return f.oidcFlags.check()
+}
+
+// control opens access control over the registry's store. Beyond this machine,
+// where no issuer vouches for people, it invites the first administrator without
+// being asked to.
+func (r *registry) control(ctx context.Context, f accessFlags, e access.Exposure, o access.Options) (*access.Control, access.NewLink, error) {
+	var link access.NewLink
+	o.Store = r.store.Access()
+	c, err := access.New(o)
+	if err != nil {
+		return nil, link, err
+	}
+	if f.Login || e.Beyond() && o.OIDC == nil {
+		if link, e.Invited, err = c.FirstLink(ctx); err != nil {
+			return nil, link, err
+		}
+	}
+	if _, err := c.Start(ctx, e); err != nil {
+		return nil, link, err
+	}
+	return c, link, nil
+}
+
+// serveRegistry adds the registry's and access control's operations.
+// An operation that does not say who may ask is a mistake of ours, and refused.
+func (l *loading) serveRegistry(s *server, c *access.Control, f accessFlags, log *slog.Logger) (*api.API, error) {
+	a := api.New(l.registry.Registry)
+	a.Logger = log
+	if s.public != nil {
+		a.PublicURL = s.url()
+	}
+	a.Quarantine, a.Refusals, a.Credentials = waiting{l.ledger}, Refusals{Control: c}, Credentials{Control: c}
+	a.Presences = l.registry.presences
+	a.Asker = func(ctx context.Context) api.Asker {
+		p := access.Actor(ctx)
+		return api.Asker{Name: p.String(), Role: api.Role(p.Role)}
+	}
+	a.Readings = l.readings
+	l.registry.live = a.Live
+	a.Register(s.api)
+	c.Register(s.api)
+	s.mux.Handle("/auth/oidc/", c.OIDCHandler())
+	if f.EMQXSecret != "" {
+		s.mux.Handle("/api/v1/access/emqx/authentication", c.EMQXAuthentication(access.Secret(f.EMQXSecret)))
+		s.mux.Handle("/api/v1/access/emqx/authorization", c.EMQXAuthorization(access.Secret(f.EMQXSecret)))
+	}
+	if ids := access.Unguarded(s.api); len(ids) > 0 {
+		return nil, fmt.Errorf("operations without a least role: %s", strings.Join(ids, ", "))
+	}
+	return a, nil
+}
+
+// waiting is what the ledger's quarantine holds of a device.
+type waiting struct{ *ledger.Ledger }
+
+// Waiting implements [api.Quarantine].
+func (w waiting) Waiting(ctx context.Context, d telemetry.Device) ([]api.Waiting, error) {
+	rows, err := w.Ledger.Waiting(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]api.Waiting, 0, len(rows))
+	for _, q := range rows {
+		out = append(out, api.Waiting{Reason: q.Problem.Reason, Detail: q.Problem.Detail, Count: q.Count, Received: q.Received, Topic: q.Topic, Payload: q.Payload})
+	}
+	return out, nil
+}
+
+// Refusals is what access control wrote down of devices at the broker.
+type Refusals struct{ *access.Control }
+
+// Refused implements [api.Refusals].
+func (r Refusals) Refused(ctx context.Context, d telemetry.Device) (api.Refused, bool, error) {
+	e, refused, err := r.LastRefusal(ctx, d)
+	return api.Refused{At: e.At, Reason: e.Reason}, refused, err
+}
+
+// Credentials issues devices' secrets in the name of who asks.
+type Credentials struct{ *access.Control }
+
+// Issue implements [api.Credentials].
+func (c Credentials) Issue(ctx context.Context, _ devices.By, ids []telemetry.Device) (map[telemetry.Device]string, error) {
+	out := make(map[telemetry.Device]string, len(ids))
+	for _, id := range ids {
+		issued, err := c.Control.Issue(ctx, access.Actor(ctx), id, 0, access.Caller{})
+		if err != nil {
+			return nil, fmt.Errorf("issue credential of device %s: %w", id, err)
+		}
+		out[id] = string(issued.Secret)
+	}
+	return out, nil
+}
+
+// doorkeeper lets the parts of this process and devices in at the embedded
+// broker. It refuses devices until access control is there.
+//
+// A device is kept waiting until the gateways have subscribed: a message that
+// nobody has subscribed to yet is acknowledged by the broker and gone. After the
+// very first start their subscriptions are there before they are.
+type doorkeeper struct {
+	parts map[string]partPass
+	// open lets in whoever comes, without asking.
+	open       bool
+	control    atomic.Pointer[access.Control]
+	subscribed chan struct{} // closed once the gateways have
+}
+
+// partPass is what a gateway or the simulator of this process may do; its
+// password is of this process too.
+type partPass struct {
+	password           string
+	publish, subscribe []string
+	clientIDs          []string
+	// first says that others wait for it.
+	first bool
+}
+
+const (
+	// simulatorUser is the one user of all simulated devices; no gateway or device
+	// can have a ~ in its name.
+	simulatorUser = "~simulator"
+	// simulatedPrefix begins their ids.
+	simulatedPrefix = "sim"
+)
+
+func newDoorkeeper(cfg config.Config, open bool) *doorkeeper {
+	k := &doorkeeper{parts: map[string]partPass{}, open: open, subscribed: make(chan struct{})}
+	for _, g := range cfg.Gateways {
+		p := partPass{password: rand.Text(), clientIDs: []string{clientID(g.Name)}, first: true}
+		for _, s := range g.Subscriptions {
+			p.subscribe = append(p.subscribe, s.Filter)
+		}
+		k.parts[clientID(g.Name)] = p
+	}
+	sim := partPass{password: rand.Text(), clientIDs: []string{simulatedPrefix + "*"}}
+	for _, l := range cfg.LocalityIDs() {
+		sim.publish = append(sim.publish, "kh/"+string(l)+"/+/+")
+	}
+	k.parts[simulatorUser] = sim
+	return k
+}
+
+// Authenticate implements [broker.Authenticator].
+func (k *doorkeeper) Authenticate(ctx context.Context, login broker.Login) (broker.Grant, error) {
+	if p, ok := k.parts[login.Username]; ok {
+		if subtle.ConstantTimeCompare([]byte(p.password), []byte(login.Password)) != 1 {
+			return broker.Grant{}, access.RefusedSecret
+		}
+		if !p.first {
+			if err := k.wait(ctx); err != nil {
+				return broker.Grant{}, err
+			}
+		}
+		return broker.Grant{Identity: "part " + login.Username, Publish: p.publish, Subscribe: p.subscribe, ClientIDs: p.clientIDs, Internal: true}, nil
+	}
+	if err := k.wait(ctx); err != nil {
+		return broker.Grant{}, err
+	}
+	if k.open {
+		all := []string{"#"}
+		return broker.Grant{Identity: "anybody", Publish: all, Subscribe: all, ClientIDs: []string{"*"}}, nil
+	}
+	c := k.control.Load()
+	if c == nil {
+		return broker.Grant{}, errors.New("access control is not there yet")
+	}
+	g, err := c.Authenticate(ctx, login.ClientID, login.Username, access.Secret(login.Password), login.Remote)
+	if err != nil {
+		return broker.Grant{}, err
+	}
+	return broker.Grant{Identity: g.Identity, Publish: g.Publish, Subscribe: g.Subscribe, ClientIDs: g.ClientIDs}, nil
+}
+
+// wait waits for the gateways' subscriptions.
+func (k *doorkeeper) wait(ctx context.Context) error {
+	select {
+	case <-k.subscribed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// admitAfter lets devices in once all gateways have subscribed. One that cannot,
+// for what is wrong in its configuration, does not keep out the devices of all
+// others for ever.
+func (k *doorkeeper) admitAfter(gateways []*ingest.Gateway, log *slog.Logger) func(context.Context) error {
+	return func(ctx context.Context) error {
+		look, enough := time.NewTicker(10*time.Millisecond), time.NewTimer(subscribeWait)
+		defer look.Stop()
+		defer enough.Stop()
+		for {
+			missing := ""
+			for _, g := range gateways {
+				if s := g.State(); !s.Connected {
+					missing = s.Gateway + ": " + s.Detail
+				}
+			}
+			if missing == "" {
+				break
+			}
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-enough.C:
+				log.Warn("devices are let in although a gateway has not subscribed: what they send to it may be lost", "gateway", missing)
+			case <-look.C:
+				continue
+			}
+			break
+		}
+		close(k.subscribed)
+		<-ctx.Done()
+		return nil
+	}
+}
+
+// subscribeWait is how long devices are kept waiting for a gateway.
+const subscribeWait = 30 * time.Second
+
+// refused has access control write down what the broker refused.
+func (k *doorkeeper) refused(r broker.Refusal) {
+	if c := k.control.Load(); c != nil {
+		c.NoteRefused(string(r.Kind), r.Username, r.ClientID, r.Topic, r.Reason, r.Remote)
+	}
+}

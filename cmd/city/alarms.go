@@ -1,0 +1,265 @@
+package city
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/haidang-iot/haidang/cmd/terminal"
+	"github.com/haidang-iot/haidang/dashboards/rules"
+	"github.com/haidang-iot/haidang/devices"
+	"github.com/haidang-iot/haidang/devices/access"
+	"github.com/haidang-iot/haidang/ingest"
+	"github.com/haidang-iot/haidang/ingest/alarm"
+	"github.com/haidang-iot/haidang/ingest/api"
+	"github.com/haidang-iot/haidang/ingest/figures"
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+	"github.com/haidang-iot/haidang/ingest/telemetry/limits"
+)
+
+// alarmFlags say who is told of alarms.
+type alarmFlags struct {
+	Alertmanager []string `env:"HAIDANG_ALERTMANAGER" help:"Alertmanager that is told of alarms, http://HOST:9093; several times for several. A user and password go into the address." placeholder:"URL"`
+	AlarmWebhook string   `env:"HAIDANG_ALARM_WEBHOOK" help:"Where each alarm is posted as JSON when it is raised, cleared and acknowledged; signed with HAIDANG_ALARM_WEBHOOK_SECRET." placeholder:"URL"`
+}
+
+// webhookSecretName is the variable that holds the webhook's secret.
+const webhookSecretName = "HAIDANG_ALARM_WEBHOOK_SECRET"
+
+func (f alarmFlags) check(s storeFlags) error {
+	if len(f.Alertmanager) == 0 && f.AlarmWebhook == "" {
+		return nil
+	}
+	if s.Store == "influx" && s.Query != "promql" {
+		return errors.New("--alertmanager and --alarm-webhook are given, but --store is influx, whose alarms are evaluated by Grafana (haidang dashboards push --query influxql): " +
+			"set Grafana's contact points, or, if the store is VictoriaMetrics, add --query promql")
+	}
+	if f.AlarmWebhook == "" {
+		return nil
+	}
+	u, err := url.Parse(f.AlarmWebhook)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return errors.New("--alarm-webhook is no URL: give it like https://ioc.example.vn/alarms")
+	}
+	secret := os.Getenv(webhookSecretName)
+	switch {
+	case len(secret) < minShared:
+		return fmt.Errorf("%s has %d characters, and anybody could send alarms in our name: give at least %d, such as: openssl rand -base64 24", webhookSecretName, len(secret), minShared)
+	case u.Scheme != "https" && !terminal.ThisMachine(u.Hostname()):
+		return fmt.Errorf("--alarm-webhook %s is not encrypted: give an https:// address", terminal.Redact(f.AlarmWebhook))
+	}
+	return nil
+}
+
+// alarms is the city's alarms: rules from the limits, the registry's areas and the
+// day, evaluated in this process.
+type alarms struct {
+	// engine is nil where Grafana evaluates.
+	engine       *alarm.Engine
+	alertmanager *alarm.Alertmanager
+	webhook      *alarm.Webhook
+	rules        *currentRules
+}
+
+// openAlarms makes the alarms and serves them. Where InfluxDB is the store they are
+// evaluated by Grafana, and this process keeps none.
+func (c *city) openAlarms(ctx context.Context, f loadFlags, g *guarded) (*alarms, error) {
+	a := &alarms{}
+	rest := api.Alarms{History: g.ledger, Evaluated: "grafana", Rules: rulesAt{g.registry.Registry}.file, Now: time.Now, May: func(ctx context.Context, at telemetry.Locality) (string, bool) {
+		p := access.Actor(ctx)
+		return p.String(), p.In(at)
+	}}
+	o := alarm.Options{Store: g.evaluated, Alarms: g.ledger, Now: time.Now, Logger: c.log, Registerer: c.reg}
+	if f.Store == "influx" && f.Query == "promql" {
+		o.Remote = &alarm.Remote{URL: f.InfluxURL, Token: f.InfluxToken, Client: &http.Client{Timeout: 30 * time.Second}}
+		if f.QueryURL != "" {
+			o.Remote.URL = f.QueryURL
+		}
+	}
+	if o.Store == nil && o.Remote == nil {
+		c.log.Info("alarms are not evaluated here: InfluxDB's are Grafana's, where `haidang dashboards push --query influxql` puts the rules; for VictoriaMetrics add --query promql")
+		rest.Register(c.srv.api)
+		return a, nil
+	}
+	var err error
+	if len(f.Alertmanager) > 0 {
+		if a.alertmanager, err = alarm.NewAlertmanager(f.Alertmanager, c.srv.url()+"/alarms", c.log, c.reg); err != nil {
+			return nil, fmt.Errorf("--alertmanager: %w", err)
+		}
+	}
+	if f.AlarmWebhook != "" {
+		if a.webhook, err = alarm.NewWebhook(f.AlarmWebhook, []byte(os.Getenv(webhookSecretName)), g.ledger, c.log); err != nil {
+			return nil, fmt.Errorf("--alarm-webhook: %w", err)
+		}
+	}
+	a.rules = newCurrentRules(g.registry.Registry, c.log)
+	o.Rules, o.Alertmanager, o.Webhook = a.rules.at, a.alertmanager, a.webhook
+	o.Changed = func(changed []ingest.Alarm) {
+		for _, one := range changed {
+			g.registry.live.Alarm(one.Locality, one.Site, one)
+		}
+	}
+	if a.engine, err = alarm.Open(ctx, o); err != nil {
+		return nil, err
+	}
+	c.open.opened("alarms", a.engine.Close)
+	rest.Engine, rest.Evaluated = acknowledging{a.engine, g.control}, "here"
+	rest.Register(c.srv.api)
+	return a, nil
+}
+
+// Firing are the active alarms, the gravest first; none where Grafana evaluates.
+func (a *alarms) Firing() []ingest.Alarm {
+	if a.engine == nil {
+		return nil
+	}
+	return a.engine.Firing()
+}
+
+// sites are those with an alarm. A silent site has a state of its own.
+func (a *alarms) sites() map[telemetry.Site]bool {
+	out := map[telemetry.Site]bool{}
+	for _, f := range a.Firing() {
+		if f.Site != "" && f.Kind != telemetry.SiteState {
+			out[f.Site] = true
+		}
+	}
+	return out
+}
+
+// figures are the active alarms as they stand in the store, for boards.
+func (a *alarms) figures() []figures.Alarm {
+	var out []figures.Alarm
+	for _, f := range a.Firing() {
+		out = append(out, figures.Alarm{Rule: f.Rule, Locality: f.Locality, Site: f.Site, Severity: int(severityOf(f.Severity))})
+	}
+	return out
+}
+
+// severityOf is the severity of a name.
+func severityOf(name string) limits.Severity {
+	for s := limits.Watch; s < limits.Extreme; s++ {
+		if rules.SeverityName(s) == name {
+			return s
+		}
+	}
+	return limits.Extreme
+}
+
+// run adds what alarms consist of to the process: who is told before who tells, to
+// end after it.
+func (a *alarms) run(parts *actors) {
+	if a.engine == nil {
+		return
+	}
+	if a.alertmanager != nil {
+		parts.add("Alertmanager", a.alertmanager.Run)
+	}
+	if a.webhook != nil {
+		parts.add("alarm webhook", a.webhook.Run)
+	}
+	parts.add("alarms", a.engine.Run)
+}
+
+// acknowledging writes acknowledgements into the journal of who did what, too.
+type acknowledging struct {
+	*alarm.Engine
+	control *access.Control
+}
+
+// Acknowledge acknowledges an alarm. That the journal could not be written does not
+// undo it: who and when stand with the alarm.
+func (a acknowledging) Acknowledge(ctx context.Context, id int64, who, note string) (ingest.Alarm, error) {
+	done, err := a.Engine.Acknowledge(ctx, id, who, note)
+	if err != nil {
+		return done, err
+	}
+	return done, a.control.Acknowledged(ctx, who, done.Rule+" "+string(done.Site), note)
+}
+
+// areasAge is after how long the registry is asked again although it told of no
+// change.
+const areasAge = 10 * time.Minute
+
+// currentRules makes the rules of a moment from the registry's sites.
+type currentRules struct {
+	registry *devices.Registry
+	log      *slog.Logger
+
+	mu    sync.Mutex
+	areas map[limits.Area][]telemetry.Site
+	read  time.Time // zero: they have changed since
+}
+
+func newCurrentRules(r *devices.Registry, log *slog.Logger) *currentRules {
+	c := &currentRules{registry: r, log: log}
+	r.Subscribe(func(devices.Event) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.read = time.Time{}
+	})
+	return c
+}
+
+// at renders the rules of a moment. While the registry cannot be read, the sites of
+// before count.
+func (c *currentRules) at(now time.Time) ([]byte, error) {
+	c.mu.Lock()
+	areas, read := c.areas, c.read
+	c.mu.Unlock()
+	if now.Sub(read) > areasAge {
+		fresh, err := readAreas(context.Background(), c.registry)
+		if err != nil && areas == nil {
+			return nil, err
+		}
+		if err != nil {
+			c.log.Warn("cannot read the areas of sites; alarms go on with those of before", "error", err)
+		} else {
+			areas = fresh
+			c.mu.Lock()
+			c.areas, c.read = fresh, now
+			c.mu.Unlock()
+		}
+	}
+	return rules.Prometheus(rules.All(rules.Options{At: now, Areas: areas}), "vi")
+}
+
+// rulesAt makes the rules that hold at any moment, with the sites of now.
+type rulesAt struct{ registry *devices.Registry }
+
+func (r rulesAt) file(ctx context.Context, at time.Time) ([]byte, error) {
+	areas, err := readAreas(ctx, r.registry)
+	if err != nil {
+		return nil, err
+	}
+	return rules.Prometheus(rules.All(rules.Options{At: at, Areas: areas}), "vi")
+}
+
+// readAreas asks the registry which sites are of which use.
+func readAreas(ctx context.Context, r *devices.Registry) (map[limits.Area][]telemetry.Site, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	tags := map[telemetry.Site][]string{}
+	for _, area := range rules.Areas() {
+		for f := (devices.SiteFilter{Tag: string(area), Page: devices.Page{Limit: devices.MaxPage}}); ; {
+			page, _, err := r.Sites(ctx, f)
+			if err != nil {
+				return nil, fmt.Errorf("read sites of area %s: %w", area, err)
+			}
+			for _, s := range page {
+				tags[s.ID] = append(tags[s.ID], string(area))
+			}
+			if len(page) < devices.MaxPage {
+				break
+			}
+			f.After = string(page[len(page)-1].ID)
+		}
+	}
+	return rules.AreasOf(tags), nil
+}

@@ -1,0 +1,129 @@
+// Package city wires a city of its parts, in one process (up) or several (gateway,
+// loader): it opens them in order, serves them over HTTP and stops them in the
+// reverse order.
+package city
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/haidang-iot/haidang/cmd/config"
+	"github.com/haidang-iot/haidang/cmd/terminal"
+	"github.com/haidang-iot/haidang/devices/access"
+	"github.com/haidang-iot/haidang/devices/api"
+	"github.com/haidang-iot/haidang/ingest"
+	"github.com/haidang-iot/haidang/ingest/journal"
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+)
+
+// city is what `up` and `loader` have in common before anything runs: the
+// configuration, the data folder, the listener, and what is open.
+type city struct {
+	config config.Config
+	data   string
+	// sync says that what is acknowledged must survive the loss of power.
+	sync bool
+	log  *slog.Logger
+	// library is for parts that narrate their normal work.
+	library *slog.Logger
+	reg     *prometheus.Registry
+	metrics *ingest.Metrics
+	listen  listenFlags
+	srv     *server
+	open    openLog
+}
+
+// cityOptions are the flags that a city is made of.
+type cityOptions struct {
+	config, data, durability string
+	listen                   listenFlags
+	terminal.LogFlags
+}
+
+// openCity reads the configuration, locks the data folder and takes the HTTP
+// address. The caller closes what is open, also after an error.
+func openCity(o cityOptions, out *terminal.Output) (*city, error) {
+	c := &city{data: o.data, listen: o.listen, sync: o.durability == "power", log: o.Logger(out.Stderr), library: o.LibraryLogger(out.Stderr), reg: terminal.NewMetrics()}
+	c.metrics = ingest.NewMetrics(c.reg)
+	var err error
+	if c.config, err = config.Load(o.config); err != nil {
+		return c, err
+	}
+	unlock, err := config.Lock(o.data)
+	if err != nil {
+		return c, err
+	}
+	c.open.opened("data folder", unlock)
+	if c.srv, err = o.listen.open(c.log); err != nil {
+		return c, err
+	}
+	watchCertificate(c.reg, "http", c.srv.cert)
+	return c, nil
+}
+
+// close closes all that was opened.
+func (c *city) close() error { return c.open.close() }
+
+// guarded is a loading that is served to those who may ask.
+type guarded struct {
+	*loading
+	control *access.Control
+	rest    *api.API
+	alarms  *alarms
+	// link makes the first administrator; its secret is empty if there is one.
+	link access.NewLink
+}
+
+// load opens store, ledger and registry and serves them. ended is called when a
+// device's credential has ended.
+func (c *city) load(ctx context.Context, f loadFlags, j *journal.Journal, e access.Exposure, ended func(telemetry.Device)) (*guarded, error) {
+	l, err := c.openLoading(ctx, f.storeFlags, f.registryFlags, j)
+	if err != nil {
+		return nil, err
+	}
+	g := &guarded{loading: l}
+	o := access.Options{Logger: c.log, OnEnded: ended}
+	if o.Proxies, err = c.listen.proxies(); err != nil {
+		return nil, err
+	}
+	if o.OIDC, err = f.oidc(c.srv.url()); err != nil {
+		return nil, err
+	}
+	if g.control, g.link, err = l.registry.control(ctx, f.accessFlags, e, o); err != nil {
+		return nil, err
+	}
+	c.srv.guard(g.control)
+	l.serve(c.srv)
+	if g.alarms, err = c.openAlarms(ctx, f, g); err != nil {
+		return nil, err
+	}
+	g.figures.standings.alarms, g.figures.platform.Alarms = g.alarms.sites, g.alarms.figures
+	g.rest, err = l.serveRegistry(c.srv, g.control, f.accessFlags, c.log)
+	return g, err
+}
+
+// run adds what a loader consists of to the process.
+func (g *guarded) run(parts *actors, srv *server) {
+	parts.add("HTTP", srv.run)
+	parts.add("ledger's history", g.history.Run) // before the loader, to end after it
+	parts.add("presence", g.registry.keepPresence(g.ledger))
+	g.figures.run(parts)
+	g.alarms.run(parts)
+	parts.add("loader", g.loader.Run)
+	g.registry.run(parts, g.loading, g.control, g.rest)
+}
+
+// loadFlags are the flags of what a loader opens.
+type loadFlags struct {
+	storeFlags
+	registryFlags
+	accessFlags
+	alarmFlags
+}
+
+func (f loadFlags) check() error {
+	return errors.Join(f.storeFlags.check(), f.registryFlags.check(), f.accessFlags.check(), f.alarmFlags.check(f.storeFlags))
+}

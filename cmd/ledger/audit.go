@@ -1,0 +1,141 @@
+// Package ledger is what became of messages, from the terminal: the audit and the
+// quarantine.
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"text/tabwriter"
+	"time"
+
+	"github.com/haidang-iot/haidang/cmd/terminal"
+	"github.com/haidang-iot/haidang/ingest"
+	"github.com/haidang-iot/haidang/ingest/api"
+)
+
+// Audit is `haidang audit`: the ledger, and whether it balances.
+type Audit struct {
+	terminal.ClientFlags
+	History terminal.Duration `help:"Print what became of the messages within this time instead, in steps." placeholder:"24h"`
+	Step    string            `help:"With --history: the step, 1m, 5m, 15m, 1h, 6h or 1d; a fitting one if not given." placeholder:"1h"`
+	Gateway string            `help:"With --history: only this gateway." placeholder:"NAME"`
+}
+
+// Help is kong's detailed help.
+func (Audit) Help() string {
+	return `For every gateway, at any moment and after any crash:
+
+  received = stored + duplicate + quarantined + queued
+
+The gateway numbers what it receives; the loader counts what became of it. Where the two do not
+agree, messages are missing, and the exit code is 1.
+
+Examples:
+  haidang audit
+  haidang audit --url http://127.0.0.1:9090 --json
+  haidang audit --history 24h                        what happened when, in steps of 5 minutes
+  haidang audit --history 30d --step 1d --gateway nha-trang`
+}
+
+// Run prints the ledger.
+func (c *Audit) Run(ctx context.Context, out *terminal.Output) error {
+	if c.History > 0 {
+		return c.history(ctx, out)
+	}
+	if c.Step != "" || c.Gateway != "" {
+		return errors.New("--step and --gateway are for --history: add, say, --history 24h")
+	}
+	var r ingest.Report
+	if err := c.Call(ctx, http.MethodGet, "/api/v1/ledger", nil, &r); err != nil {
+		return err
+	}
+	if c.JSON {
+		if err := terminal.PrintJSON(out.Stdout, r); err != nil {
+			return err
+		}
+	} else {
+		printLedger(out.Stdout, r)
+	}
+	if !r.Balanced {
+		return terminal.ExitCode(1)
+	}
+	return nil
+}
+
+// history prints the ledger's history.
+func (c *Audit) history(ctx context.Context, out *terminal.Output) error {
+	to := time.Now().UTC()
+	q := url.Values{"from": {to.Add(-time.Duration(c.History)).Format(time.RFC3339)}, "to": {to.Format(time.RFC3339Nano)}}
+	if c.Step != "" {
+		q.Set("step", c.Step)
+	}
+	if c.Gateway != "" {
+		q.Set("gateway", c.Gateway)
+	}
+	var h api.History
+	if err := c.Call(ctx, http.MethodGet, "/api/v1/ledger/history?"+q.Encode(), nil, &h); err != nil {
+		return err
+	}
+	if c.JSON {
+		return terminal.PrintJSON(out.Stdout, h)
+	}
+	printHistory(out.Stdout, h)
+	return nil
+}
+
+// printHistory leaves out steps in which nothing happened and nothing waited.
+func printHistory(w io.Writer, h api.History) {
+	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "until\tgateway\treceived\tstored\t(partial)\tduplicate\tquarantined\tqueued\tmissing\t")
+	rows := 0
+	for _, g := range h.Gateways {
+		for _, p := range g.Points {
+			if p.Received == 0 && p.Stored == 0 && p.Partial == 0 && p.Duplicate == 0 && p.Quarantined == 0 && p.Queued == 0 && p.Missing == 0 {
+				continue
+			}
+			rows++
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", p.Time.Local().Format("2006-01-02 15:04"), g.Gateway, terminal.Grouped(p.Received), terminal.Grouped(p.Stored),
+				terminal.Grouped(p.Partial), terminal.Grouped(p.Duplicate), terminal.Grouped(p.Quarantined), terminal.Grouped(int64(p.Queued)), terminal.Grouped(p.Missing))
+		}
+	}
+	t.Flush()
+	if rows == 0 {
+		fmt.Fprintln(w, "\nNothing was received in this time.")
+		return
+	}
+	fmt.Fprintf(w, "\nIn steps of %v. Queued and missing are as at the step's end; below 0 is what a re-drive took out.\n", time.Duration(h.StepSeconds)*time.Second)
+}
+
+func printLedger(w io.Writer, r ingest.Report) {
+	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "gateway\treceived\tstored\t(partial)\tduplicate\tquarantined\tqueued\tmissing\t")
+	total := ingest.Balance{Account: ingest.Account{Gateway: "all"}}
+	row := func(b ingest.Balance) {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", b.Gateway, terminal.Grouped(int64(b.Received)), terminal.Grouped(int64(b.Stored)), terminal.Grouped(int64(b.Partial)),
+			terminal.Grouped(int64(b.Duplicate)), terminal.Grouped(int64(b.Quarantined)), terminal.Grouped(int64(b.Queued)), terminal.Grouped(b.Missing))
+	}
+	for _, b := range r.Gateways {
+		row(b)
+		total.Received += b.Received
+		total.Stored += b.Stored
+		total.Partial += b.Partial
+		total.Duplicate += b.Duplicate
+		total.Quarantined += b.Quarantined
+		total.Queued += b.Queued
+		total.Missing += b.Missing
+	}
+	row(total)
+	t.Flush()
+	switch {
+	case len(r.Gateways) == 0:
+		fmt.Fprintln(w, "\nNo gateway has received anything yet.")
+	case r.Balanced:
+		fmt.Fprintln(w, "\nBalanced: every message received is accounted for.")
+	default:
+		fmt.Fprintln(w, "\nNOT BALANCED: messages are missing (or, below 0, counted twice). See the loader's log for which.")
+	}
+}

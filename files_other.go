@@ -1,6 +1,0 @@
-//go:build !linux
-
-package main
-
-// openFiles is how many files this process may have open; 0 if nobody knows.
-func openFiles() uint64 { return 0 }
