@@ -87,7 +87,8 @@ type AlarmEvent struct {
 // AlarmEvents are the events that somebody is still to be told of. They survive
 // whatever the alarms do.
 type AlarmEvents interface {
-	// NextEvent is the oldest; false where there is none.
+	// NextEvent is the oldest of the gravest alarms; false where there is none. An
+	// alarm's own events are in order, for its severity stays.
 	NextEvent(ctx context.Context) (AlarmEvent, bool, error)
 	// Told says that an event has been told.
 	Told(ctx context.Context, e AlarmEvent) error

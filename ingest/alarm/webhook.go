@@ -35,10 +35,11 @@ const (
 	webhookRetry, webhookRetryMost = time.Second, time.Minute
 )
 
-// Webhook posts events to a receiver, in order, each until it has been taken. What
-// is to be told stands with the alarms, so that it outlives the process; an event is
-// told again, with the same id, if the process ends before it knows that it was
-// taken.
+// Webhook posts events to a receiver, each until it has been taken: those of the
+// gravest alarms first, for in a storm a slow receiver has hundreds before it, and of
+// these the oldest. What is to be told stands with the alarms, so that it outlives the
+// process; an event is told again, with the same id, if the process ends before it
+// knows that it was taken.
 type Webhook struct {
 	// URL is where events are posted; Secret signs them.
 	URL    string
@@ -77,12 +78,19 @@ func (w *Webhook) look() {
 
 // Run posts until ctx ends.
 func (w *Webhook) Run(ctx context.Context) error {
+	retry := w.Retry
 	for ctx.Err() == nil {
 		e, ok, err := w.Events.NextEvent(ctx)
 		if err == nil && ok {
-			if !w.deliver(ctx, e) {
-				return nil
+			if away := w.tell(ctx, e); away != nil {
+				if retry == w.Retry && ctx.Err() == nil {
+					w.Logger.Warn("the alarm webhook does not take events; trying again", "error", away)
+				}
+				w.pause(ctx, retry)
+				retry = min(2*retry, webhookRetryMost)
+				continue // what is graver by then goes before it
 			}
+			retry = w.Retry
 			err = w.Events.Told(context.WithoutCancel(ctx), e)
 		}
 		switch {
@@ -99,30 +107,20 @@ func (w *Webhook) Run(ctx context.Context) error {
 	return nil
 }
 
-// deliver posts an event until it is taken, or refused for good; false if ctx
-// ended before.
-func (w *Webhook) deliver(ctx context.Context, e ingest.AlarmEvent) bool {
+// tell posts an event once. There is no error where another try would be refused as
+// well: that is logged, and the event is done with.
+func (w *Webhook) tell(ctx context.Context, e ingest.AlarmEvent) error {
 	body, err := json.Marshal(e)
 	if err != nil { // a value that is no number
 		w.Logger.Error("cannot encode an alarm for the webhook", "error", err)
-		return true
+		return nil
 	}
-	for pause, told := w.Retry, false; ; pause = min(2*pause, webhookRetryMost) {
-		err, final := w.post(ctx, body)
-		switch {
-		case err == nil:
-			return true
-		case ctx.Err() != nil:
-			return false // it is told after the next start
-		case final:
-			w.Logger.Error("the alarm webhook refuses an event", "error", err, "event", e.Event, "rule", e.Alarm.Rule)
-			return true
-		case !told:
-			told = true
-			w.Logger.Warn("the alarm webhook does not take events; trying again", "error", err)
-		}
-		w.pause(ctx, pause)
+	err, final := w.post(ctx, body)
+	if final {
+		w.Logger.Error("the alarm webhook refuses an event", "error", err, "event", e.Event, "rule", e.Alarm.Rule)
+		return nil
 	}
+	return err
 }
 
 // pause waits, but not longer than ctx.

@@ -44,7 +44,7 @@ func TestWebhook(t *testing.T) {
 }
 
 // What the receiver had not taken when the process ended is told after the next
-// start, each event as it was, in order, and once; what it had taken is not told
+// start, each event as it was, the gravest alarm's first, and once; what it had taken is not told
 // again, nor is what happened while nobody was to be told.
 func TestWebhookOutlivesTheProcess(t *testing.T) {
 	r := &receiver{}
@@ -71,7 +71,7 @@ func TestWebhookOutlivesTheProcess(t *testing.T) {
 	p.open()
 	p.minutes(5, steady(7))
 	run(t, p.options.Webhook.Run)
-	want := []string{"2-raised flood-bd2-dong-trang ", "2-acknowledged flood-bd2-dong-trang lan", "1-cleared flood-bd1-dong-trang ", "2-cleared flood-bd2-dong-trang lan"}
+	want := []string{"2-raised flood-bd2-dong-trang ", "2-acknowledged flood-bd2-dong-trang lan", "2-cleared flood-bd2-dong-trang lan", "1-cleared flood-bd1-dong-trang "}
 	await(t, "all events", func() bool { return len(r.got()) >= len(want) })
 	if _, ok, err := p.ledger.NextEvent(t.Context()); ok || err != nil {
 		t.Errorf("an event is still to be told: %v", err)
@@ -83,5 +83,29 @@ func TestWebhookOutlivesTheProcess(t *testing.T) {
 		if e.Alarm.Cleared.IsZero() == (e.Event == "cleared") || e.At.IsZero() || e.Alarm.Note != map[bool]string{true: "đã báo xã"}[e.Alarm.AcknowledgedBy != ""] {
 			t.Errorf("%s tells of another moment: %+v", e.ID, e)
 		}
+	}
+}
+
+// While a receiver is away a graver alarm is raised: that is the first it hears of.
+func TestWebhookTellsTheGravestFirst(t *testing.T) {
+	r := &receiver{refuse: 1}
+	w := webhook(t, r)
+	w.Retry = time.Hour // nothing is tried again before the test has said so
+	p := start(t, local(2026, 11, 22, 8, 0), "flood-bd", alarm.Options{Webhook: w})
+	p.minutes(20, steady(8.2))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- w.Run(ctx) }()
+	await(t, "báo động I is refused", func() bool { r.mu.Lock(); defer r.mu.Unlock(); return r.refuse == 0 })
+	p.minutes(20, steady(9.7))
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	run(t, w.Run)
+	want := []string{"2-raised flood-bd2-dong-trang ", "1-raised flood-bd1-dong-trang "}
+	await(t, "both events", func() bool { return len(r.got()) >= len(want) })
+	if got := r.got(); !slices.Equal(got, want) || r.bad != nil {
+		t.Errorf("got %q, bad %q", got, r.bad)
 	}
 }

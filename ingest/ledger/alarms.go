@@ -164,12 +164,13 @@ func (l *Ledger) Acknowledge(ctx context.Context, id int64, who, note string, at
 	return a, err
 }
 
-// nextEvent is the oldest event that is owed.
+// nextEvent is the oldest event that is owed, of the gravest alarms that owe one.
 const nextEvent = `
-	SELECT id, 1 AS event, raised AS at FROM alarm WHERE owed <> 0 AND owed & 1
-	UNION ALL SELECT id, 2, acknowledged FROM alarm WHERE owed <> 0 AND owed & 2
-	UNION ALL SELECT id, 4, cleared FROM alarm WHERE owed <> 0 AND owed & 4
-	ORDER BY at, id, event LIMIT 1`
+	SELECT id, event, at FROM (
+		SELECT id, severity, 1 AS event, raised AS at FROM alarm WHERE owed <> 0 AND owed & 1
+		UNION ALL SELECT id, severity, 2, acknowledged FROM alarm WHERE owed <> 0 AND owed & 2
+		UNION ALL SELECT id, severity, 4, cleared FROM alarm WHERE owed <> 0 AND owed & 4)
+	ORDER BY CASE severity WHEN 'extreme' THEN 1 WHEN 'danger' THEN 2 WHEN 'warning' THEN 3 ELSE 4 END, at, id, event LIMIT 1`
 
 // NextEvent implements [ingest.AlarmEvents].
 func (l *Ledger) NextEvent(ctx context.Context) (e ingest.AlarmEvent, ok bool, err error) {
