@@ -214,7 +214,7 @@ func (c *Verify) scorer(ctx context.Context, out *terminal.Output) (*score.Score
 	if o.Received, err = c.received(from); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(c.settleAlarms(from), c.checkRules()); err != nil {
+	if err := errors.Join(c.settleAlarms(from), c.checkRules(out.Stderr)); err != nil {
 		return nil, err
 	}
 	if o.Uses, err = c.uses(ctx); err != nil {

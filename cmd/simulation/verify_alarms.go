@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -90,8 +91,9 @@ func (c *Verify) settleAlarms(from time.Time) error {
 }
 
 // checkRules reads --rules where it is a file: that it is wrong is to be told before
-// the readings are compared, which takes long.
-func (c *Verify) checkRules() error {
+// the readings are compared, which takes long. So is which of its rules are not
+// scored: silence on them would read as praise.
+func (c *Verify) checkRules(stderr io.Writer) error {
 	if c.Alarms != alarmsReplayed || c.Rules == "city" || c.Rules == "table" {
 		return nil
 	}
@@ -99,8 +101,17 @@ func (c *Verify) checkRules() error {
 	if err != nil {
 		return fmt.Errorf("read --rules, which is city, table or a Prometheus rule file: %w", err)
 	}
-	if err := alarm.CheckRules(text); err != nil {
+	alerts, err := alarm.CheckRules(text)
+	if err != nil {
 		return fmt.Errorf("--rules %s: %w", c.Rules, err)
+	}
+	strange := slices.DeleteFunc(slices.Clone(alerts), score.Judged())
+	const remedy = "an alert is scored whose name is that of a limit, as `haidang dashboards rules` writes it"
+	switch {
+	case len(strange) == len(alerts):
+		return fmt.Errorf("--rules %s: none of its %d alerts can be scored: %s", c.Rules, len(alerts), remedy)
+	case len(strange) > 0:
+		fmt.Fprintf(stderr, "Not scored of %s: %s: %s.\n", c.Rules, strings.Join(strange, ", "), remedy)
 	}
 	return nil
 }

@@ -109,17 +109,31 @@ func TestRuleFileIsReadFirst(t *testing.T) {
 	}
 	rule := "groups:\n- name: x\n  rules:\n  - alert: flood-rise\n    expr: "
 	for file, want := range map[string]string{
-		filepath.Join(dir, "none.yaml"):                      "city, table or a Prometheus rule file",
-		write("list.yaml", "hello\n"):                        "list.yaml",
-		write("promql.yaml", rule+"rate(up[5m]\n"):           "unclosed left parenthesis",
-		write("twice.yaml", rule+"up\n- name: x\n"):          "repeated",
-		write("field.yaml", rule+"up\n    unless: midnight"): "unless",
+		filepath.Join(dir, "none.yaml"):                                                    "city, table or a Prometheus rule file",
+		write("list.yaml", "hello\n"):                                                      "list.yaml",
+		write("promql.yaml", rule+"rate(up[5m]\n"):                                         "unclosed left parenthesis",
+		write("twice.yaml", rule+"up\n- name: x\n"):                                        "repeated",
+		write("field.yaml", rule+"up\n    unless: midnight"):                               "unless",
+		write("own.yaml", "groups:\n- name: x\n  rules:\n  - alert: ours\n    expr: up\n"): "none of its 1 alerts can be scored",
+		write("empty.yaml", ""):                                                            "none of its 0 alerts",
 	} {
 		var out, errs bytes.Buffer
 		args := []string{"verify", "--scenario", "rush-hour", "--url", "http://127.0.0.1:1", "--prometheus", "http://127.0.0.1:1", "--alarms=replayed", "--rules", file}
 		if code := terminal.Run(t.Context(), new(simulationLines), args, &out, &errs); code != 1 || !strings.Contains(errs.String(), want) || strings.Contains(errs.String(), "refused") {
 			t.Errorf("%s: exit code %d, want 1 and %q: %s", file, code, want, errs.String())
 		}
+	}
+}
+
+// Silence on a rule that is not scored would read as praise.
+func TestRulesThatAreNotScoredAreNamed(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "rules.yaml")
+	if err := os.WriteFile(file, []byte("groups:\n- name: x\n  rules:\n  - alert: flood-rise\n    expr: up\n  - alert: ours\n    expr: up\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var errs bytes.Buffer
+	if err := (&Verify{alarmScoring: alarmScoring{Alarms: alarmsReplayed, Rules: file}}).checkRules(&errs); err != nil || !strings.HasPrefix(errs.String(), "Not scored of "+file+": ours: ") {
+		t.Errorf("%v, and it says %q", err, errs.String())
 	}
 }
 

@@ -124,9 +124,26 @@ func replayStarts(from, to time.Time) (out []time.Time) {
 	return out
 }
 
-// CheckRules reports what is wrong with a Prometheus rule file, before it is
-// replayed.
-func CheckRules(text []byte) error { return newReplaying(context.Background()).load(text) }
+// CheckRules tells the alerts of a Prometheus rule file, in its order, or what is
+// wrong with it, before it is replayed.
+func CheckRules(text []byte) (alerts []string, err error) {
+	p := newReplaying(context.Background())
+	if err := p.load(text); err != nil {
+		return nil, err
+	}
+	file, errs := p.Load("", false, model.LegacyValidation)
+	if errs != nil {
+		return nil, errors.Join(errs...)
+	}
+	for _, g := range file.Groups {
+		for _, r := range g.Rules {
+			if r.Alert != "" {
+				alerts = append(alerts, r.Alert)
+			}
+		}
+	}
+	return alerts, nil
+}
 
 // replaying are the rules in force with their state, and what they raised.
 type replaying struct {
