@@ -20,7 +20,7 @@ func Air(p Province) Board {
 				gas(p, telemetry.SO2, "SO₂", "SO₂"), gas(p, telemetry.CO, "CO", "CO")}},
 		},
 		Wall: []Row{heading(title),
-			{Panels: []Panel{aqiNow(), aqiTable().sized(12, 20), aqiHours().sized(12, 8), pm25(p).sized(12, 12)}}},
+			{Panels: []Panel{aqiNow(), aqiTable().sized(12, 19), aqiHours().sized(12, 8), pm25(p).sized(12, 11)}}},
 	}
 }
 

@@ -22,7 +22,7 @@ func Flood(p Province) Board {
 			{Title: Text{"Mưa", "Rain"}, Panels: []Panel{rainHours(), rainTable(p), rainDays()}},
 			{Title: Text{"Thủy triều, đầm và hồ", "Tide, lagoons and reservoirs"}, Panels: []Panel{tide(p), flow(), upstream(p)}},
 		},
-		Wall: []Row{heading(title), {Panels: stations(p, 12, 8)}, {Panels: []Panel{riseNow(p).sized(6, 9), rainHours().sized(8, 9), tide(p).sized(10, 9)}}},
+		Wall: []Row{heading(title), {Panels: stations(p, 12, 8)}, {Panels: []Panel{riseNow(p).sized(6, 8), rainHours().sized(8, 8), tide(p).sized(10, 8)}}},
 	}
 }
 

@@ -18,7 +18,7 @@ func Lighting(p Province) Board {
 		Wall: []Row{heading(title),
 			{Panels: []Panel{lampsNow().sized(8, 5), lampFaults().sized(4, 5), lampPower().sized(6, 5), meterPower().sized(6, 5)}},
 			{Panels: []Panel{lampsLit().sized(12, 10), meterCourse().sized(12, 10)}},
-			{Panels: []Panel{lampEnergy().sized(12, 10), voltage().sized(12, 10)}}},
+			{Panels: []Panel{lampEnergy().sized(12, 9), voltage().sized(12, 9)}}},
 	}
 }
 

@@ -24,7 +24,7 @@ func Locality(p Province) Board {
 		Wall: []Row{heading(title),
 			{Panels: []Panel{localityTiles().sized(24, 5)}},
 			{Panels: []Panel{aqiCourse().sized(12, 10), rainCourse().sized(12, 10)}},
-			{Panels: []Panel{temperatureCourse().sized(8, 10), trafficCourse().sized(8, 10), noiseCourse().sized(8, 10)}}},
+			{Panels: []Panel{temperatureCourse().sized(8, 9), trafficCourse().sized(8, 9), noiseCourse().sized(8, 9)}}},
 	}
 }
 

@@ -21,7 +21,7 @@ func Noise(p Province) Board {
 			{Title: Text{"Điểm đo", "Sites"}, Panels: []Panel{noiseTable(p), noiseStats(), noiseDays()}},
 		},
 	}
-	b.Wall = []Row{heading(title), {Panels: []Panel{noiseNow(p).sized(10, 14), noiseHours(p).sized(14, 14)}}, {Panels: []Panel{noiseAreas(p)[0].sized(12, 11), noiseStats().sized(12, 11)}}}
+	b.Wall = []Row{heading(title), {Panels: []Panel{noiseNow(p).sized(10, 14), noiseHours(p).sized(14, 14)}}, {Panels: []Panel{noiseAreas(p)[0].sized(12, 10), noiseStats().sized(12, 10)}}}
 	return b
 }
 

@@ -20,8 +20,8 @@ func Overview(p Province) Board {
 				temperatureCourse(), trafficCourse(), noiseCourse(), powerCourse(), windCourse(), lampsCourse()}},
 		},
 		Wall: []Row{heading(title),
-			{Panels: []Panel{localityTiles().sized(12, 4), sitesReporting().sized(3, 4), silentDevices().sized(3, 4), alarmsFiring().sized(3, 4), worstAir().sized(3, 4)}},
-			{Panels: []Panel{siteMap().sized(10, 13), alarmsByRule().sized(8, 13), silentSites().sized(6, 13)}},
+			{Panels: []Panel{localityTiles(), sitesReporting(), silentDevices(), alarmsFiring(), worstAir()}},
+			{Panels: []Panel{siteMap().sized(10, 12), alarmsByRule().sized(8, 12), silentSites().sized(6, 12)}},
 			{Panels: []Panel{aqiCourse(), rainCourse(), floodCourse()}}},
 	}
 }
@@ -33,7 +33,7 @@ const stale = 15 * time.Minute
 const ringing = 3 * time.Minute
 
 func localityTiles() Panel {
-	return Panel{Title: Text{"Tình trạng địa phương", "Localities"}, Width: 12, Height: 4, View: Tiles{Ground: true, Names: true}, Mappings: siteStates(),
+	return Panel{Title: Text{"Tình trạng địa phương", "Localities"}, Width: 10, Height: 4, View: Tiles{Ground: true, Names: true}, Mappings: siteStates(),
 		Description: Text{"Tình trạng xấu nhất trong các điểm đo của địa phương, trừ điểm đang bảo trì.", "The worst state among the locality's sites, but for those in maintenance."},
 		Queries:     []Query{newest(telemetry.SiteState, telemetry.StateCode, ByLocality, stale).most().atMost(telemetry.SiteAlarm)}}
 }
@@ -41,18 +41,18 @@ func localityTiles() Panel {
 func sitesReporting() Panel {
 	q := newest(telemetry.SiteState, telemetry.StateCode, Together, stale).atMost(telemetry.SiteLate).named("Điểm đo", "Sites").in(count())
 	q.Across = Number
-	return Panel{Title: Text{"Điểm đo có tín hiệu", "Sites reporting"}, Width: 3, Height: 4, View: Tiles{}, Queries: []Query{q},
+	return Panel{Title: Text{"Điểm đo có tín hiệu", "Sites reporting"}, Width: 4, Height: 4, View: Tiles{}, Queries: []Query{q},
 		Description: Text{"Số điểm đo mà mọi thiết bị đều gửi số liệu, hoặc chỉ mới trễ.", "Sites all of whose devices are heard, or only late."}}
 }
 
 func silentDevices() Panel {
-	return Panel{Title: Text{"Thiết bị mất tín hiệu", "Silent devices"}, Width: 3, Height: 4, View: Tiles{Steps: alarming(amber)},
+	return Panel{Title: Text{"Thiết bị mất tín hiệu", "Silent devices"}, Width: 4, Height: 4, View: Tiles{Steps: alarming(amber)},
 		Description: Text{"Mất tín hiệu: quá 10 chu kỳ gửi mà không nhận được gì.", "Silent: nothing was heard for more than ten of its cadences."},
 		Queries:     []Query{newest(telemetry.SiteState, telemetry.SilentDevices, Together, stale).total().in(count())}}
 }
 
 func alarmsFiring() Panel {
-	return Panel{Title: Text{"Cảnh báo đang hoạt động", "Active alarms"}, Width: 3, Height: 4, View: Tiles{Steps: alarming(red)}, Grafana: GrafanaAlarms{Count: true},
+	return Panel{Title: Text{"Cảnh báo hiện có", "Active alarms"}, Width: 3, Height: 4, View: Tiles{Steps: alarming(red)}, Grafana: GrafanaAlarms{Count: true},
 		Queries: []Query{newest(telemetry.Platform, telemetry.AlarmsFiring, Together, stale).most().unfiltered().in(count())}}
 }
 
@@ -88,7 +88,7 @@ func alarmsByRule() Panel {
 }
 
 func silentSites() Panel {
-	return Panel{Title: Text{"Điểm đo mất tín hiệu", "Silent sites"}, Width: 6, Height: 14, View: Table{Sort: 0},
+	return Panel{Title: Text{"Điểm đo mất tín hiệu", "Silent sites"}, Width: 6, Height: 14, View: Table{Sort: 0, Widths: map[int]int{0: 140}},
 		Queries:    []Query{newest(telemetry.SiteState, telemetry.SilentDevices, BySite, stale).total().atLeast(1).in(count()).named("Mất tín hiệu", "Silent")},
 		MayBeEmpty: Text{"Trống khi mọi thiết bị đều gửi số liệu.", "Empty while every device is heard."}}
 }

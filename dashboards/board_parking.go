@@ -16,7 +16,7 @@ func Parking(p Province) Board {
 		},
 		Wall: []Row{heading(title),
 			{Panels: []Panel{occupiedNow().sized(12, 5), spaces().sized(6, 5), entriesToday().sized(6, 5)}},
-			{Panels: []Panel{occupiedSites().sized(12, 20), occupiedCourse().sized(12, 10), entriesHourly().sized(12, 10)}}},
+			{Panels: []Panel{occupiedSites().sized(12, 19), occupiedCourse().sized(12, 10), entriesHourly().sized(12, 9)}}},
 	}
 }
 

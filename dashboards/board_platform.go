@@ -19,7 +19,7 @@ func Platform(p Province) Board {
 		Wall: []Row{heading(title),
 			{Panels: []Panel{missing(), queued(), lag(), gatewaysUp(), storeUp(), alarmsFiring().sized(4, 4)}},
 			{Panels: []Panel{received().sized(12, 10), eventDelay().sized(12, 10)}},
-			{Panels: []Panel{presence().sized(12, 11), journalSize().sized(12, 11)}}},
+			{Panels: []Panel{presence().sized(12, 10), journalSize().sized(12, 10)}}},
 	}
 }
 

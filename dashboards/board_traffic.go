@@ -18,7 +18,7 @@ func Traffic(p Province) Board {
 		Wall: []Row{heading(title),
 			{Panels: []Panel{vehiclesToday().sized(8, 5), speedNow().sized(8, 5), occupancyNow().sized(8, 5)}},
 			{Panels: []Panel{vehiclesHourly().sized(14, 10), classes().sized(10, 10)}},
-			{Panels: []Panel{speedCourse().sized(12, 10), queues().sized(12, 10)}}},
+			{Panels: []Panel{speedCourse().sized(12, 9), queues().sized(12, 9)}}},
 	}
 }
 

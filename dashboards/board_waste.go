@@ -19,7 +19,7 @@ func Waste(p Province) Board {
 		},
 		Wall: []Row{heading(title),
 			{Panels: []Panel{fullContainers().sized(6, 5), fires().sized(6, 5), meanFill().sized(6, 5), collected().sized(6, 5)}},
-			{Panels: []Panel{fullest().sized(12, 20), fillCourse().sized(12, 20)}}},
+			{Panels: []Panel{fullest().sized(12, 19), fillCourse().sized(12, 19)}}},
 	}
 }
 

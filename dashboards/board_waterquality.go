@@ -20,7 +20,7 @@ func WaterQuality(p Province) Board {
 	b.Rows = append(b.Rows, Row{Title: Text{"Độ đục và dinh dưỡng", "Turbidity and nutrients"}, Panels: []Panel{turbidity(), solids(p), nutrients(), chlorophyll()}},
 		Row{Title: Text{"30 ngày", "30 days"}, Panels: []Panel{oxygenDays()}})
 	w := waters(p)[0]
-	b.Wall = []Row{heading(title), {Panels: []Panel{waterTable(p).sized(24, 12)}}, {Panels: []Panel{w.course(p, telemetry.DissolvedOxygen).sized(12, 13), w.course(p, telemetry.Salinity).sized(12, 13)}}}
+	b.Wall = []Row{heading(title), {Panels: []Panel{waterTable(p).sized(24, 12)}}, {Panels: []Panel{w.course(p, telemetry.DissolvedOxygen).sized(12, 12), w.course(p, telemetry.Salinity).sized(12, 12)}}}
 	return b
 }
 

@@ -24,7 +24,7 @@ func Weather(p Province) Board {
 		Wall: []Row{heading(title),
 			{Panels: []Panel{warmest(), wettest(), windiest(), sunniest()}},
 			{Panels: []Panel{temperature(p).sized(12, 10), rainHours().sized(12, 10)}},
-			{Panels: []Panel{wind(p).sized(12, 10), uv(p).sized(12, 10)}}},
+			{Panels: []Panel{wind(p).sized(12, 9), uv(p).sized(12, 9)}}},
 	}
 }
 

@@ -16,7 +16,7 @@ type boardModel struct {
 	SchemaVersion int           `json:"schemaVersion"`
 	Refresh       string        `json:"refresh"`
 	Time          timeModel     `json:"time"`
-	Timepicker    struct{}      `json:"timepicker"`
+	Timepicker    timepicker    `json:"timepicker"`
 	Links         []linkModel   `json:"links"`
 	Templating    templating    `json:"templating"`
 	Annotations   annotations   `json:"annotations"`
@@ -26,6 +26,12 @@ type boardModel struct {
 type timeModel struct {
 	From string `json:"from"`
 	To   string `json:"to"`
+}
+
+// timepicker is hidden on a wall: Grafana 12 shows it in kiosk mode, too, and the last
+// row would not fit the screen.
+type timepicker struct {
+	Hidden bool `json:"hidden,omitempty"`
 }
 
 type linkModel struct {

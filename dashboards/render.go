@@ -68,7 +68,7 @@ func (r *renderer) boardModel() (*boardModel, error) {
 	m := &boardModel{
 		UID: b.UID(r.Options), Title: r.title(), Description: b.Description.In(r.Lang), Tags: []string{"haidang", "haidang-" + string(r.Lang)},
 		Timezone: "Asia/Ho_Chi_Minh", WeekStart: "monday", GraphTooltip: 1, SchemaVersion: 39, Refresh: "1m",
-		Time: timeModel{"now-" + short(b.Span), "now"}, Links: r.links(),
+		Time: timeModel{"now-" + short(b.Span), "now"}, Timepicker: timepicker{Hidden: r.Wall}, Links: r.links(),
 		Templating: templating{List: []variableModel{}}, Annotations: annotations{List: []struct{}{}},
 	}
 	if r.Wall {

@@ -84,7 +84,9 @@ type dimension struct {
 	Mode  string `json:"mode,omitempty"`
 }
 
+// sizeRange are radii in pixels, the largest for the field's largest value.
 type sizeRange struct {
+	Field string  `json:"field,omitempty"`
 	Fixed float64 `json:"fixed"`
 	Min   float64 `json:"min"`
 	Max   float64 `json:"max"`
@@ -120,7 +122,7 @@ func (v Map) draw(r *renderer, p Panel, m *panelModel) {
 		Controls: mapControls{ShowZoom: true, ShowAttribution: true, ShowScale: true},
 		Basemap:  mapLayer{Type: "default", Name: "basemap", Config: struct{}{}},
 		Layers: []mapLayer{{Type: "markers", Name: siteWord().In(r.Lang), Tooltip: true, Location: &mapLocation{"coords", name(0), name(1)},
-			Config: markers{Style: markerStyle{Color: dimension{Field: name(2), Fixed: sea}, Opacity: 0.15, Size: sizeRange{10, 2, 15},
+			Config: markers{Style: markerStyle{Color: dimension{Field: name(2), Fixed: sea}, Opacity: 0.5, Size: sizeRange{name(2), 8, 7, 13},
 				Text: &dimension{Field: name(len(p.Queries) - 1), Mode: "field"}, TextConfig: &textStyle{18, 0, 0, "center", "middle"},
 				Symbol: symbol{"img/icons/marker/circle.svg", "fixed"}, Rotation: rotation{0, "mod", -360, 360}}}}},
 	}

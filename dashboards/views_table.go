@@ -19,7 +19,8 @@ type Table struct {
 	// by Steps where there are no limits.
 	Gauged map[int]float64
 	Steps  []Mapping
-	// Widths are those of queries' columns, in pixels; the others share the rest.
+	// Widths are those of queries' columns, in pixels; the others share the rest. Where
+	// all have one, the site's has the rest.
 	Widths map[int]int
 }
 
@@ -39,8 +40,9 @@ type sortModel struct {
 
 type tableCustom struct {
 	Align       string    `json:"align"`
-	DisplayMode string    `json:"displayMode"` // Grafana 9
-	CellOptions cellModel `json:"cellOptions"` // Grafana 10 and later
+	DisplayMode string    `json:"displayMode"`    // Grafana 9
+	CellOptions cellModel `json:"cellOptions"`    // Grafana 10 and later
+	WrapHeader  bool      `json:"wrapHeaderText"` // Grafana 12 and later, which cuts the beginning off otherwise
 	Inspect     bool      `json:"inspect"`
 	MinWidth    int       `json:"minWidth"`
 }
@@ -113,7 +115,7 @@ func (v Table) draw(r *renderer, p Panel, m *panelModel) {
 	m.Options = options
 	d := &m.FieldConfig.Defaults
 	d.Unit, d.Decimals = "", nil
-	d.Custom = tableCustom{Align: "auto", DisplayMode: "auto", CellOptions: cellModel{Type: "auto"}, MinWidth: 80}
+	d.Custom = tableCustom{Align: "auto", DisplayMode: "auto", CellOptions: cellModel{Type: "auto"}, WrapHeader: true, MinWidth: 80}
 	d.Color = &colorModel{Mode: "thresholds"}
 	d.Thresholds = &thresholdsModel{"absolute", []thresholdStep{{Color: sea}}}
 	m.FieldConfig.Overrides = r.cells(p, v)
@@ -159,11 +161,11 @@ func (r *renderer) cells(p Panel, v Table) []override {
 		}
 		out = append(out, override{matcher{"byName", column}, properties})
 	}
-	return append(out, r.idNames(p)...)
+	return append(out, r.idNames(p, v)...)
 }
 
 // idNames give sites and localities their names in the columns of ids.
-func (r *renderer) idNames(p Panel) []override {
+func (r *renderer) idNames(p Panel, v Table) []override {
 	var out []override
 	add := func(column Text, names map[string]mappingResult) {
 		if len(names) > 0 {
@@ -181,7 +183,9 @@ func (r *renderer) idNames(p Panel) []override {
 	}
 	if by := p.Queries[0].By; by == BySite || by == ByDevice {
 		add(siteWord(), sites)
-		out = append(out, override{matcher{"byName", siteWord().In(r.Lang)}, []property{{"custom.width", 200}}})
+		if by == ByDevice || len(v.Widths) < len(p.Queries) {
+			out = append(out, override{matcher{"byName", siteWord().In(r.Lang)}, []property{{"custom.width", 200}}})
+		}
 	}
 	if p.Queries[0].Kind == telemetry.ActiveAlarm {
 		alarms := map[string]mappingResult{}

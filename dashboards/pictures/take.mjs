@@ -46,7 +46,7 @@ for (const uid of uids) {
   const shot = await page.screenshot();
   if (process.env.PNG) writeFileSync(`${out}/${name}.png`, shot);
   else writeFileSync(`${out}/${name}.webp`, await pressed(shot));
-  const errors = await page.locator('[aria-label*="Panel header error"], .panel-info-corner--error').count();
+  const errors = await page.locator('[aria-label*="Panel header error"], .panel-info-corner--error, [data-testid="data-testid Panel status error"]').count();
   const empty = await page.getByText(/^(No data|Không có dữ liệu)/).count();
   console.log(uid, `${rows} rows, ${errors} errors, ${empty} empty`);
   bad += errors + empty;

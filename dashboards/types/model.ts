@@ -78,7 +78,7 @@ export type AnyPanel =
   | Of<'gauge', Partial<Gauge>>
   | Of<'bargauge', BarGauge>
   // displayMode is what Grafana 9 reads in place of cellOptions.
-  | Of<'table', Partial<Table>, Json<Pick<TableField, 'align' | 'inspect' | 'minWidth'>> & { displayMode: string; cellOptions: { type: string } }>
+  | Of<'table', Partial<Table>, Json<Pick<TableField, 'align' | 'inspect' | 'minWidth' | 'wrapHeaderText'>> & { displayMode: string; cellOptions: { type: string } }>
   | Of<'geomap', Geomap>
   | Of<'state-timeline', StateTimeline, Json<StateTimelineField>>
   | Of<'status-history', StatusHistory, Json<StatusHistoryField>>
