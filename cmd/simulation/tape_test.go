@@ -3,6 +3,7 @@ package simulation
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -100,6 +101,17 @@ func TestTapeConvertThereAndBack(t *testing.T) {
 	}
 	if out := command(t, 0, "tape", "convert", writeTape(t, all...), file("all.jsonl")); !strings.Contains(out, "3 were left out") {
 		t.Errorf("said %q", out)
+	}
+	// What a city computes itself stands in its store beside the readings.
+	f, err := os.OpenFile(file("all.jsonl"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"platform_alarms_firing", "air_quality_index_vn_aqi", "alarm_severity", "site:air_quality_pm25:mean1h"} {
+		fmt.Fprintf(f, `{"metric":{"__name__":%q,"locality":"nha-trang","device":"haidang"},"values":[1],"timestamps":[1795226400000]}`+"\n", name)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
 	}
 	command(t, 0, "tape", "convert", file("all.jsonl"), file("jsonl.tape"))
 	if got := readTape(t, file("jsonl.tape")); !reflect.DeepEqual(got, readings) {

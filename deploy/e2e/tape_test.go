@@ -78,7 +78,9 @@ func TestTapeOfAKilledRecorder(t *testing.T) {
 		t.Errorf("a second replay: exit code %d, %s", r.code, r.stderr)
 	}
 
-	// What the store holds becomes a tape again, which another city takes.
+	// What the store holds becomes a tape again, but for what the city computes, and
+	// another city takes it.
+	eventually(t, patience, "the city's own figures are stored too", func() bool { return len(metricNames(t, up, `{__name__=~"platform_.+"}`)) > 0 })
 	store := filepath.Join(dir, "store.tape")
 	from := time.UnixMilli(slices.MinFunc(readings, func(a, b reading) int { return cmp.Compare(a.at, b.at) }).at)
 	if r := run(t, patience, "tape", "convert", "store", store, "--url", up.url, "--from", from.UTC().Format(time.RFC3339Nano)); r.code != 0 {
