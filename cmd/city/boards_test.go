@@ -15,7 +15,6 @@ import (
 	"github.com/haidang-iot/haidang/dashboards"
 	"github.com/haidang-iot/haidang/dashboards/probe"
 	"github.com/haidang-iot/haidang/deploy/realserver"
-	"github.com/haidang-iot/haidang/devices/api"
 	"github.com/haidang-iot/haidang/devices/seed"
 	"github.com/haidang-iot/haidang/ingest/store"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
@@ -32,11 +31,7 @@ type boardStore struct {
 // boardStores are all of them.
 func boardStores() map[string]func(testing.TB) boardStore {
 	with := func(r readable, check boards.Check) boardStore {
-		reader, ok := r.store.(store.Reader)
-		if !ok {
-			reader = externalReader{r.readings.(*api.External)}
-		}
-		return boardStore{r.store, settledReader{reader, r.settle}, check}
+		return boardStore{r.store, settledReader{r.reader(), r.settle}, check}
 	}
 	influx := func(t testing.TB, url, token string) boardStore {
 		return with(openReadable(t, external(url, token)), boards.Check{Influx: url, InfluxBucket: realserver.Database, Token: token})

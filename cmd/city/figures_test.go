@@ -30,6 +30,14 @@ func (s settledReader) Samples(ctx context.Context, q store.Query, f func(store.
 	return s.Reader.Samples(ctx, q, f)
 }
 
+// reader reads back what is stored, as the figures do.
+func (r readable) reader() store.Reader {
+	if s, ok := r.store.(store.Reader); ok {
+		return s
+	}
+	return externalReader{r.readings.(*api.External)}
+}
+
 // What is computed, on every store: two days of air, flagged readings, and a late
 // one that changes an hour, its indices and its day.
 func TestFiguresOnEveryStore(t *testing.T) {
@@ -37,11 +45,7 @@ func TestFiguresOnEveryStore(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := open(t)
-			reader, ok := r.store.(store.Reader)
-			if !ok {
-				reader = externalReader{r.readings.(*api.External)}
-			}
-			testFigures(t, r.store, settledReader{reader, r.settle})
+			testFigures(t, r.store, settledReader{r.reader(), r.settle})
 		})
 	}
 }
@@ -186,10 +190,7 @@ func TestSamplesOnEveryStore(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := open(t)
-			reader, ok := r.store.(store.Reader)
-			if !ok {
-				reader = externalReader{r.readings.(*api.External)}
-			}
+			reader := r.reader()
 			h := newHistory()
 			to := h.now.Add(-time.Hour)
 			from := to.Add(-time.Hour)
