@@ -62,10 +62,24 @@ type Compared struct {
 	Computed bool
 }
 
+// Cadence is how often a device at a site reports readings of a kind.
+type Cadence struct {
+	Site   telemetry.Site
+	Device telemetry.Device
+	Kind   telemetry.Kind
+	Every  time.Duration
+}
+
 // Options say what rules are made from.
 type Options struct {
 	// At is the moment whose limits are taken.
 	At time.Time
+	// Limits is the table that the limits in force are taken from; nil is
+	// [limits.All].
+	Limits []limits.Limit
+	// Cadences are the devices that do not report as often as their kind usually
+	// does.
+	Cadences []Cadence
 	// Areas are the sites of each use.
 	Areas map[limits.Area][]telemetry.Site
 	// Catalogue gives units and cadences; nil makes one.
@@ -77,8 +91,11 @@ func All(o Options) []Rule {
 	if o.Catalogue == nil {
 		o.Catalogue = telemetry.NewCatalogue()
 	}
+	if o.Limits == nil {
+		o.Limits = limits.All()
+	}
 	out := index()
-	for _, l := range limits.At(o.At) {
+	for _, l := range limits.InForce(o.Limits, o.At) {
 		if r, ok := fromLimit(l, o); ok {
 			out = append(out, r)
 		}

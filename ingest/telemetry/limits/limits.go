@@ -40,7 +40,7 @@ const (
 	Sum
 	// Last is the newest reading; the window is how old it may be.
 	Last
-	// Rise is how much the reading has risen within the window.
+	// Rise is how fast the reading has risen within the window, per hour.
 	Rise
 )
 
@@ -86,10 +86,13 @@ type Limit struct {
 	// Statistic over Window is compared with Value, in the catalogue's unit.
 	Statistic Statistic
 	Window    time.Duration
-	// Below is set where less is worse: oxygen, a falling pH. Else it is crossed
-	// by Value and above.
+	// Below is set where less is worse: oxygen, a falling pH.
 	Below bool
-	Value float64
+	// Strict says that to equal Value is no breach, as a regulation has it that a
+	// value must not be "over" or "under" the limit. A flood alarm level is not
+	// strict: it is reached by the very value.
+	Strict bool
+	Value  float64
 	// From and To are the local hours between which it holds, such as 21 and 6;
 	// equal is all day.
 	From, To int
@@ -103,12 +106,15 @@ type Limit struct {
 	NameVI, NameEN         string
 }
 
-// Crossed reports whether a value is over the limit.
+// Crossed reports whether a value is beyond the limit.
 func (l Limit) Crossed(v float64) bool {
-	if l.Below {
+	switch {
+	case v == l.Value:
+		return !l.Strict
+	case l.Below:
 		return v < l.Value
 	}
-	return v >= l.Value
+	return v > l.Value
 }
 
 // Holds reports whether the limit holds at the moment: in force, and at an hour
@@ -143,10 +149,13 @@ func (l Limit) For(site telemetry.Site, area Area) bool {
 	return false
 }
 
-// At lists the limits in force at a moment, of whatever hour.
-func At(t time.Time) []Limit {
+// At lists the limits of the table in force at a moment, of whatever hour.
+func At(t time.Time) []Limit { return InForce(All(), t) }
+
+// InForce picks the limits of a table in force at a moment, of whatever hour.
+func InForce(table []Limit, t time.Time) []Limit {
 	var out []Limit
-	for _, l := range All() {
+	for _, l := range table {
 		if !t.Before(l.Since) && (l.Until.IsZero() || t.Before(l.Until)) {
 			out = append(out, l)
 		}

@@ -217,7 +217,7 @@ func noise() []Limit {
 // water is oxygen and acidity of rivers, beaches and farms.
 func water() []Limit {
 	row := func(id string, area Area, m telemetry.Metric, below bool, value float64, s Severity, basis Basis, reference, vi, en string) Limit {
-		return Limit{ID: id, Kind: telemetry.WaterQuality, Metric: m, Area: area, Statistic: Mean, Window: hour, Below: below, Value: value,
+		return Limit{ID: id, Kind: telemetry.WaterQuality, Metric: m, Area: area, Statistic: Mean, Window: hour, Below: below, Strict: below, Value: value,
 			Severity: s, Basis: basis, Reference: reference, NameVI: vi, NameEN: en}
 	}
 	const farm = farmPractice
