@@ -42,7 +42,7 @@ func (s *station) airAt(ms int64) airState {
 		region *= 0.55
 	}
 	own := math.Exp(0.25 * wander(s.salt(301), ms, 3*hour))
-	a.fine = 1 + washed*(region+own*(7*exhaust+2.2*kitchens+8*works+13*dump))
+	a.fine = 1 + washed*(region+own*(3.9*exhaust+1.2*kitchens+4.5*works+7.5*dump))
 	a.fine += haze * 90 * (0.95 + 0.15*wander(s.province(302), ms, 18*hour)) * (0.6 + 0.4*washed) * (1 + 0.1*night)
 	dry := 1 - 0.85*(1-math.Exp(-k.wet))
 	salt := 0

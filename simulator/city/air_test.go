@@ -45,21 +45,43 @@ func TestAirIsThatOfACleanCoastalCity(t *testing.T) {
 			aqi := dailyAQI(s, at)
 			days++
 			mean += aqi
-			if aqi >= 30 && aqi <= 80 {
+			if aqi >= 20 && aqi <= 70 {
 				usual++
 			}
 			if aqi > 150 {
 				bad++
 			}
 		}
-		t.Logf("%s: mean AQI %.0f, %.0f %% of days from 30 to 80", site, mean/days, 100*usual/days)
-		between(t, string(site)+"'s share of days with an AQI from 30 to 80", usual/days, share, 1)
+		t.Logf("%s: mean AQI %.0f, %.0f %% of days from 20 to 70", site, mean/days, 100*usual/days)
+		between(t, string(site)+"'s share of days with an AQI from 20 to 70", usual/days, share, 1)
 		expect(t, string(site)+"'s days above 150", bad, 0, 0)
 	}
 	from := local(2024, 3, 4, 0, 0)
 	hazy := signals(t, New(1, Event{Kind: Haze, From: from, To: from.AddDate(0, 0, 7), Strength: 1}), "thap-tram-huong", telemetry.AirQuality, time.Hour)
 	for d := 1; d < 6; d++ {
 		between(t, "AQI on a day of a haze week", dailyAQI(hazy, from.AddDate(0, 0, d)), 150, 230)
+	}
+}
+
+// The mean of PM2.5 in Nha Trang in March: 16.3 µg/m³, the station data of 2025
+// that IQAir publishes (possibly modelled). Days and hours go on differing.
+func TestFineDustInNhaTrangInMarch(t *testing.T) {
+	for _, site := range []telemetry.Site{"thap-tram-huong", "ma-vong", "cho-dam"} {
+		mean, n, low, high := 0.0, 0.0, math.Inf(1), 0.0
+		for seed := uint64(1); seed <= 6; seed++ {
+			s := signals(t, New(seed), site, telemetry.AirQuality, time.Hour)[telemetry.PM25]
+			for d := range 31 {
+				day := 0.0
+				for h := range 24 {
+					day += s.At(local(2025, 3, 1, 0, 30).AddDate(0, 0, d).Add(time.Duration(h)*time.Hour)) / 24
+				}
+				mean, n, low, high = mean+day, n+1, min(low, day), max(high, day)
+			}
+		}
+		expect(t, string(site)+"'s mean PM2.5 of March in µg/m³", mean/n, 16.3, 1.5)
+		if !(low < 12 && high > 22 && high < 45) {
+			t.Errorf("%s's days of March are from %.1f to %.1f µg/m³", site, low, high)
+		}
 	}
 }
 
@@ -111,7 +133,7 @@ func TestAirFollowsTrafficSunAndRain(t *testing.T) {
 	for _, want := range []struct {
 		m         telemetry.Metric
 		low, high float64
-	}{{telemetry.PM25, 14, 32}, {telemetry.PM10, 25, 65}, {telemetry.NO2, 10, 45}, {telemetry.SO2, 3, 20}, {telemetry.CO, 300, 1500}, {telemetry.O3, 25, 80}} {
+	}{{telemetry.PM25, 10, 22}, {telemetry.PM10, 20, 50}, {telemetry.NO2, 10, 45}, {telemetry.SO2, 3, 20}, {telemetry.CO, 300, 1500}, {telemetry.O3, 25, 80}} {
 		var v []float64
 		for h := range 366 * 8 {
 			v = append(v, s[want.m].At(local(2024, 1, 1, 0, 0).Add(time.Duration(h)*3*time.Hour)))

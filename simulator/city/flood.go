@@ -17,8 +17,11 @@ const (
 	ducMy
 )
 
-// floodLevels are the levels told by the press and by VNDMS (docs of the
-// province; listed) and, between them, our assumption of the course [M].
+// floodLevels are the levels told by the press and, from 19 November 01:00 to
+// 4 December 09:00, by the national feed of river stations (VNDMS), whose hours
+// are local; before and after, and where nothing is marked as listed, the course
+// is our assumption [M]. Of the feed's levels at Đồng Trăng and Ninh Hòa those are
+// here that the others lie between, to 0.12 and 0.05 m.
 func floodLevels(s floodStation) []knot {
 	const day = 24
 	switch s {
@@ -27,17 +30,19 @@ func floodLevels(s floodStation) []knot {
 			{0, 3.9}, {1 * day, 4.9}, {1*day + 14, 8.3},
 			{2*day + 9, 12.24}, // listed: 17 November; the hour is assumed
 			{3*day + 4, 9.5}, {3*day + 12, 9.7},
-			{4*day + 1, 11.09}, // listed
-			{4*day + 9, 9.02},  // listed
-			{5*day + 5, 13.14}, // listed: the peak
-			{6*day + 7, 8.31},  // listed
-			{8*day + 12, 5.43}, // listed: 23 November; the hour is assumed
-			{11 * day, 4.75}, {15 * day, 4.3}, {18*day + 22, 4.35}, {19*day + 2, 4.75},
-			{19*day + 2.25, 5.18}, {19*day + 2.5, 5.63}, {19*day + 2.75, 6.08},
-			{19*day + 3, 6.52}, // listed: 4 December, the fastest rise, 1.77 m/h
-			{19*day + 3.5, 7.34},
-			{19*day + 4, 8.15}, // listed
-			{19*day + 8, 8.9}, {20*day + 12, 6.3}, {22 * day, 4.7}, {24 * day, 4.0}, {27 * day, 3.46},
+			// Listed from here to 4 December 09:00.
+			{4*day + 1, 11.09}, {4*day + 2, 11.03}, {4*day + 3, 10.71}, {4*day + 4, 10.22}, {4*day + 5, 9.46},
+			{4*day + 7, 8.52}, {4*day + 8, 8.52}, {4*day + 9, 9.02}, {4*day + 10, 9.86}, {4*day + 11, 10.32},
+			{4*day + 13, 10.71}, {4*day + 16, 12.00}, {4*day + 20, 12.48}, {5*day + 1, 12.68},
+			{5*day + 5, 13.14}, {5*day + 6, 13.14}, // the peak: 20 November 05:00
+			{5*day + 7, 13.12}, {5*day + 9, 12.83}, {5*day + 14, 11.65}, {5*day + 18, 9.96}, {5*day + 22, 8.82},
+			{6*day + 1, 8.55}, {6*day + 3, 8.76}, {6*day + 5, 8.70}, {6*day + 7, 8.31}, {6*day + 11, 7.59}, {6*day + 21, 7.62},
+			{7*day + 1, 6.99}, {7*day + 10, 6.18}, {8*day + 7, 5.43}, {9*day + 7, 4.86}, {9*day + 19, 4.80}, {10*day + 7, 5.00},
+			{14*day + 7, 3.86}, {18*day + 7, 3.39}, {19*day + 1, 3.25},
+			{19*day + 6, 4.75}, // 4 December; to 07:00 the fastest rise, 1.77 m/h, as evenly as can be
+			{19*day + 6.25, 5.18}, {19*day + 6.5, 5.63}, {19*day + 6.75, 6.08},
+			{19*day + 7, 6.52}, {19*day + 7.5, 7.34}, {19*day + 8, 8.15}, {19*day + 9, 8.75},
+			{19*day + 12, 8.9}, {20*day + 12, 6.3}, {22 * day, 4.7}, {24 * day, 4.0}, {27 * day, 3.46},
 		}
 	case dienPhu:
 		return []knot{
@@ -45,22 +50,27 @@ func floodLevels(s floodStation) []knot {
 			{4*day + 7, 5.67},  // listed: 19 November, in the morning's bulletin
 			{4*day + 21, 6.60}, // listed
 			{5*day + 9, 6.72}, {6*day + 12, 5.0}, {8*day + 12, 3.5}, {11 * day, 2.9},
-			{18*day + 22, 2.6}, {19*day + 14, 4.6}, {21 * day, 3.3}, {24 * day, 2.6}, {27 * day, 2.33},
+			{19*day + 4, 2.4}, {19*day + 17, 4.6}, {21 * day, 3.3}, {24 * day, 2.6}, {27 * day, 2.33},
 		}
 	case ninhHoaGauge:
 		return []knot{
 			{0, 3.5}, {1 * day, 3.9}, {2 * day, 4.7}, {2*day + 20, 5.45}, {3*day + 14, 5.3},
-			{4*day + 1, 5.66},  // listed
-			{5*day + 14, 6.77}, // listed: the peak, above the record of 1986
-			{7*day + 5, 5.97},  // listed
-			{9 * day, 4.7}, {12 * day, 3.9}, {18*day + 22, 3.6}, {20 * day, 4.4}, {23 * day, 3.7}, {27 * day, 3.32},
+			// Listed from here to 4 December 09:00.
+			{4*day + 1, 5.66}, {4*day + 6, 5.71}, {4*day + 9, 5.87}, {4*day + 13, 6.29}, {4*day + 17, 6.48}, {5*day + 1, 6.62},
+			{5*day + 14, 6.77}, {5*day + 15, 6.77}, // the peak, above the record of 1986: 20 November 14:00
+			{5*day + 18, 6.70}, {5*day + 21, 6.52}, {6*day + 6, 6.28}, {7*day + 5, 5.97}, {7*day + 9, 5.72}, {7*day + 22, 5.40},
+			{8*day + 3, 5.19}, {8*day + 9, 4.75}, {8*day + 17, 4.57}, {9*day + 7, 3.94}, {9*day + 10, 3.88}, {9*day + 16, 3.85},
+			{10*day + 4, 4.06}, {11*day + 7, 4.17}, {11*day + 19, 3.90}, {12*day + 1, 4.03}, {12*day + 4, 3.98}, {12*day + 19, 3.48},
+			{13*day + 13, 3.18}, {15*day + 1, 3.38}, {16*day + 13, 3.43}, {17*day + 19, 3.32},
+			{19*day + 1, 3.43}, {19*day + 4, 3.53}, {19*day + 7, 3.80}, {19*day + 8, 3.975}, {19*day + 9, 4.15},
+			{19*day + 12, 4.55}, {20 * day, 4.9}, {23 * day, 3.7}, {27 * day, 3.32},
 		}
 	case ducMy:
 		return []knot{
 			{0, 14.0}, {1 * day, 14.4}, {2*day + 6, 15.8}, {3*day + 6, 15.2},
 			{4*day + 7, 16.02}, // listed: 19 November, in the morning's bulletin
 			{5*day + 3, 17.1}, {6*day + 12, 15.6}, {9 * day, 14.5}, {12 * day, 14.1},
-			{18*day + 22, 13.95}, {19*day + 8, 15.0}, {21 * day, 14.2}, {27 * day, 13.86},
+			{19*day + 1, 13.95}, {19*day + 11, 15.0}, {21 * day, 14.2}, {27 * day, 13.86},
 		}
 	}
 	return nil
