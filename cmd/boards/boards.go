@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"strconv"
@@ -75,7 +76,7 @@ func (f placesFlags) province(ctx context.Context) (dashboards.Province, error) 
 		if err != nil {
 			return p, fmt.Errorf("write --sites-out: %w", err)
 		}
-		if err := os.WriteFile(f.SitesOut, append(text, '\n'), 0o644); err != nil {
+		if err := terminal.WriteFile(f.SitesOut, 0o644, func(w io.Writer) error { _, err := w.Write(append(text, '\n')); return err }); err != nil {
 			return p, fmt.Errorf("write --sites-out: %w", err)
 		}
 	}

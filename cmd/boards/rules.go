@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -86,7 +87,7 @@ func (c *dashboardsRules) Run(ctx context.Context, out *terminal.Output) error {
 	}
 	for name, text := range files {
 		path := filepath.Join(c.Out, name)
-		if err := os.WriteFile(path, text, 0o644); err != nil {
+		if err := terminal.WriteFile(path, 0o644, func(w io.Writer) error { _, err := w.Write(text); return err }); err != nil {
 			return fmt.Errorf("write to --out: %w", err)
 		}
 		fmt.Fprintf(out.Stdout, "%s   %d rules\n", path, len(all))

@@ -2,11 +2,9 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"github.com/haidang-iot/haidang/cmd/terminal"
 )
@@ -31,7 +29,7 @@ func (f fileFlags) save(ctx context.Context, out *terminal.Output, from terminal
 }
 
 // write fills the file, and tells of it.
-func (f fileFlags) write(out *terminal.Output, asJSON bool, mode os.FileMode, fill func(io.Writer, *counter) error) (err error) {
+func (f fileFlags) write(out *terminal.Output, asJSON bool, mode os.FileMode, fill func(io.Writer, *counter) error) error {
 	n := &counter{}
 	if f.Output == "-" {
 		return fill(io.MultiWriter(out.Stdout, n), n)
@@ -39,32 +37,16 @@ func (f fileFlags) write(out *terminal.Output, asJSON bool, mode os.FileMode, fi
 	if _, err := os.Lstat(f.Output); err == nil && !f.Force {
 		return fmt.Errorf("%s is there already: choose another name, or replace it with --force", f.Output)
 	}
-	folder := filepath.Dir(f.Output)
-	tmp, err := os.CreateTemp(folder, ".haidang-*") // for its owner alone
+	file, err := terminal.CreateFile(f.Output, mode, f.Force)
 	if err != nil {
-		return fmt.Errorf("write %s: %w", f.Output, err)
-	}
-	defer func() {
-		if err != nil { // what is left to do then is to leave nothing behind
-			tmp.Close()
-			os.Remove(tmp.Name())
-		}
-	}()
-	if err := fill(io.MultiWriter(tmp, n), n); err != nil {
 		return err
 	}
-	if err := errors.Join(tmp.Chmod(mode), tmp.Sync(), tmp.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", f.Output, err)
+	defer file.Discard()
+	if err := fill(io.MultiWriter(file, n), n); err != nil {
+		return err
 	}
-	if err := os.Rename(tmp.Name(), f.Output); err != nil {
-		return fmt.Errorf("write %s: %w", f.Output, err)
-	}
-	if d, err := os.Open(folder); err == nil { // so that its name survives the power too
-		errSync := d.Sync()
-		d.Close()
-		if errSync != nil {
-			return fmt.Errorf("sync folder %s: %w", folder, errSync)
-		}
+	if err := file.Commit(); err != nil {
+		return err
 	}
 	if asJSON {
 		return terminal.PrintJSON(out.Stdout, map[string]any{"file": f.Output, "bytes": n.n.Load()})

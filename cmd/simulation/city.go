@@ -12,7 +12,6 @@ import (
 	"maps"
 	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -201,22 +200,14 @@ func readSecrets(name string) (map[telemetry.Device]string, error) {
 }
 
 // writeSecrets replaces the file as a whole.
-func writeSecrets(name string, secrets map[telemetry.Device]string) (err error) {
-	tmp, err := os.CreateTemp(filepath.Dir(name), ".secrets-*") // for its owner alone
+func writeSecrets(name string, secrets map[telemetry.Device]string) error {
+	err := terminal.WriteFile(name, 0o600, func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", " ")
+		return e.Encode(secretsFile{maps.Clone(secrets)})
+	})
 	if err != nil {
-		return fmt.Errorf("write --credentials: %w", err)
+		return fmt.Errorf("--credentials: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(tmp.Name())
-			err = fmt.Errorf("write --credentials: %w", err)
-		}
-	}()
-	e := json.NewEncoder(tmp)
-	e.SetIndent("", " ")
-	err = errors.Join(e.Encode(secretsFile{maps.Clone(secrets)}), tmp.Sync(), tmp.Close())
-	if err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), name)
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -56,7 +57,13 @@ func (c *Record) Run(ctx context.Context, out *terminal.Output) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, w.Close()) }()
+	var done tape.Recorded
+	defer func() {
+		err = errors.Join(err, w.Close())
+		if err != nil && done.Messages == 0 { // it would only stand in the way of the next attempt
+			err = errors.Join(err, os.Remove(c.Out))
+		}
+	}()
 	if c.For > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Duration(c.For))
@@ -64,6 +71,7 @@ func (c *Record) Run(ctx context.Context, out *terminal.Output) (err error) {
 	}
 	show := terminal.NewCourse(out, c.JSON)
 	r := &tape.Recorder{Broker: b, Topics: c.Topic, QoS: c.QoS, Out: w, Now: time.Now, Logger: c.Logger(out.Stderr), Progress: func(p tape.Recorded) {
+		done = p
 		state := ""
 		if !p.Connected {
 			state = "   waiting for the broker"

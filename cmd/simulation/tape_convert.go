@@ -44,7 +44,8 @@ type source interface {
 	Close() error
 }
 
-// sink takes messages. Close completes what was written.
+// sink takes messages. Close completes what was written, and leaves the file to
+// whoever opened it.
 type sink interface {
 	Write(tape.Message) error
 	Close() error
@@ -60,12 +61,20 @@ func (c *tapeConvert) Run(ctx context.Context, out *terminal.Output) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
-	w, err := c.openSink()
+	f, err := terminal.CreateFile(c.Out, 0o640, false)
+	if err != nil {
+		return err
+	}
+	defer f.Discard()
+	w, err := c.newSink(f)
 	if err != nil {
 		return err
 	}
 	n, skipped, err := copyMessages(ctx, w, in, time.Time(c.From), time.Time(c.To))
 	if err := errors.Join(err, w.Close()); err != nil {
+		return err
+	}
+	if err := f.Commit(); err != nil {
 		return err
 	}
 	if c.JSON {
@@ -134,28 +143,28 @@ func (c *tapeConvert) openSource(ctx context.Context) (source, error) {
 	}
 }
 
-func (c *tapeConvert) openSink() (sink, error) {
+// newSink writes what the name of --out stands for.
+func (c *tapeConvert) newSink(f *terminal.File) (sink, error) {
 	switch ext := strings.ToLower(filepath.Ext(c.Out)); ext {
 	case ".tape":
 		from := c.In
 		if c.In == "quarantine" || c.In == "journal" || c.In == "store" {
 			from += " of " + terminal.Redact(c.URL)
 		}
-		return tape.Create(c.Out, tape.Header{Made: time.Now(), Source: from, Program: "haidang " + terminal.Version})
+		return tape.NewWriter(uncommitted{f}, tape.Header{Made: time.Now(), Source: from, Program: "haidang " + terminal.Version})
 	case ".csv":
-		return createCSV(c.Out)
+		return newCSV(f)
 	case ".jsonl":
-		return createSeries(c.Out)
+		return newSeries(f), nil
 	default:
 		return nil, fmt.Errorf("cannot tell what to write from the name %q: let it end in .tape, .csv or .jsonl", c.Out)
 	}
 }
 
-// create makes a file that does not exist yet.
-func create(name string) (*os.File, error) {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
-	if errors.Is(err, os.ErrExist) {
-		return nil, fmt.Errorf("write %s: the file exists, and is left alone: choose another name", name)
-	}
-	return f, err
-}
+// uncommitted is a file that whoever fills it cannot end: it is synced once, when
+// it is whole.
+type uncommitted struct{ *terminal.File }
+
+func (uncommitted) Sync() error { return nil }
+
+func (uncommitted) Close() error { return nil }

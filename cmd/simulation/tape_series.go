@@ -32,7 +32,6 @@ type oneSeries struct {
 
 // seriesSink writes messages as series.
 type seriesSink struct {
-	f      *os.File
 	w      *bufio.Writer
 	codec  codec.Codec
 	series map[string]*oneSeries
@@ -44,12 +43,8 @@ type seriesSink struct {
 // have several lines.
 const pointsAtOnce = 1 << 20
 
-func createSeries(name string) (*seriesSink, error) {
-	f, err := create(name)
-	if err != nil {
-		return nil, err
-	}
-	return &seriesSink{f: f, w: bufio.NewWriter(f), codec: codec.NewNative(telemetry.NewCatalogue(), codec.DefaultMaxPayload), series: map[string]*oneSeries{}}, nil
+func newSeries(w io.Writer) *seriesSink {
+	return &seriesSink{w: bufio.NewWriter(w), codec: codec.NewNative(telemetry.NewCatalogue(), codec.DefaultMaxPayload), series: map[string]*oneSeries{}}
 }
 
 // Write implements sink.
@@ -92,7 +87,7 @@ func (s *seriesSink) flush() error {
 
 // Close implements sink.
 func (s *seriesSink) Close() error {
-	return errors.Join(s.flush(), s.w.Flush(), s.f.Sync(), s.f.Close())
+	return errors.Join(s.flush(), s.w.Flush())
 }
 
 // gathered brings series together again to the messages they came from.

@@ -156,6 +156,23 @@ func TestTapeBadInput(t *testing.T) {
 			t.Errorf("tape %v says %q, want %q", c.args, got, c.want)
 		}
 	}
+	// What failed leaves nothing behind: not even a part under another name.
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if name := e.Name(); name == "out.csv" || strings.HasPrefix(name, "o") || strings.HasPrefix(name, ".") {
+			t.Errorf("%s was left behind", name)
+		}
+	}
+	nobody := filepath.Join(dir, "nobody.tape")
+	if got := command(t, 1, "record", "-o", nobody, "--broker", "tcp://127.0.0.1:1"); !strings.Contains(got, "connect to broker") {
+		t.Errorf("said %q", got)
+	}
+	if _, err := os.Stat(nobody); err == nil {
+		t.Error("a recording that never began left a tape")
+	}
 	if got := command(t, 2, "replay", good, "--from", "tomorrow"); !strings.Contains(got, "is not a time") {
 		t.Errorf("said %q", got)
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -165,13 +164,13 @@ func (c *Verify) Run(ctx context.Context, out *terminal.Output) error {
 		return err
 	}
 	if c.Crossings != "" {
-		if err := writeFile(c.Crossings, func(w io.Writer) error { return terminal.PrintJSON(w, r.Crossings) }); err != nil {
+		if err := terminal.WriteFile(c.Crossings, 0o644, func(w io.Writer) error { return terminal.PrintJSON(w, r.Crossings) }); err != nil {
 			return err
 		}
 	}
 	lang := score.Language(c.Lang)
 	if c.HTML != "" {
-		if err := writeFile(c.HTML, func(w io.Writer) error { return r.HTML(w, lang) }); err != nil {
+		if err := terminal.WriteFile(c.HTML, 0o644, func(w io.Writer) error { return r.HTML(w, lang) }); err != nil {
 			return err
 		}
 	}
@@ -312,16 +311,4 @@ func (c *Verify) waiting(ctx context.Context, ours func(topic string) bool) (sco
 		w.Reasons = append(w.Reasons, score.WaitingReason{Reason: k.reason, Partial: k.partial, Count: n})
 	}
 	return w, nil
-}
-
-// writeFile writes a file whole, or says why not.
-func writeFile(name string, write func(io.Writer) error) error {
-	f, err := os.Create(name)
-	if err != nil {
-		return fmt.Errorf("create file: %w", err)
-	}
-	if err := errors.Join(write(f), f.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	return nil
 }

@@ -227,7 +227,7 @@ func TestExistingFileIsLeftAlone(t *testing.T) {
 
 func FuzzRead(f *testing.F) {
 	w := &memory{}
-	tape, err := newWriter(w, Header{Made: at(0), Source: "x"})
+	tape, err := NewWriter(w, Header{Made: at(0), Source: "x"})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -273,7 +273,7 @@ func (m *memory) Close() error           { return nil }
 // On a full disk the tape ends with its last whole block.
 func TestFullDisk(t *testing.T) {
 	f := &memory{room: 4096}
-	w, err := newWriter(f, Header{Made: at(0), Source: "x"})
+	w, err := NewWriter(f, Header{Made: at(0), Source: "x"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,8 +24,8 @@ const (
 
 func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
 
-// file is what a tape is written to; an [*os.File].
-type file interface {
+// File is what a tape is written to, such as an [*os.File].
+type File interface {
 	Write([]byte) (int, error)
 	Sync() error
 	Truncate(int64) error
@@ -34,7 +34,7 @@ type file interface {
 
 // Writer makes a tape. It is not safe for concurrent use.
 type Writer struct {
-	f    file
+	f    File
 	zstd *zstd.Encoder
 	// lines are the block's so far.
 	lines       bytes.Buffer
@@ -54,7 +54,7 @@ func Create(path string, h Header) (*Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make tape: %w", err)
 	}
-	w, err := newWriter(f, h)
+	w, err := NewWriter(f, h)
 	if err == nil {
 		err = syncFolder(filepath.Dir(path))
 	}
@@ -73,7 +73,8 @@ func syncFolder(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-func newWriter(f file, h Header) (*Writer, error) {
+// NewWriter makes a tape of a file that is empty, and closes it with the tape.
+func NewWriter(f File, h Header) (*Writer, error) {
 	z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(true))
 	if err != nil {
 		return nil, err
