@@ -8,6 +8,7 @@ import (
 
 	"github.com/haidang-iot/haidang/ingest/store"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
+	"github.com/haidang-iot/haidang/ingest/telemetry/counter"
 )
 
 // table is what is kept of a kind's hours.
@@ -15,8 +16,9 @@ type table struct {
 	kind    *telemetry.KindSpec
 	metrics []telemetry.Metric // with those that are read: the quality flag too
 	fields  map[telemetry.Metric][]field
-	// counters says that the kind has some: they need the hour before.
-	counters bool
+	// counters are those of the metrics: what they grew by depends on readings before
+	// the hour, and after it.
+	counters []telemetry.Metric
 }
 
 // field is one value that is kept of a metric's hour.
@@ -36,7 +38,9 @@ func newTable(k *telemetry.KindSpec) *table {
 		}
 		if len(m.Hourly()) > 0 {
 			t.metrics = append(t.metrics, m.Name)
-			t.counters = t.counters || m.Form == telemetry.Counter
+			if m.Form == telemetry.Counter {
+				t.counters = append(t.counters, m.Name)
+			}
 		}
 	}
 	if len(t.metrics) > 0 {
@@ -62,6 +66,8 @@ type device struct {
 type readings struct {
 	samples map[device]map[telemetry.Metric][]sample
 	flagged map[device]map[int64]bool
+	// steps are what the counters' readings count as, once they are judged.
+	steps map[device]map[telemetry.Metric][]counter.Step
 }
 
 type sample struct {
@@ -94,12 +100,18 @@ func (r *readings) add(s store.Sample) {
 // hour is what is kept of the hour that ends at a moment, by place.
 func (r *readings) hour(t *table, end time.Time) map[place][]telemetry.Value {
 	from, to := end.Add(-time.Hour).UnixMilli(), end.UnixMilli()
+	if r.steps == nil {
+		r.judge(t)
+	}
 	parts := map[place]map[telemetry.Metric][]part{}
 	for d, metrics := range r.samples {
 		for m, all := range metrics {
 			p, ok := partOf(m, all, r.flagged[d], from, to)
 			if !ok {
 				continue
+			}
+			if steps := r.steps[d][m]; steps != nil {
+				p.increase, p.grew = counter.Increase(steps, from, to)
 			}
 			if parts[d.place] == nil {
 				parts[d.place] = map[telemetry.Metric][]part{}
@@ -133,13 +145,7 @@ type part struct {
 func partOf(m telemetry.Metric, all []sample, flagged map[int64]bool, from, to int64) (p part, ok bool) {
 	p.least, p.most = math.Inf(1), math.Inf(-1)
 	first := sort.Search(len(all), func(i int) bool { return all[i].at > from })
-	last, n := math.NaN(), 0
-	for i := first - 1; i >= 0 && all[i].at > from-time.Hour.Milliseconds(); i-- {
-		if !flagged[all[i].at] {
-			last = all[i].value
-			break
-		}
-	}
+	n := 0
 	for _, s := range all[first:] {
 		if s.at > to {
 			break
@@ -152,15 +158,6 @@ func partOf(m telemetry.Metric, all []sample, flagged map[int64]bool, from, to i
 		p.least, p.most = min(p.least, s.value), max(p.most, s.value)
 		sin, cos := math.Sincos(s.value * math.Pi / 180)
 		p.east, p.north = p.east+sin, p.north+cos
-		if !math.IsNaN(last) {
-			p.grew = true
-			if grown := s.value - last; grown >= 0 {
-				p.increase += grown
-			} else {
-				p.increase += s.value // it began anew
-			}
-		}
-		last = s.value
 	}
 	if n == 0 {
 		return part{}, false

@@ -163,6 +163,9 @@ func (h *Hours) Compute(ctx context.Context, due time.Time) (err error) {
 	if err := h.closeHours(due); err != nil {
 		return err
 	}
+	if err := h.around(ctx, due, began); err != nil {
+		return err
+	}
 	worked, err := h.hours(ctx, due, began)
 	if err != nil {
 		return err
@@ -296,7 +299,7 @@ func (b *batch) span() (from, to time.Time) {
 func (h *Hours) hours(ctx context.Context, due, began time.Time) (worked bool, err error) {
 	waiting := map[telemetry.Kind][]noted{}
 	for _, n := range h.notes.due(began.Add(-h.Visible)) {
-		if h.computed(n.kind) {
+		if n.what == hourOf && h.computed(n.kind) {
 			waiting[n.kind] = append(waiting[n.kind], n)
 		}
 	}
@@ -340,9 +343,6 @@ func (h *Hours) whole(k telemetry.Kind) bool {
 func (h *Hours) hoursOf(ctx context.Context, b batch, due time.Time) error {
 	t := h.tables[b.kind]
 	from, to := b.span()
-	if t.counters {
-		from = from.Add(-time.Hour)
-	}
 	r := newReadings()
 	size := 0
 	if err := h.Reader.Samples(ctx, b.query(t.metrics, from, to), func(s store.Sample) { size++; r.add(s) }); err != nil {
@@ -350,6 +350,12 @@ func (h *Hours) hoursOf(ctx context.Context, b batch, due time.Time) error {
 	}
 	if b.all {
 		h.sizes[b.kind] = size / int(max(to.Sub(from)/time.Hour, 1))
+	}
+	if len(t.counters) > 0 {
+		if err := h.neighbours(ctx, b, r); err != nil {
+			return err
+		}
+		r.judge(t)
 	}
 	for end, sites := range b.ends() {
 		at := time.Unix(end, 0).UTC()
@@ -362,6 +368,11 @@ func (h *Hours) hoursOf(ctx context.Context, b batch, due time.Time) error {
 				Series: telemetry.Series{Kind: telemetry.HourlyKind(b.kind), Locality: p.locality, Site: p.site, Device: telemetry.ComputedBy}})
 		}
 		if err := h.write(ctx, "hour", points); err != nil {
+			return err
+		}
+	}
+	if undone := r.undone(b); len(undone) > 0 {
+		if err := h.notes.add(h.Now(), undone...); err != nil {
 			return err
 		}
 	}

@@ -22,6 +22,8 @@ type what string
 const (
 	hourOf what = "hour" // what is kept of a kind's hour, or its index
 	dayOf  what = "day"  // the index of a day
+	// aroundOf is which hours beside this one late readings of counters change.
+	aroundOf what = "around"
 )
 
 // note is something to be computed: of a kind, for the hour or day that ends at a

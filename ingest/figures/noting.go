@@ -2,6 +2,7 @@ package figures
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/haidang-iot/haidang/ingest/store"
@@ -43,18 +44,14 @@ func (h *Hours) late(points []telemetry.Point) (out []note) {
 			continue
 		}
 		k := note{p.Series.Kind, hourOf, hourEnd(p.Time).Unix(), p.Series.Site}
-		if seen[k] {
-			continue
+		if !seen[k] {
+			seen[k] = true
+			out = append(out, k)
 		}
-		seen[k] = true
-		out = append(out, k)
-		// A counter's increase is counted from the last reading of the hour before.
-		if next := k.end + int64(time.Hour/time.Second); h.tables[k.kind].counters && next <= over.Unix() {
-			k.end = next
-			if !seen[k] {
-				seen[k] = true
-				out = append(out, k)
-			}
+		// What a counter grew by is told by its readings of other hours, too.
+		if k.what = aroundOf; !seen[k] && h.tables[k.kind].counts(p) {
+			seen[k] = true
+			out = append(out, k)
 		}
 	}
 	return out
@@ -64,4 +61,11 @@ func (h *Hours) late(points []telemetry.Point) (out []note) {
 // and not its beginning.
 func hourEnd(t time.Time) time.Time {
 	return t.Add(time.Hour - time.Nanosecond).Truncate(time.Hour)
+}
+
+// counts reports whether a point changes what a counter has grown by.
+func (t *table) counts(p *telemetry.Point) bool {
+	return len(t.counters) > 0 && slices.ContainsFunc(p.Values, func(v telemetry.Value) bool {
+		return v.Spec.Name == telemetry.QualityCode || slices.Contains(t.counters, v.Spec.Name)
+	})
 }
