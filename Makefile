@@ -71,10 +71,12 @@ console-test: ## types, unit and browser tests of the console
 		echo "==> console: not tested, Node.js is not installed"; \
 	fi
 
+# With the race detector, because `test` compiles everything so: without it, a
+# fresh machine would compile Prometheus a second time for these three packages.
 boards-test: ## hold boards, rules and playlists to Grafana's published types
 	@if command -v npm >/dev/null; then \
 		echo "==> boards"; \
-		go test -run '^TestForms$$' ./dashboards ./dashboards/rules ./dashboards/grafana -forms '$(CURDIR)/$(BOARD_TYPES)/forms'; \
+		go test $$(./deploy/race-flag.sh) -vet=off -run '^TestForms$$' ./dashboards ./dashboards/rules ./dashboards/grafana -forms '$(CURDIR)/$(BOARD_TYPES)/forms'; \
 		cd $(BOARD_TYPES); npm ci --no-audit --no-fund; npm run check; \
 	elif [ "$${CI:-}" = true ]; then \
 		echo "Node.js is not installed, and CI=true allows no skip: apt-get install nodejs npm"; exit 1; \
