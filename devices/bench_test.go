@@ -55,6 +55,11 @@ func BenchmarkChange(b *testing.B) {
 	}
 }
 
+func benchPoint(d telemetry.Device, at time.Time) telemetry.Point {
+	return telemetry.Point{Time: at, Series: telemetry.Series{Kind: telemetry.Noise, Device: d},
+		Values: []telemetry.Value{{Spec: &telemetry.MetricSpec{Name: telemetry.LAeq}, Number: 60}}}
+}
+
 func BenchmarkSilenceObserve(b *testing.B) {
 	_, ids := bigSnapshot()
 	s := NewSilence(time.Now())
@@ -64,7 +69,7 @@ func BenchmarkSilenceObserve(b *testing.B) {
 	for b.Loop() {
 		i += 7919
 		now = now.Add(time.Millisecond)
-		s.Observe(ids[i%len(ids)], now, now, "gw")
+		s.Observe(benchPoint(ids[i%len(ids)], now), Sign{Received: now, Gateway: "gw"})
 	}
 }
 
@@ -73,7 +78,7 @@ func BenchmarkSilenceAt(b *testing.B) {
 	s := NewSilence(time.Now())
 	now := time.Now()
 	for i, id := range ids {
-		s.Observe(id, now, now, fmt.Sprintf("gw%d", i%100))
+		s.Observe(benchPoint(id, now), Sign{Received: now, Gateway: fmt.Sprintf("gw%d", i%100)})
 	}
 	for b.Loop() {
 		s.At(now.Add(4*time.Minute), snapshot.Expectations())

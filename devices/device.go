@@ -178,18 +178,3 @@ func shareKind(a, b []telemetry.Kind) telemetry.Kind {
 	}
 	return ""
 }
-
-// cadence is how often an installation of these kinds is expected to report: its
-// own, or the shortest usual one of the kinds.
-func (i Installation) cadence(cat *telemetry.Catalogue, kinds []telemetry.Kind) time.Duration {
-	if i.Cadence > 0 {
-		return i.Cadence
-	}
-	var shortest time.Duration
-	for _, k := range kinds {
-		if spec := cat.Kind(k); spec != nil && spec.Cadence > 0 && (shortest == 0 || spec.Cadence < shortest) {
-			shortest = spec.Cadence
-		}
-	}
-	return shortest
-}

@@ -3,29 +3,44 @@ package devices
 import (
 	"cmp"
 	"slices"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
 
-// Presence is whether a device is heard as often as is expected.
+// Presence is whether a device sends readings as often as is expected.
 type Presence string
 
 // The presences, the worst last.
 const (
 	Muted   Presence = "muted"   // in maintenance: nothing is expected
-	Fresh   Presence = "fresh"   // heard in time
-	Waiting Presence = "waiting" // never heard yet, and not overdue
+	Fresh   Presence = "fresh"   // its readings come in time
+	Waiting Presence = "waiting" // no reading yet, and none overdue
 	Late    Presence = "late"    // missing for LateAfter cadences
 	Silent  Presence = "silent"  // missing for SilentAfter cadences
 )
 
-// Silence judges from last-seen times which devices have fallen silent. It has no
-// clock and does no I/O: it is told of readings and asked at a moment. Its
-// methods may be called by many goroutines; Observe is made for the loader's path.
+// newcomerPatience is how long a device whose cadence nobody has set, and that has
+// not sent enough for it to be learned, is late at most and not silent: six-hourly is
+// the slowest that stations usually are.
+const newcomerPatience = 7 * time.Hour
+
+// Silence judges from devices' signs which have fallen silent. It has no clock and
+// does no I/O: it is told of what comes and asked at a moment. Its methods may be
+// called by many goroutines; Observe is made for the loader's path.
+//
+//	what comes of a device                         contact  reading  cadence
+//	a measurement, also one received late          yes      yes      learned
+//	a measurement older than the newest known      yes      no       learned
+//	a measurement flagged as calibrating           yes      yes      learned
+//	a measurement flagged as error                 yes      no       learned
+//	only battery, signal strength or sequence      yes      no       no
+//	"online"                                       yes      no       no
+//	"offline" (its will, which the broker sends)   no       no       no
+//	a message that is quarantined                  yes      no       no
+//	a duplicate                                    no       no       no
+//	what a broker had retained                     no       by its own time
 type Silence struct {
 	// LateAfter and SilentAfter are in cadences: 3 and 10.
 	LateAfter, SilentAfter float64
@@ -36,98 +51,16 @@ type Silence struct {
 	// Started is since when this process listens.
 	Started time.Time
 
-	// before are the times, in order, in which earlier processes listened. A device
-	// misses its cadences only while somebody listens: else all would seem silent
-	// after we were away.
-	before []Period
+	listened listening
 
 	mu   sync.RWMutex
-	seen map[telemetry.Device]*lastSeen
-}
-
-// lastSeen is in milliseconds; 0 is never.
-type lastSeen struct {
-	received, event atomic.Int64
-	gateway         atomic.Pointer[string]
-	saved           atomic.Int64 // the received that is written down
-}
-
-// Period is from a moment to another.
-type Period struct{ From, To time.Time }
-
-// LastHeard is when a device was last heard: as [Silence.Observe] is told.
-type LastHeard struct {
-	Device          telemetry.Device
-	Event, Received time.Time
-	Gateway         string
+	seen map[telemetry.Device]*sighting
 }
 
 // NewSilence judges with the usual bounds, listening since a moment.
 func NewSilence(started time.Time) *Silence {
 	return &Silence{LateAfter: 3, SilentAfter: 10, IncidentDevices: 3, IncidentShare: 0.5, Started: stamp(started),
-		seen: map[telemetry.Device]*lastSeen{}}
-}
-
-// Restore tells, before anything else, what earlier processes wrote down: when
-// they listened, in order, and when devices were last heard. Without it, nothing
-// is missing before Started.
-func (s *Silence) Restore(before []Period, heard []LastHeard) {
-	s.before = before
-	for _, h := range heard {
-		s.Observe(h.Device, h.Event, h.Received, h.Gateway)
-	}
-	s.Saved(heard)
-}
-
-// Unsaved is what was heard and is not written down yet. [Silence.Saved] is to be
-// told of what then is.
-func (s *Silence) Unsaved() (out []LastHeard) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	for d, l := range s.seen {
-		received := l.received.Load()
-		if received == l.saved.Load() {
-			continue
-		}
-		h := LastHeard{Device: d, Event: time.UnixMilli(l.event.Load()).UTC(), Received: time.UnixMilli(received).UTC()}
-		if g := l.gateway.Load(); g != nil {
-			h.Gateway = *g
-		}
-		out = append(out, h)
-	}
-	return out
-}
-
-// Saved tells that this is written down.
-func (s *Silence) Saved(heard []LastHeard) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	for _, h := range heard {
-		if l := s.seen[h.Device]; l != nil {
-			l.saved.Store(h.Received.UnixMilli())
-		}
-	}
-}
-
-// listening is the first moment of which is known that somebody listened.
-func (s *Silence) listening() time.Time {
-	if len(s.before) > 0 && s.before[0].From.Before(s.Started) {
-		return s.before[0].From
-	}
-	return s.Started
-}
-
-// listened is for how long, from a moment until now, somebody listened.
-func (s *Silence) listened(from, now time.Time) time.Duration {
-	d := max(now.Sub(later(from, s.Started)), 0)
-	for i := len(s.before) - 1; i >= 0 && s.before[i].To.After(from); i-- {
-		to := s.before[i].To
-		if to.After(s.Started) { // the clock was put back between
-			to = s.Started
-		}
-		d += max(to.Sub(later(from, s.before[i].From)), 0)
-	}
-	return d
+		listened: listening{started: stamp(started), ears: map[Ear]*ear{}}, seen: map[telemetry.Device]*sighting{}}
 }
 
 func later(a, b time.Time) time.Time {
@@ -137,61 +70,34 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// Observe tells of a reading of an admitted device: its event time, when it was
-// received, and through which gateway ("" if not known). Older news than is known
-// changes nothing, so what comes again or late does no harm.
-func (s *Silence) Observe(device telemetry.Device, event, received time.Time, gateway string) {
-	s.mu.RLock()
-	l := s.seen[device]
-	s.mu.RUnlock()
-	if l == nil {
-		s.mu.Lock()
-		if l = s.seen[device]; l == nil {
-			l = &lastSeen{}
-			s.seen[telemetry.Device(strings.Clone(string(device)))] = l
-		}
-		s.mu.Unlock()
-	}
-	raise(&l.event, event.UnixMilli())
-	if raise(&l.received, received.UnixMilli()) && gateway != "" {
-		if g := l.gateway.Load(); g == nil || *g != gateway {
-			gateway = strings.Clone(gateway)
-			l.gateway.Store(&gateway)
-		}
-	}
-}
-
-// raise sets a to v if v is greater.
-func raise(a *atomic.Int64, v int64) bool {
-	for {
-		old := a.Load()
-		if v <= old {
-			return false
-		}
-		if a.CompareAndSwap(old, v) {
-			return true
-		}
-	}
-}
-
 // DeviceSilence is how a device stands.
 type DeviceSilence struct {
-	Device   telemetry.Device   `json:"device"`
-	Site     telemetry.Site     `json:"site"`
-	Locality telemetry.Locality `json:"locality"`
-	Gateway  string             `json:"gateway,omitempty"`
-	State    Presence           `json:"state"`
-	Cadence  time.Duration      `json:"cadence"`
-	// LastReceived is when it was last heard, LastEvent the newest time that it
-	// measured; zero if never, as far as is known. A device whose LastEvent is far
-	// behind LastReceived is sending what it had stored.
-	LastReceived time.Time `json:"lastReceived,omitzero"`
-	LastEvent    time.Time `json:"lastEvent,omitzero"`
-	// Missing is for how long it has not been heard. Its state goes by how much of
-	// that somebody listened.
-	Missing time.Duration `json:"missing"`
+	Device   telemetry.Device
+	Site     telemetry.Site
+	Locality telemetry.Locality
+	Gateway  string
+	State    Presence
+	// Cadence is by which it is judged: that of its kinds which is the shortest, or,
+	// longer than that, how often it sends what it has stored. Learned says that
+	// nobody has set it; it is the kind's usual one while that is not learned either.
+	Cadence time.Duration
+	// Cadences are those of its kinds.
+	Cadences []KindCadence
+	// LastReceived is when the last reading was received that was news, LastEvent the
+	// newest time that it measured; zero if never, as far as is known. A device whose
+	// LastEvent is far behind LastReceived is sending what it had stored.
+	LastReceived, LastEvent time.Time
+	// LastContact is when anything last came from it: at least LastReceived.
+	LastContact time.Time
+	// Online says that it is in contact, whether or not it sends readings.
+	Online bool
+	// Faulty says that it sends readings that are all flagged as errors.
+	Faulty bool
+	// Missing is for how long no reading has come. Its state goes by how much of that
+	// somebody listened.
+	Missing time.Duration
 	// Incident names the gateway of the incident that it is part of.
-	Incident string `json:"incident,omitempty"`
+	Incident string
 }
 
 // Incident is many silent devices behind one gateway: most likely one fault.
@@ -217,12 +123,13 @@ type Silences struct {
 // At judges those who are expected ([Snapshot.Expectations]) at a moment, and
 // forgets devices that are not.
 func (s *Silence) At(now time.Time, expected []Expectation) Silences {
-	out := Silences{At: stamp(now), Devices: make([]DeviceSilence, 0, len(expected)), Counts: map[Presence]int{}}
-	s.mu.RLock()
+	now = stamp(now)
+	out := Silences{At: now, Devices: make([]DeviceSilence, 0, len(expected)), Counts: map[Presence]int{}}
 	for _, e := range expected {
-		out.Devices = append(out.Devices, s.judge(e, s.seen[e.Device], now))
+		l := s.sighting(e.Device)
+		l.expect(e, now)
+		out.Devices = append(out.Devices, s.judge(e, l, now))
 	}
-	s.mu.RUnlock()
 	s.forget(expected)
 	out.Incidents = s.incidents(out.Devices)
 	slices.SortStableFunc(out.Devices, func(a, b DeviceSilence) int {
@@ -234,40 +141,43 @@ func (s *Silence) At(now time.Time, expected []Expectation) Silences {
 	return out
 }
 
-// judge says how one device stands. A device counts as heard when it was
-// received: one that sends what it had stored is not silent.
-func (s *Silence) judge(e Expectation, l *lastSeen, now time.Time) DeviceSilence {
-	d := DeviceSilence{Device: e.Device, Site: e.Site, Locality: e.Locality, Gateway: e.Gateway, Cadence: e.Cadence}
-	// Before it stood there and before we listened, nothing can be missing.
-	base := later(s.listening(), e.Since)
-	if l != nil {
-		if g := l.gateway.Load(); g != nil {
-			d.Gateway = *g
-		}
-		d.LastReceived, d.LastEvent = time.UnixMilli(l.received.Load()).UTC(), time.UnixMilli(l.event.Load()).UTC()
-		if heard := !d.LastReceived.Before(e.Since); heard {
-			base = d.LastReceived
-		} else { // at another site
-			d.LastReceived, d.LastEvent = time.Time{}, time.Time{}
-		}
+// judge says how one device stands.
+func (s *Silence) judge(e Expectation, l *sighting, now time.Time) DeviceSilence {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	d := DeviceSilence{Device: e.Device, Site: e.Site, Locality: e.Locality, Gateway: e.Gateway, Cadences: l.cadences(e)}
+	if l.gateway != "" {
+		d.Gateway = l.gateway
 	}
-	d.Missing = max(now.Sub(base), 0)
-	missed := 0.0
-	if e.Cadence > 0 {
-		missed = float64(s.listened(base, now)) / float64(e.Cadence)
+	d.LastContact = fromMilli(l.Contact)
+	// Before it stood there, before that was known and before we listened, nothing
+	// can be missing.
+	since := later(s.listened.since(), later(e.Since, fromMilli(l.Known)))
+	d.Missing = max(now.Sub(since), 0)
+	if read := fromMilli(l.event); !read.IsZero() && !read.Before(e.Since) { // else at another site
+		d.LastReceived, d.LastEvent = fromMilli(l.received), read
+		d.Missing = max(now.Sub(d.LastReceived), 0)
+		since = later(since, d.LastReceived)
 	}
+	interval, patience := l.interval(e)
+	d.Cadence = interval
+	missing := s.listened.within(since, now, l.gateway, e.Locality)
 	switch {
 	case e.Muted:
 		d.State = Muted
-	case missed > s.SilentAfter:
+	case interval > 0 && float64(missing) > s.SilentAfter*float64(interval) && missing > patience:
 		d.State = Silent
-	case missed > s.LateAfter:
+	case interval > 0 && float64(missing) > s.LateAfter*float64(interval):
 		d.State = Late
 	case d.LastReceived.IsZero():
 		d.State = Waiting
 	default:
 		d.State = Fresh
 	}
+	quiet := s.listened.within(d.LastContact, now, l.gateway, e.Locality)
+	d.Online = l.Status != statusOffline && !d.LastContact.IsZero() &&
+		(l.Status == statusOnline || interval <= 0 || float64(quiet) <= s.LateAfter*float64(interval))
+	d.Faulty = l.Faulty && d.Online
 	return d
 }
 
@@ -319,7 +229,7 @@ func (s *Silence) forget(expected []Expectation) {
 	if len(s.seen) <= len(expected) {
 		return
 	}
-	keep := make(map[telemetry.Device]*lastSeen, len(expected))
+	keep := make(map[telemetry.Device]*sighting, len(expected))
 	for _, e := range expected {
 		if l := s.seen[e.Device]; l != nil {
 			keep[e.Device] = l

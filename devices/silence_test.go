@@ -14,6 +14,25 @@ import (
 // minutes are after noon.
 func minutes(n float64) time.Time { return noon().Add(time.Duration(n * float64(time.Minute))) }
 
+// reading is a measurement of a device at a time.
+func reading(d telemetry.Device, at time.Time, more ...telemetry.Value) telemetry.Point {
+	return telemetry.Point{Time: at, Series: telemetry.Series{Kind: telemetry.Noise, Locality: "nha-trang", Site: "s", Device: d},
+		Values: append(more, value(telemetry.LAeq, 60))}
+}
+
+func value(m telemetry.Metric, v float64) telemetry.Value {
+	return telemetry.Value{Spec: &telemetry.MetricSpec{Name: m}, Number: v}
+}
+
+// status is what was told of a device's connection.
+func status(d telemetry.Device, at time.Time, online float64) telemetry.Point {
+	return telemetry.Point{Time: at, Series: telemetry.Series{Kind: telemetry.Status, Device: d}, Values: []telemetry.Value{value(telemetry.Online, online)}}
+}
+
+func through(gateway string, received time.Time) devices.Sign {
+	return devices.Sign{Received: received, Gateway: gateway}
+}
+
 func TestSilence(t *testing.T) {
 	expected := devices.Expectation{Device: "d", Site: "s", Locality: "nha-trang", Cadence: time.Minute}
 	for _, c := range []struct {
@@ -47,8 +66,9 @@ func TestSilence(t *testing.T) {
 		if c.spoil != nil {
 			c.spoil(&e)
 		}
+		s.At(noon(), []devices.Expectation{e})
 		for _, r := range c.received {
-			s.Observe("d", minutes(r-30), minutes(r), "")
+			s.Observe(reading("d", minutes(r-0.5)), through("", minutes(r)))
 		}
 		have := s.At(minutes(c.now), []devices.Expectation{e}).Devices[0]
 		if have.State != c.want || have.Missing.Round(time.Millisecond) != time.Duration(c.missing*float64(time.Minute)).Round(time.Millisecond) || have.LastReceived.IsZero() != c.lastIsUnknown {
@@ -75,7 +95,7 @@ func TestIncidents(t *testing.T) {
 		add := func(n int, heard float64, muted bool) {
 			for range n {
 				d := telemetry.Device(fmt.Sprintf("d%02d", len(expected)))
-				s.Observe(d, minutes(heard), minutes(heard), "gw")
+				s.Observe(reading(d, minutes(heard)), through("gw", minutes(heard)))
 				expected = append(expected, devices.Expectation{Device: d, Gateway: "as registered", Cadence: time.Minute, Muted: muted})
 			}
 		}
@@ -84,6 +104,7 @@ func TestIncidents(t *testing.T) {
 		add(c.late, 95, false)
 		add(c.off, 10, true)
 		expected = append(expected, devices.Expectation{Device: "alone", Cadence: time.Minute}) // silent, without a gateway
+		s.At(noon(), expected)
 		have := s.At(minutes(100), expected)
 		if (len(have.Incidents) == 1) != c.incident {
 			t.Errorf("%s: have %+v", c.name, have.Incidents)
@@ -116,26 +137,27 @@ func TestIncidents(t *testing.T) {
 func TestSilenceIsRestored(t *testing.T) {
 	before := devices.NewSilence(noon())
 	for device, heard := range map[telemetry.Device]float64{"silent": 2, "fresh": 29.5, "late": 25} {
-		before.Observe(device, minutes(heard-1), minutes(heard), "gw")
+		before.Observe(reading(device, minutes(heard-1)), through("gw", minutes(heard)))
 	}
-	if n := len(before.Unsaved()); n != 3 {
-		t.Fatalf("%d devices are to be written down, not 3", n)
+	var expected []devices.Expectation
+	for _, d := range []telemetry.Device{"silent", "fresh", "late", "never"} {
+		expected = append(expected, devices.Expectation{Device: d, Cadence: time.Minute, Since: minutes(-10)})
 	}
+	before.At(noon(), expected)
 	saved := before.Unsaved()
-	before.Saved(saved)
-	before.Observe("fresh", minutes(28.9), minutes(29.9), "gw")
+	if len(saved) != 4 {
+		t.Fatalf("%d devices are to be written down, not 4: %+v", len(saved), saved)
+	}
+	before.Saved(saved, nil)
+	before.Observe(reading("fresh", minutes(28.9)), through("gw", minutes(29.9)))
 	if again := before.Unsaved(); len(again) != 1 || again[0].Device != "fresh" || !again[0].Received.Equal(minutes(29.9)) {
 		t.Errorf("after more was heard there is to be written down %+v", again)
 	}
 	// The process is away from minute 30 to 90.
 	s := devices.NewSilence(minutes(90))
-	s.Restore([]devices.Period{{From: noon(), To: minutes(30)}}, saved)
+	s.Restore([]devices.Period{{From: noon(), To: minutes(30)}}, nil, saved)
 	if n := len(s.Unsaved()); n != 0 {
 		t.Errorf("%d devices are to be written down that have just been read", n)
-	}
-	var expected []devices.Expectation
-	for _, d := range []telemetry.Device{"silent", "fresh", "late", "never"} {
-		expected = append(expected, devices.Expectation{Device: d, Cadence: time.Minute, Since: minutes(-10)})
 	}
 	for _, c := range []struct {
 		now  float64
@@ -159,7 +181,7 @@ func TestSilenceIsRestored(t *testing.T) {
 func TestSilenceForgetsRemovedDevices(t *testing.T) {
 	s := devices.NewSilence(noon())
 	for _, d := range []telemetry.Device{"a", "b", "c"} {
-		s.Observe(d, minutes(1), minutes(1), "gw")
+		s.Observe(reading(d, minutes(1)), through("gw", minutes(1)))
 	}
 	s.At(minutes(2), []devices.Expectation{{Device: "a", Cadence: time.Minute}})
 	have := s.At(minutes(2), []devices.Expectation{{Device: "a", Cadence: time.Minute}, {Device: "b", Cadence: time.Minute}})
@@ -185,8 +207,8 @@ func TestExpectationsOfTheRegistry(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []devices.Expectation{
-		{Device: "a", Site: "thap-ba", Locality: "nha-trang", Kinds: []telemetry.Kind{telemetry.Noise, telemetry.Waste}, Since: noon(), Cadence: time.Minute},
-		{Device: "b", Site: "ma-vong", Locality: "nha-trang", Kinds: []telemetry.Kind{telemetry.Waste}, Since: noon(), Cadence: 6 * time.Hour},
+		{Device: "a", Site: "thap-ba", Locality: "nha-trang", Kinds: []telemetry.Kind{telemetry.Noise, telemetry.Waste}, Since: noon(), Usual: []time.Duration{time.Minute, 30 * time.Minute}},
+		{Device: "b", Site: "ma-vong", Locality: "nha-trang", Kinds: []telemetry.Kind{telemetry.Waste}, Since: noon(), Cadence: 6 * time.Hour, Usual: []time.Duration{30 * time.Minute}},
 	}
 	if diff := cmp.Diff(want, c.Snapshot().Expectations()); diff != "" {
 		t.Error(diff)

@@ -37,8 +37,9 @@ type standing struct {
 	state       State
 	provisional bool
 	gateway     string
-	cadence     time.Duration
-	spans       []span // those declared by people first
+	cadence     time.Duration   // as registered; 0 is not
+	usual       []time.Duration // of the kinds
+	spans       []span          // those declared by people first
 }
 
 // span is an installation: from ≤ t < to in milliseconds.
@@ -50,12 +51,17 @@ type span struct {
 
 // newStanding condenses what the store says of a device.
 func newStanding(cat *telemetry.Catalogue, s Standing) *standing {
-	st := &standing{device: s.Device, kinds: s.Kinds, state: s.State, provisional: s.Provisional, gateway: s.Gateway}
+	st := &standing{device: s.Device, kinds: s.Kinds, state: s.State, provisional: s.Provisional, gateway: s.Gateway, usual: make([]time.Duration, len(s.Kinds))}
+	for i, k := range s.Kinds {
+		if spec := cat.Kind(k); spec != nil {
+			st.usual[i] = spec.Cadence
+		}
+	}
 	var guesses []span
 	for _, i := range s.Installations {
 		sp := span{from: i.From.UnixMilli(), to: math.MaxInt64, site: i.Site, locality: i.Locality}
 		if i.To.IsZero() {
-			st.cadence = i.cadence(cat, s.Kinds)
+			st.cadence = i.Cadence
 		} else {
 			sp.to = i.To.UnixMilli()
 		}
@@ -132,6 +138,11 @@ func (s *Snapshot) Devices() (all, provisional int) { return s.count, s.guests }
 // that open admission let in.
 func (s *Snapshot) Has(d telemetry.Device) bool { return s.find(d) != nil }
 
+// Localities lists the localities, in order of their ids.
+func (s *Snapshot) Localities() []telemetry.Locality {
+	return slices.Sorted(maps.Keys(s.localities))
+}
+
 func (s *Snapshot) devices() (out []telemetry.Device) {
 	for _, m := range s.shards {
 		for d := range m {
@@ -194,7 +205,10 @@ type Expectation struct {
 	Kinds    []telemetry.Kind
 	Gateway  string // as registered; "" if not known
 	Since    time.Time
-	Cadence  time.Duration
+	// Cadence is as registered; 0 is not, and then it is learned, or as is usual of
+	// each of Kinds.
+	Cadence time.Duration
+	Usual   []time.Duration
 	// Muted is one whose silence is no fault: it is in maintenance.
 	Muted bool
 }
@@ -212,7 +226,7 @@ func (s *Snapshot) Expectations() []Expectation {
 					continue
 				}
 				e := Expectation{Device: st.device, Site: sp.site, Locality: sp.locality, Kinds: st.kinds, Gateway: st.gateway,
-					Cadence: st.cadence, Muted: st.state == Maintenance}
+					Cadence: st.cadence, Usual: st.usual, Muted: st.state == Maintenance}
 				if sp.from != math.MinInt64 {
 					e.Since = time.UnixMilli(sp.from).UTC()
 				}

@@ -33,8 +33,10 @@ type Admission interface {
 // Listener hears of devices as their readings pass. The loader's goroutine calls
 // it: it must be quick, and copy what it keeps.
 type Listener interface {
-	// Stored tells of a point that is queryable now.
-	Stored(p telemetry.Point, received time.Time, gateway string)
+	// Stored tells of a point that is queryable now, of which message it is.
+	Stored(p telemetry.Point, m Message, gateway string)
+	// Held tells of a device's message of which nothing could be stored.
+	Held(d telemetry.Device, m Message, gateway string)
 	// Refused tells of a reading whose device is not admitted.
 	Refused(d telemetry.Device, m Message, gateway string)
 }
@@ -397,7 +399,15 @@ func (l *Loader) observe(w *batchWork, now time.Time) {
 		l.Metrics.delay.Observe(now.Sub(p.Time).Seconds())
 		l.Metrics.loadDelay.Observe(now.Sub(it.message.Received).Seconds())
 		if l.Listener != nil && it.stored > 0 {
-			l.Listener.Stored(p, it.message.Received, it.gateway)
+			l.Listener.Stored(p, it.message, it.gateway)
+		}
+	}
+	if l.Listener == nil {
+		return
+	}
+	for i := range w.items {
+		if it := &w.items[i]; it.fate == Held && !it.duplicate && it.device != "" {
+			l.Listener.Held(it.device, it.message, it.gateway)
 		}
 	}
 }

@@ -174,7 +174,7 @@ func (f *feed) registry(t *testing.T) *registry {
 		known[site.ID] = true
 		heard = append(heard, devices.LastHeard{Device: d.ID, Event: f.heard[d.ID], Received: f.heard[d.ID], Gateway: string(d.Locality)})
 	}
-	r.silence.Restore([]devices.Period{{From: from, To: f.end}}, heard)
+	r.silence.Restore([]devices.Period{{From: from, To: f.end}}, nil, heard)
 	return r
 }
 

@@ -57,6 +57,7 @@ func (c *Loader) Run(ctx context.Context, out *terminal.Output) (err error) {
 	srv.pages()
 	var parts actors
 	l.run(&parts, srv)
+	parts.add("ears", l.ears(nil, nil))
 	parts.add("welcome", func(ctx context.Context) error {
 		if awaitReady(ctx, l.checks) {
 			fmt.Fprintf(out.Stdout, "loader is running (ready after %.1f s); ledger: %s/api/v1/ledger\n", time.Since(began).Seconds(), srv.url())

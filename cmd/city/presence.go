@@ -5,7 +5,9 @@ import (
 	"time"
 
 	"github.com/haidang-iot/haidang/devices"
+	"github.com/haidang-iot/haidang/ingest"
 	"github.com/haidang-iot/haidang/ingest/ledger"
+	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
 
 // presenceEvery is how often it is written down when devices were last heard: a
@@ -16,7 +18,7 @@ const presenceEvery = 30 * time.Second
 // restorePresence tells the judge of silence what earlier runs heard, so that who
 // was silent before a restart is so after it.
 func (r *registry) restorePresence(ctx context.Context, led *ledger.Ledger) error {
-	runs, heard, err := led.Heard(ctx)
+	runs, deaf, heard, err := led.Heard(ctx)
 	if err != nil {
 		return err
 	}
@@ -24,12 +26,56 @@ func (r *registry) restorePresence(ctx context.Context, led *ledger.Ledger) erro
 	for _, run := range runs {
 		before = append(before, devices.Period{From: run.Began, To: run.Until})
 	}
+	past := make([]devices.Deaf, 0, len(deaf))
+	for _, d := range deaf {
+		past = append(past, devices.Deaf{Ear: devices.Ear(d.Ear), Period: devices.Period{From: d.Began, To: d.Until}})
+	}
 	last := make([]devices.LastHeard, 0, len(heard))
 	for _, h := range heard {
-		last = append(last, devices.LastHeard{Device: h.Device, Event: h.Event, Received: h.Received, Gateway: h.Gateway})
+		last = append(last, devices.LastHeard{Device: h.Device, Event: h.Event, Received: h.Received, Gateway: h.Gateway, Memory: h.Memory})
 	}
-	r.silence.Restore(before, last)
+	r.silence.Restore(before, past, last)
 	return nil
+}
+
+const (
+	// earsEvery is how often it is looked at who hears.
+	earsEvery = 2 * time.Second
+	// backlogOld is how old what waits in the journal may be: what is newer of a device
+	// is not known before.
+	backlogOld = 30 * time.Second
+)
+
+// ears tells the judge of silence, until ctx ends, through whom devices can be heard:
+// gateways that have subscribed (none are known where they run elsewhere), and a store
+// that takes what they bring. Devices are silent only while they could be heard.
+func (l *loading) ears(gateways []*ingest.Gateway, serves map[string]telemetry.Locality) func(context.Context) error {
+	return func(ctx context.Context) error {
+		tick := time.NewTicker(earsEvery)
+		defer tick.Stop()
+		for {
+			now := time.Now()
+			hears := map[telemetry.Locality]bool{}
+			for _, g := range gateways {
+				up := g.State().Detail == ""
+				l.registry.silence.Listen(devices.GatewayEar(g.Name), up, now)
+				hears[serves[g.Name]] = hears[serves[g.Name]] || up
+			}
+			for _, locality := range l.registry.Snapshot().Localities() {
+				if len(gateways) > 0 {
+					l.registry.silence.Listen(devices.LocalityEar(locality), hears[locality] || hears[""], now)
+				}
+			}
+			state, err := l.journal.State(ctx)
+			behind := err != nil || !state.Oldest.IsZero() && now.Sub(state.Oldest) > backlogOld
+			l.registry.silence.Listen(devices.AllEars, l.loader.StoreError() == nil && !behind, now)
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-tick.C:
+			}
+		}
+	}
 }
 
 // keepPresence writes down, until ctx ends and then once more, when devices were
@@ -56,14 +102,18 @@ func (r *registry) keepPresence(led *ledger.Ledger) func(context.Context) error 
 }
 
 func (r *registry) savePresence(ctx context.Context, led *ledger.Ledger) error {
-	heard := r.silence.Unsaved()
+	heard, unheard := r.silence.Unsaved(), r.silence.Unheard()
 	rows := make([]ledger.Heard, 0, len(heard))
 	for _, h := range heard {
-		rows = append(rows, ledger.Heard{Device: h.Device, Event: h.Event, Received: h.Received, Gateway: h.Gateway})
+		rows = append(rows, ledger.Heard{Device: h.Device, Event: h.Event, Received: h.Received, Gateway: h.Gateway, Memory: h.Memory})
 	}
-	if err := led.KeepHeard(ctx, ledger.Run{Began: r.silence.Started, Until: time.Now()}, rows); err != nil {
+	deaf := make([]ledger.Deaf, 0, len(unheard))
+	for _, d := range unheard {
+		deaf = append(deaf, ledger.Deaf{Ear: string(d.Ear), Began: d.From, Until: d.To})
+	}
+	if err := led.KeepHeard(ctx, ledger.Run{Began: r.silence.Started, Until: time.Now()}, deaf, rows); err != nil {
 		return err
 	}
-	r.silence.Saved(heard)
+	r.silence.Saved(heard, unheard)
 	return nil
 }

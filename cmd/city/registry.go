@@ -118,9 +118,18 @@ func (r *registry) addLocalities(ctx context.Context, cfg config.Config) error {
 }
 
 // Stored implements [ingest.Listener].
-func (r *registry) Stored(p telemetry.Point, received time.Time, gateway string) {
-	r.silence.Observe(p.Series.Device, p.Time, received, gateway)
+func (r *registry) Stored(p telemetry.Point, m ingest.Message, gateway string) {
+	r.silence.Observe(p, signOf(m, gateway))
 	r.live.Observe([]telemetry.Point{p})
+}
+
+// Held implements [ingest.Listener].
+func (r *registry) Held(d telemetry.Device, m ingest.Message, gateway string) {
+	r.silence.Contact(d, signOf(m, gateway))
+}
+
+func signOf(m ingest.Message, gateway string) devices.Sign {
+	return devices.Sign{Received: m.Received, Gateway: gateway, Retained: m.Retained}
 }
 
 // Refused implements [ingest.Listener].

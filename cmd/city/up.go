@@ -109,6 +109,7 @@ func (c *Up) Run(ctx context.Context, out *terminal.Output) (err error) {
 	var parts actors
 	l.run(&parts, here.srv)
 	parts.add("gateways", runAll(gateways))
+	parts.add("ears", l.ears(gateways, gatewayLocalities(&here.config)))
 	parts.add("doorkeeper", keeper.admitAfter(gateways, here.log))
 	if c.Simulate > 0 {
 		if pass, ok := passes[simulatorUser]; ok {

@@ -71,7 +71,9 @@ func (b *board) furnish(s *Site) {
 	here := b.at()[s.ID]
 	_, states := b.silences()
 	for _, e := range here {
-		d := AtSite{Device: e.Device, Kinds: e.Kinds, Presence: states[e.Device].State, Since: moment(e.Since)}
+		state := states[e.Device]
+		d := AtSite{Device: e.Device, Kinds: e.Kinds, Presence: state.State, Online: state.Online, LastReading: moment(state.LastEvent),
+			Cadences: cadencesOf(state.Cadences), Since: moment(e.Since)}
 		if states != nil && d.Presence == "" {
 			d.Presence = devices.Waiting // installed since the devices were judged
 		}
@@ -83,10 +85,12 @@ func (b *board) furnish(s *Site) {
 	s.Kinds = slices.Compact(s.Kinds)
 }
 
-// presence is how a device is heard; "" if it is not known.
-func (b *board) presence(d telemetry.Device) devices.Presence {
+// describe adds to a device how it is heard, if that is known.
+func (b *board) describe(d *Device) {
 	_, states := b.silences()
-	return states[d].State
+	if s, ok := states[d.ID]; ok {
+		d.Presence, d.Online, d.LastReading, d.LastContact, d.Cadences = s.State, s.Online, moment(s.LastEvent), moment(s.LastContact), cadencesOf(s.Cadences)
+	}
 }
 
 // worse is the worse of two presences.

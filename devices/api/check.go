@@ -9,10 +9,6 @@ import (
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
 
-// lateAfter is after how many cadences without a reading a device is late, where
-// nobody judges its silence.
-const lateAfter = 3
-
 // evidence is all that is known of whether a device works.
 type evidence struct {
 	placed     devices.Placed
@@ -33,7 +29,7 @@ func (a *API) check(ctx context.Context, in *DevicePath) (*out[Check], error) {
 	if e.placed.Site != nil {
 		c.Site = e.placed.Site.ID
 	}
-	e.judge(&c, a.cadence(e.placed))
+	e.judge(&c)
 	for _, w := range e.waiting {
 		c.Waiting += w.Count
 	}
@@ -77,6 +73,13 @@ func (a *API) gather(ctx context.Context, id telemetry.Device) (e evidence, err 
 	}
 	_, states := a.board.silences()
 	e.silence = states[id]
+	if e.silence.State == "" && e.placed.Installation != nil { // nobody judges, or not yet
+		for _, s := range devices.NewSilence(a.Now()).At(a.Now(), a.board.at()[e.placed.Installation.Site]).Devices {
+			if s.Device == id {
+				e.silence = s
+			}
+		}
+	}
 	return e, err
 }
 
@@ -89,11 +92,21 @@ func (a *API) goodReading(ctx context.Context, p devices.Placed) (*Reading, erro
 	}
 	var best *Reading
 	for i, r := range readings {
-		if r.Device == p.Device.ID && r.Kind != telemetry.Status && p.Installation.Holds(r.Time) && (best == nil || r.Time.After(best.Time)) {
+		if r.Device == p.Device.ID && r.Kind != telemetry.Status && measures(r) && p.Installation.Holds(r.Time) && (best == nil || r.Time.After(best.Time)) {
 			best = &readings[i]
 		}
 	}
 	return best, nil
+}
+
+// measures reports whether a reading tells of more than the device itself.
+func measures(r Reading) bool {
+	for m := range r.Values {
+		if !telemetry.OfDevice(m) {
+			return true
+		}
+	}
+	return false
 }
 
 // firstReading is the first since the device stands there; the newest where the
@@ -112,32 +125,20 @@ func (a *API) firstReading(ctx context.Context, e evidence) *Reading {
 	return &first
 }
 
-// cadence is how often a device is expected to report.
-func (a *API) cadence(p devices.Placed) time.Duration {
-	if p.Installation != nil && p.Installation.Cadence > 0 {
-		return p.Installation.Cadence
-	}
-	var shortest time.Duration
-	for _, k := range p.Device.Kinds {
-		if spec := a.Registry.Catalogue.Kind(k); spec != nil && spec.Cadence > 0 && (shortest == 0 || spec.Cadence < shortest) {
-			shortest = spec.Cadence
-		}
-	}
-	return shortest
-}
-
 // judge finds the state. What happened last counts: a device that was received
 // and is refused since is not received.
-func (e *evidence) judge(c *Check, cadence time.Duration) {
+func (e *evidence) judge(c *Check) {
 	var good time.Time
+	c.Online, c.LastContact = e.silence.Online, moment(e.silence.LastContact)
 	if e.good != nil {
 		good = e.good.Time
 		c.Last = e.good
-		if !e.overdue(c.Checked, cadence) {
+		switch {
+		case e.silence.Faulty, !e.overdue(c.Checked) && e.good.Values[telemetry.QualityCode] >= float64(telemetry.InstrumentError):
+			c.State = FaultyValue
+			return
+		case !e.overdue(c.Checked):
 			c.State = Receiving
-			if e.good.Values[telemetry.QualityCode] >= float64(telemetry.InstrumentError) {
-				c.State = FaultyValue
-			}
 			return
 		}
 	}
@@ -156,17 +157,21 @@ func (e *evidence) judge(c *Check, cadence time.Duration) {
 	}
 }
 
-// overdue reports whether the newest good reading is too long ago. The judge of
-// silence goes by when it was received, so that a device that sends what it had
-// stored is not late.
-func (e *evidence) overdue(now time.Time, cadence time.Duration) bool {
+// waitingLate is after how many cadences a reading is overdue of which the judge of
+// silence was not told.
+const waitingLate = 3
+
+// overdue reports whether the next reading is overdue. The judge of silence goes by
+// when the last was received, so that a device that sends what it had stored is not
+// late.
+func (e *evidence) overdue(now time.Time) bool {
 	switch e.silence.State {
-	case devices.Fresh, devices.Muted:
-		return false
 	case devices.Late, devices.Silent:
 		return true
+	case devices.Waiting:
+		return e.silence.Cadence > 0 && now.Sub(e.good.Time) > waitingLate*e.silence.Cadence
 	default:
-		return cadence > 0 && now.Sub(e.good.Time) > lateAfter*cadence
+		return false
 	}
 }
 
@@ -197,7 +202,7 @@ func (e *evidence) explain(c *Check, reason string) {
 // lastSeen is the last sign of the device of any sort.
 func (e *evidence) lastSeen() time.Time {
 	at, _ := e.heldBack()
-	times := []time.Time{e.silence.LastReceived}
+	times := []time.Time{e.silence.LastReceived, e.silence.LastContact}
 	if e.good != nil {
 		times = append(times, e.good.Time)
 	}
@@ -224,6 +229,10 @@ func checkText(c *Check) (vi, en string) {
 		return "Có nhận dữ liệu, nhưng thiết bị báo lỗi: các giá trị không dùng được. Kiểm tra đầu đo và dây nối.",
 			"Data is being received, but the instrument reports an error: its values are not to be used. Check the probe and its wiring."
 	case LateReading:
+		if c.Online {
+			return "Thiết bị có kết nối nhưng không gửi số liệu. Kiểm tra cấu hình, đầu đo và đồng hồ của thiết bị.",
+				"The device is online and sends no readings. Check its settings, its probe and its clock."
+		}
 		return "Đã từng nhận dữ liệu, nhưng đang trễ. Kiểm tra nguồn điện và sóng.", "Data was received before, and is overdue. Check power and signal."
 	case WrongSecret:
 		return "Thiết bị có kết nối nhưng bị từ chối: mật khẩu sai hoặc đã thu hồi. Nạp lại mật khẩu, hoặc cấp mật khẩu mới.",
@@ -234,6 +243,9 @@ func checkText(c *Check) (vi, en string) {
 	}
 	if !c.Registered {
 		return "Thiết bị chưa được đăng ký và chưa nghe thấy gì từ nó.", "The device is not registered, and nothing has been heard of it."
+	}
+	if c.Online {
+		return "Thiết bị có kết nối nhưng chưa gửi số liệu nào. Kiểm tra cấu hình và đầu đo.", "The device is online and has sent no reading yet. Check its settings and its probe."
 	}
 	return "Chưa nghe thấy gì từ thiết bị. Kiểm tra nguồn điện, sóng và địa chỉ máy chủ.", "Nothing has been heard of the device yet. Check power, signal and the server's address."
 }

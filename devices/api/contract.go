@@ -117,7 +117,11 @@ type AtSite struct {
 	Device   telemetry.Device `json:"device"`
 	Kinds    []telemetry.Kind `json:"kinds"`
 	Presence devices.Presence `json:"presence,omitempty"`
-	Since    *time.Time       `json:"since,omitempty"`
+	// Online, LastReading and Cadences are as of [Device].
+	Online      bool          `json:"online,omitempty"`
+	LastReading *time.Time    `json:"last_reading,omitempty"`
+	Cadences    []KindCadence `json:"cadences,omitempty"`
+	Since       *time.Time    `json:"since,omitempty"`
 }
 
 // SitePage is a part of a list of sites, by ascending id.
@@ -198,7 +202,11 @@ type Device struct {
 	Installation *Installation    `json:"installation,omitempty" doc:"Where it stands; absent if nowhere"`
 	SiteName     string           `json:"site_name,omitempty"`
 	Position     *Position        `json:"position,omitempty"`
-	Presence     devices.Presence `json:"presence,omitempty" enum:"muted,fresh,waiting,late,silent"`
+	Presence     devices.Presence `json:"presence,omitempty" enum:"muted,fresh,waiting,late,silent" doc:"Whether its readings come in time"`
+	Online       bool             `json:"online,omitempty" doc:"It is in contact, whether or not it sends readings"`
+	LastReading  *time.Time       `json:"last_reading,omitempty" doc:"The newest time it measured where it stands; what it flagged as an error does not count"`
+	LastContact  *time.Time       `json:"last_contact,omitempty" doc:"When anything last came of it"`
+	Cadences     []KindCadence    `json:"cadences,omitempty" doc:"How often it sends readings: as set, learned, or usual of the kind"`
 }
 
 // DevicePage is a part of a list of devices, by ascending id.
@@ -216,7 +224,7 @@ type Installation struct {
 	From           time.Time        `json:"from"`
 	To             *time.Time       `json:"to,omitempty" doc:"Absent while it stands there"`
 	Redundant      bool             `json:"redundant,omitempty" doc:"Stands beside another of its kind on purpose"`
-	CadenceSeconds float64          `json:"cadence_seconds,omitempty" doc:"How often it reports; absent is the usual of its kinds"`
+	CadenceSeconds float64          `json:"cadence_seconds,omitempty" doc:"How often it reports, as somebody has set; absent it is learned, see cadences of the device"`
 	Provisional    bool             `json:"provisional,omitempty"`
 	Version        int64            `json:"version" doc:"Its ETag is this number in quotes"`
 }

@@ -38,8 +38,11 @@ type Check struct {
 	Binary     []byte           `json:"sample_base64,omitempty" doc:"quarantined: the same where it is not text"`
 	Waiting    int64            `json:"waiting,omitempty" doc:"How many messages wait in quarantine"`
 	LastSeen   *time.Time       `json:"last_seen,omitempty" doc:"The last sign of it of any sort"`
-	Missing    float64          `json:"missing_seconds,omitempty" doc:"late: for how long it has not been heard"`
-	Checked    time.Time        `json:"checked"`
+	// LastContact is of an admitted device; LastSeen may be a refused connection.
+	LastContact *time.Time `json:"last_contact,omitempty" doc:"When anything last came of it: a reading, that it is online, or a message that waits in quarantine"`
+	Online      bool       `json:"online,omitempty" doc:"It is in contact, whether or not it sends readings"`
+	Missing     float64    `json:"missing_seconds,omitempty" doc:"late: for how long no reading has come"`
+	Checked     time.Time  `json:"checked"`
 }
 
 // Reading is what a device said of one kind at one moment; of metrics that it told
@@ -135,11 +138,23 @@ type DeviceSilence struct {
 	Locality       telemetry.Locality `json:"locality"`
 	Gateway        string             `json:"gateway,omitempty"`
 	State          devices.Presence   `json:"state" enum:"muted,fresh,waiting,late,silent"`
-	CadenceSeconds float64            `json:"cadence_seconds"`
-	LastReceived   *time.Time         `json:"last_received,omitempty" doc:"The last time that anything was received of it, also by earlier runs of the program"`
+	CadenceSeconds float64            `json:"cadence_seconds" doc:"By which it is judged: the shortest of its cadences, or, if longer, how often it sends what it stores"`
+	Cadences       []KindCadence      `json:"cadences,omitempty"`
+	LastReceived   *time.Time         `json:"last_received,omitempty" doc:"When its last reading was received, also by earlier runs of the program"`
 	LastEvent      *time.Time         `json:"last_event,omitempty" doc:"The newest time it measured; far behind last_received, it is sending what it had stored"`
-	MissingSeconds float64            `json:"missing_seconds"`
+	LastContact    *time.Time         `json:"last_contact,omitempty" doc:"When anything last came of it: a reading, that it is online, or a message that waits in quarantine"`
+	Online         bool               `json:"online,omitempty" doc:"It is in contact, whether or not it sends readings: silent and online is a device that is reached and measures nothing"`
+	Faulty         bool               `json:"faulty,omitempty" doc:"Its readings come, all flagged as errors by itself"`
+	MissingSeconds float64            `json:"missing_seconds" doc:"For how long no reading has come"`
 	Incident       string             `json:"incident,omitempty" doc:"The gateway of the incident it is part of"`
+}
+
+// KindCadence is how often a device sends readings of a kind.
+type KindCadence struct {
+	Kind    telemetry.Kind `json:"kind"`
+	Seconds float64        `json:"seconds"`
+	Learned bool           `json:"learned,omitempty" doc:"Nobody has set it: its readings tell. Set it with PUT /api/v1/installations/{id}"`
+	Usual   bool           `json:"usual,omitempty" doc:"Nobody has set it, and its readings are too few to tell, or keep none: it is what is usual of the kind"`
 }
 
 // Incident is many silent devices behind one gateway: most likely one fault.

@@ -97,7 +97,16 @@ func changeOf(c devices.Change) Change {
 
 func silenceOf(d devices.DeviceSilence) DeviceSilence {
 	return DeviceSilence{Device: d.Device, Site: d.Site, Locality: d.Locality, Gateway: d.Gateway, State: d.State, CadenceSeconds: seconds(d.Cadence),
-		LastReceived: moment(d.LastReceived), LastEvent: moment(d.LastEvent), MissingSeconds: seconds(d.Missing), Incident: d.Incident}
+		Cadences: cadencesOf(d.Cadences), LastReceived: moment(d.LastReceived), LastEvent: moment(d.LastEvent), LastContact: moment(d.LastContact),
+		Online: d.Online, Faulty: d.Faulty, MissingSeconds: seconds(d.Missing), Incident: d.Incident}
+}
+
+func cadencesOf(all []devices.KindCadence) []KindCadence {
+	out := make([]KindCadence, 0, len(all))
+	for _, c := range all {
+		out = append(out, KindCadence{Kind: c.Kind, Seconds: seconds(c.Every), Learned: c.Learned, Usual: c.Usual})
+	}
+	return out
 }
 
 // payload splits bytes from anybody into what can be shown as text and what not.

@@ -59,7 +59,7 @@ func (a *API) devices(ctx context.Context, q *deviceQuery) (*out[DevicePage], er
 	body := DevicePage{Devices: make([]Device, 0, len(found)), Total: total}
 	for _, p := range found {
 		d := placedOf(p)
-		d.Presence = a.board.presence(d.ID)
+		a.board.describe(&d)
 		body.Devices = append(body.Devices, d)
 	}
 	if len(found) == q.Limit {
@@ -91,7 +91,7 @@ func (a *API) deviceAnswer(ctx context.Context, id telemetry.Device, err error) 
 		return nil, a.fail(ctx, err)
 	}
 	d := placedOf(p)
-	d.Presence = a.board.presence(d.ID)
+	a.board.describe(&d)
 	return &tagged[Device]{p.Device.ETag(), d}, nil
 }
 

@@ -201,7 +201,9 @@ func TestSilence(t *testing.T) {
 		r["device"] = merge(r["device"].(object), object{"gateway": "gw-1"})
 		c.do("POST", "/registrations", r).want(200)
 	}
-	silence.Observe("dev-a", time.Now(), time.Now(), "gw-1")
+	silence.At(start, c.registry.Snapshot().Expectations())
+	silence.Observe(telemetry.Point{Time: time.Now(), Series: telemetry.Series{Kind: telemetry.Noise, Device: "dev-a"},
+		Values: []telemetry.Value{{Spec: &telemetry.MetricSpec{Name: telemetry.LAeq}, Number: 60}}}, devices.Sign{Received: time.Now(), Gateway: "gw-1"})
 	p := into[api.SilencePage](c.do("GET", "/silence?state=silent,late&locality=nha-trang&limit=2", nil).want(200))
 	if p.Counts.Silent != 3 || p.Counts.Fresh != 1 || p.Localities["nha-trang"].Silent != 3 || len(p.Devices) != 2 || p.Next == "" {
 		t.Errorf("silence: %+v", p)

@@ -62,10 +62,9 @@ type kindList struct {
 func (a *API) kinds(context.Context, *struct{}) (*out[kindList], error) {
 	catalogue := a.Registry.Catalogue
 	body := kindList{Kinds: make([]Kind, 0, len(catalogue.Kinds())), Computed: make([]Kind, 0, len(catalogue.Computed()))}
-	common := catalogue.Kind(telemetry.Status)
 	for _, k := range catalogue.Kinds() {
 		body.Kinds = append(body.Kinds, kindOf(k, func(m telemetry.Metric) bool {
-			return k.Kind != telemetry.Status && common != nil && common.Metric([]byte(m)) != nil
+			return k.Kind != telemetry.Status && telemetry.OfDevice(m)
 		}))
 	}
 	for _, k := range catalogue.Computed() {

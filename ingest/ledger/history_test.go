@@ -134,9 +134,10 @@ func TestHeardIsKept(t *testing.T) {
 		t.Helper()
 		var heard []ledger.Heard
 		for i := range n {
-			heard = append(heard, ledger.Heard{Device: telemetry.Device(fmt.Sprintf("d%04d", i)), Received: until, Event: until.Add(-time.Second), Gateway: gateway})
+			heard = append(heard, ledger.Heard{Device: telemetry.Device(fmt.Sprintf("d%04d", i)), Received: until, Event: until.Add(-time.Second), Gateway: gateway, Memory: "what " + gateway})
 		}
-		if err := l.KeepHeard(t.Context(), ledger.Run{Began: began, Until: until}, heard); err != nil {
+		deaf := []ledger.Deaf{{Ear: "gateway a", Began: noon(), Until: until}}
+		if err := l.KeepHeard(t.Context(), ledger.Run{Began: began, Until: until}, deaf, heard); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -145,19 +146,22 @@ func TestHeardIsKept(t *testing.T) {
 	keep(noon().Add(time.Hour), noon().Add(2*time.Hour), 0, "")
 	l.Close()
 	l = open(t, o)
-	runs, heard, err := l.Heard(t.Context())
+	runs, deaf, heard, err := l.Heard(t.Context())
 	if err != nil || len(heard) != 2500 {
 		t.Fatalf("%d were heard: %v", len(heard), err)
 	}
-	want := ledger.Heard{Device: "d0000", Received: noon().Add(2 * time.Minute), Event: noon().Add(2*time.Minute - time.Second), Gateway: "b"}
+	want := ledger.Heard{Device: "d0000", Received: noon().Add(2 * time.Minute), Event: noon().Add(2*time.Minute - time.Second), Gateway: "b", Memory: "what b"}
 	if diff := cmp.Diff(want, heard[0]); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]ledger.Run{{Began: noon(), Until: noon().Add(2 * time.Minute)}, {Began: noon().Add(time.Hour), Until: noon().Add(2 * time.Hour)}}, runs); diff != "" {
 		t.Error(diff)
 	}
+	if diff := cmp.Diff([]ledger.Deaf{{Ear: "gateway a", Began: noon(), Until: noon().Add(2 * time.Hour)}}, deaf); diff != "" {
+		t.Error(diff)
+	}
 	now = noon().AddDate(2, 0, 0)
-	if runs, heard, err = l.Heard(t.Context()); err != nil || len(runs)+len(heard) != 0 {
-		t.Errorf("after two years there are still %d and %d: %v", len(runs), len(heard), err)
+	if runs, deaf, heard, err = l.Heard(t.Context()); err != nil || len(runs)+len(deaf)+len(heard) != 0 {
+		t.Errorf("after two years there are still %d, %d and %d: %v", len(runs), len(deaf), len(heard), err)
 	}
 }

@@ -61,8 +61,8 @@ type Ledger struct {
 }
 
 // layout is the schema's number. Layout 1 had no history, layout 2 alarms without
-// what is owed of them, or none.
-const layout = 3
+// what is owed of them, or none, layout 3 nothing of devices but when they were last heard.
+const layout = 4
 
 // schema is applied at every start; user_version tells the layout.
 const schema = `
@@ -85,7 +85,8 @@ CREATE TABLE IF NOT EXISTS history (
 	gateway TEXT NOT NULL, minute INTEGER NOT NULL, received INTEGER NOT NULL, stored INTEGER NOT NULL, duplicate INTEGER NOT NULL,
 	quarantined INTEGER NOT NULL, partial INTEGER NOT NULL, queued INTEGER NOT NULL, PRIMARY KEY (gateway, minute)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS heard (
-	device TEXT PRIMARY KEY, received INTEGER NOT NULL, event INTEGER NOT NULL, gateway TEXT NOT NULL) STRICT, WITHOUT ROWID;
+	device TEXT PRIMARY KEY, received INTEGER NOT NULL, event INTEGER NOT NULL, gateway TEXT NOT NULL,
+	memory TEXT NOT NULL DEFAULT '', noted INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS alarm (
 	id INTEGER PRIMARY KEY AUTOINCREMENT, rule TEXT NOT NULL, severity TEXT NOT NULL, kind TEXT NOT NULL, metric TEXT NOT NULL,
 	locality TEXT NOT NULL, site TEXT NOT NULL, device TEXT NOT NULL, value REAL NOT NULL, worst REAL NOT NULL, threshold TEXT NOT NULL,
@@ -97,6 +98,7 @@ CREATE INDEX IF NOT EXISTS alarm_owed ON alarm (id) WHERE owed <> 0;
 CREATE INDEX IF NOT EXISTS alarm_active ON alarm (id) WHERE cleared = 0;
 CREATE INDEX IF NOT EXISTS alarm_by_end ON alarm (cleared);
 CREATE TABLE IF NOT EXISTS listening (began INTEGER PRIMARY KEY, until INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS deaf (ear TEXT NOT NULL, began INTEGER NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (ear, began)) STRICT, WITHOUT ROWID;
 `
 
 // beginHistory has the history of a ledger of layout 1 begin with what it has
@@ -162,13 +164,18 @@ func (l *Ledger) load(ctx context.Context) error {
 
 // upgrade brings the tables from a layout to this one; 0 is an empty file.
 func (l *Ledger) upgrade(ctx context.Context, tx *sql.Tx, from int) error {
-	var old bool // alarms of layout 2
-	err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pragma_table_info('alarm')) AND NOT EXISTS (SELECT 1 FROM pragma_table_info('alarm') WHERE name = 'owed')`).Scan(&old)
-	if err == nil && old {
-		_, err = tx.ExecContext(ctx, "ALTER TABLE alarm ADD COLUMN quiet INTEGER NOT NULL DEFAULT 0; ALTER TABLE alarm ADD COLUMN owed INTEGER NOT NULL DEFAULT 0")
-	}
-	if err != nil {
-		return err
+	for _, c := range []struct{ table, column, add string }{
+		{"alarm", "owed", "ALTER TABLE alarm ADD COLUMN quiet INTEGER NOT NULL DEFAULT 0; ALTER TABLE alarm ADD COLUMN owed INTEGER NOT NULL DEFAULT 0"},
+		{"heard", "memory", "ALTER TABLE heard ADD COLUMN memory TEXT NOT NULL DEFAULT ''; ALTER TABLE heard ADD COLUMN noted INTEGER NOT NULL DEFAULT 0; UPDATE heard SET noted = received"},
+	} {
+		var old bool
+		err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pragma_table_info(?1)) AND NOT EXISTS (SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2)`, c.table, c.column).Scan(&old)
+		if err == nil && old {
+			_, err = tx.ExecContext(ctx, c.add)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	if _, err := tx.ExecContext(ctx, schema); err != nil {
 		return err
@@ -178,7 +185,7 @@ func (l *Ledger) upgrade(ctx context.Context, tx *sql.Tx, from int) error {
 			return err
 		}
 	}
-	_, err = tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", layout))
+	_, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", layout))
 	return err
 }
 

@@ -95,6 +95,11 @@ func deviceMetrics() []MetricSpec {
 	}
 }
 
+// OfDevice reports whether a metric tells of the device itself, and measures nothing.
+func OfDevice(m Metric) bool {
+	return m == Battery || m == RSSI || m == Sequence || m == QualityCode
+}
+
 // kinds is the catalogue's table. Ranges are those of what can occur and of
 // what instruments of the kind can show, not legal limits. Concentrations are
 // µg/m³ throughout, carbon monoxide included, as Decision 1459/QĐ-TCMT has them.
