@@ -19,7 +19,7 @@ type badMessage struct {
 }
 
 func badMessages() []badMessage {
-	ahead := time.Now().Add(time.Hour).UnixMilli()
+	ahead, hoursAgo := time.Now().Add(time.Hour).UnixMilli(), time.Now().Add(-4*time.Hour).UnixMilli()
 	return []badMessage{
 		{"not-json", `hello`, "not_json", "stops being JSON at byte offset 0", false},
 		{"cut-off", `{"pm25":12.4,"pm`, "not_json", "may have been cut off", false},
@@ -40,6 +40,9 @@ func badMessages() []badMessage {
 		{"year-1970", `{"ts":1000,"pm25":12.4}`, "too_old", "set the device's clock", false},
 		{"seconds", `{"ts":1795293000,"pm25":12.4}`, "bad_time", "looks like Unix seconds", false},
 		{"word-time", `{"ts":"yesterday","pm25":12.4}`, "bad_time", "RFC 3339", false},
+		{"own-time", fmt.Sprintf(`{"Time":%d,"pm25":12.4}`, hoursAgo), "misnamed_time", "rename it ts", false},
+		{"measured-at", `{"measured_at":"2026-11-21 10:00","pm25":12.4}`, "misnamed_time", "rename it ts", false},
+		{"no-offset", `{"ts":"2026-11-28 10:00","pm25":12.4}`, "bad_time", "2026-11-28T10:00:00+07:00", false},
 		{"in-part", `{"pm25":12.4,"pm99":3}`, "unknown_metric", "has no metric", true},
 	}
 }

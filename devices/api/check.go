@@ -269,6 +269,8 @@ func reasonText(reason string) (vi, en string) {
 		return "có đại lượng không thuộc loại đo này.", "a metric is not of this kind."
 	case string(telemetry.BadTime), string(telemetry.NoTime):
 		return "thời gian trong tin nhắn không đọc được.", "the time in the message cannot be read."
+	case string(telemetry.MisnamedTime):
+		return "thời gian đo không ở trường ts; hãy đổi tên trường thành ts.", "its time is not under ts; rename the field ts."
 	case string(telemetry.FutureTime):
 		return "đồng hồ của thiết bị chạy nhanh; hãy chỉnh giờ.", "the device's clock is ahead; set it."
 	case string(telemetry.TooOld):

@@ -14,7 +14,11 @@
 //   - ts, the event time: Unix milliseconds as a whole number, or an RFC 3339
 //     string with its UTC offset; what is finer than a millisecond is cut off.
 //     Without ts the received time stands in, except in a retained message,
-//     whose age nobody knows.
+//     whose age nobody knows, and in one that seems to bring its time under
+//     another key: that waits as a whole until it is renamed, for a reading's own
+//     time is never replaced. Keys that name a time in whatever letters (time,
+//     Timestamp, measured_at) and values that look like one (a date with a time of
+//     day; a number that is a Unix time near the receipt) count, nested ones too.
 //   - Metrics of the kind, and those that every device has: bat, rssi, seq and
 //     quality. A value is a number; a flag is also true or false, and quality
 //     also "measuring", "calibrating", "error", "00", "01" or "02".

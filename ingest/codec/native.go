@@ -2,6 +2,7 @@ package codec
 
 import (
 	"bytes"
+	"cmp"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -87,7 +88,7 @@ func (n *Native) Decode(m Message) (Decoded, error) {
 	if len(word) == 0 {
 		return Decoded{}, whole(telemetry.Empty, "the payload is empty")
 	}
-	n.obj.begin(topic.kind)
+	n.obj.begin(topic.kind, m.Received)
 	isStatus := topic.kind.spec.Kind == telemetry.Status
 	if isStatus && word[0] != '{' {
 		err = n.obj.readState(word)
@@ -105,7 +106,7 @@ func (n *Native) finish(m Message, t topic, isStatus bool) (Decoded, error) {
 	o := &n.obj
 	at, given := m.Received.UTC(), false
 	if !isStatus {
-		if err := o.checkTime(); err != nil {
+		if err := cmp.Or(o.checkTime(), o.checkMisnamed()); err != nil {
 			return Decoded{}, err
 		}
 		if o.timeGiven {

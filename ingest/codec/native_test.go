@@ -162,7 +162,7 @@ func TestDecodePartial(t *testing.T) {
 		{"short form", airTopic, `{"bat":1,"temp":2}`, []fault{{"temp", telemetry.UnknownMetric, "did you mean temperature?"}}},
 		{"slip of the pen", airTopic, `{"bat":1,"humdity":2}`, []fault{{"humdity", telemetry.UnknownMetric, "did you mean humidity?"}}},
 		{"unit in the name", airTopic, `{"bat":1,"pm10_ug":2}`, []fault{{"pm10_ug", telemetry.UnknownMetric, "did you mean pm10?"}}},
-		{"time under another name", airTopic, `{"bat":1,"timestamp":1795293000123}`, []fault{{"timestamp", telemetry.UnknownMetric, "did you mean ts?"}}},
+		{"time under another name beside ts", airTopic, `{"bat":1,"ts":1795293000123,"timestamp":1795293000123}`, []fault{{"timestamp", telemetry.UnknownMetric, "did you mean ts?"}}},
 		{"repeated", airTopic, `{"pm25":1,"bat":1,"pm25":2,"pm25":3}`, []fault{{"pm25", telemetry.RepeatedField, "more than once"}}},
 		{"repeated with null", airTopic, `{"pm25":null,"bat":1,"pm25":2}`, []fault{{"pm25", telemetry.RepeatedField, "more than once"}}},
 		{"repeated by an escape", airTopic, `{"pm25":1,"bat":1,"pm\u00325":2}`, []fault{{"pm25", telemetry.RepeatedField, "more than once"}}},

@@ -35,6 +35,9 @@ type object struct {
 	timeFault string // why the ts is none
 	times     int    // how often it came
 
+	received time.Time // the message's
+	misnamed misnamed
+
 	problems   []telemetry.Problem
 	unlisted   int              // problems beyond maxProblems
 	unlistedOf telemetry.Reason // the first one's reason
@@ -47,8 +50,8 @@ type mark struct {
 	repeated bool
 }
 
-func (o *object) begin(k *kind) {
-	o.kind = k
+func (o *object) begin(k *kind, received time.Time) {
+	o.kind, o.received, o.misnamed = k, received, misnamed{}
 	o.values = o.values[:0]
 	o.round++
 	o.dropped = 0
@@ -146,7 +149,7 @@ func (n *Native) readField(key []byte) error {
 	spec := o.kind.spec.Metric(key)
 	if spec == nil {
 		o.unknown(key)
-		return n.skip()
+		return n.readUnknown(key)
 	}
 	if !o.firstMet(spec) {
 		return n.skip()
@@ -193,9 +196,13 @@ func (n *Native) skip() error {
 		case depth <= outside:
 			return nil
 		case depth > maxDepth:
-			return &jsontext.SyntacticError{ByteOffset: n.dec.InputOffset(), Err: errors.New("nested too deep")}
+			return errTooDeep(n.dec.InputOffset())
 		}
 	}
+}
+
+func errTooDeep(at int64) error {
+	return &jsontext.SyntacticError{ByteOffset: at, Err: errors.New("nested too deep")}
 }
 
 // firstMet marks a metric as met. Of one that was met before, the value is taken

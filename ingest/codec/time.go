@@ -97,15 +97,12 @@ func (o *object) rfc3339(text []byte) {
 		return
 	}
 	s := string(text)
-	o.timeFault = "ts " + quote(s) + " is not an RFC 3339 time like 2026-11-21T21:30:00+07:00"
+	o.timeFault = "ts " + quote(s) + " is not an RFC 3339 time like " + exampleTime
 	if _, err := strconv.ParseFloat(s, 64); err == nil {
 		o.timeFault = "ts " + quote(s) + " is a string; Unix milliseconds are needed as a number, without quotes"
 		return
 	}
-	for _, layout := range []string{"2006-01-02T15:04:05", "2006-01-02 15:04:05"} {
-		if _, err := time.Parse(layout, s); err == nil {
-			o.timeFault += "; its UTC offset is missing"
-			return
-		}
+	if m := readMoment(strings.TrimSpace(s)); m != nil {
+		o.timeFault += "; " + m.hint()
 	}
 }

@@ -107,6 +107,7 @@ const (
 	RepeatedField   Reason = "repeated_field"   // the same key twice in one payload
 	OutOfRange      Reason = "out_of_range"     // outside the catalogue's valid range
 	BadTime         Reason = "bad_time"         // ts is neither Unix milliseconds nor RFC 3339
+	MisnamedTime    Reason = "misnamed_time"    // no ts, but a time under another key
 	FutureTime      Reason = "future_time"      // the device's clock is ahead
 	TooOld          Reason = "too_old"          // older than the store keeps
 	NoTime          Reason = "no_time"          // a retained message without ts: its time is unknown
