@@ -13,7 +13,7 @@ import (
 // ReasonDuplicateID with the site that has the id.
 func (b *Batch) CreateSite(ctx context.Context, s Site) (Site, error) {
 	err := b.do(ctx, func() error {
-		if err := b.checkSite(ctx, &s); err != nil {
+		if err := b.checkSite(ctx, &s, ""); err != nil {
 			return err
 		}
 		if old, err := b.tx.Site(ctx, s.ID); err == nil {
@@ -63,7 +63,7 @@ func (b *Batch) UpdateSite(ctx context.Context, s Site) (Site, error) {
 		if s.State != old.State {
 			return invalid("state", ReasonUseOperation)
 		}
-		if err := b.checkSite(ctx, &s); err != nil {
+		if err := b.checkSite(ctx, &s, old.Ward); err != nil {
 			return err
 		}
 		if s.Locality != old.Locality {
@@ -86,8 +86,9 @@ func (b *Batch) UpdateSite(ctx context.Context, s Site) (Site, error) {
 	return s, err
 }
 
-// checkSite normalises a site and says all that is wrong with it.
-func (b *Batch) checkSite(ctx context.Context, s *Site) error {
+// checkSite normalises a site and says all that is wrong with it. A ward that has
+// ended is refused unless the site was in it before.
+func (b *Batch) checkSite(ctx context.Context, s *Site, before string) error {
 	var errs Errors
 	if err := s.Validate(b.r.Province); err != nil {
 		errs = Details(err)
@@ -109,7 +110,7 @@ func (b *Batch) checkSite(ctx context.Context, s *Site) error {
 			return err
 		case !ok:
 			errs.add(invalid("ward", ReasonUnknownWard, clip(s.Ward, 64)))
-		case !w.InForce(b.now) && s.State != Retired:
+		case !w.InForce(b.now) && s.State != Retired && s.Ward != before:
 			errs.add(invalid("ward", ReasonWardEnded, s.Ward))
 		}
 	}

@@ -44,6 +44,22 @@ func (b Box) Holds(p Position) bool {
 	return b.West <= p.Lon && p.Lon <= b.East && b.South <= p.Lat && p.Lat <= b.North
 }
 
+// with is the box that has both; an empty one has nothing.
+func (b Box) with(o Box) Box {
+	switch {
+	case o == Box{}:
+		return b
+	case b == Box{}:
+		return o
+	}
+	return Box{West: min(b.West, o.West), South: min(b.South, o.South), East: max(b.East, o.East), North: max(b.North, o.North)}
+}
+
+// centre is its middle.
+func (b Box) centre() Position {
+	return Position{Lat: (b.South + b.North) / 2, Lon: (b.West + b.East) / 2}
+}
+
 // DefaultProvince bounds the mainland and near islands of Khánh Hòa as it is since
 // 2025-07-01, rounded outwards by hand from maps: good for finding slips, not a
 // boundary. The special zone of Trường Sa lies outside and needs a reason.

@@ -59,7 +59,9 @@ type Ward struct {
 	AreaKM2   float64   `json:"areaKm2,omitempty"`
 	ValidFrom time.Time `json:"validFrom,omitzero"`
 	ValidTo   time.Time `json:"validTo,omitzero"`
-	Version   int64     `json:"version"`
+	// Successors are the codes of what it became when it ended.
+	Successors []string `json:"successors,omitempty"`
+	Version    int64    `json:"version"`
 }
 
 // inForce reports whether a period of validity has the moment; zero is open.

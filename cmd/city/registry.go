@@ -99,7 +99,8 @@ func openRegistry(ctx context.Context, f registryFlags, cfg config.Config, dir s
 	return r, nil
 }
 
-// addLocalities adds what the configuration lists and the registry lacks.
+// addLocalities adds what the configuration lists and the registry lacks: localities,
+// and wards that a locality never had.
 func (r *registry) addLocalities(ctx context.Context, cfg config.Config) error {
 	for _, l := range cfg.Localities {
 		names := devices.Locality{ID: l.ID, NameVI: l.NameVI, NameEN: l.NameEN}
@@ -109,12 +110,45 @@ func (r *registry) addLocalities(ctx context.Context, cfg config.Config) error {
 		if names.NameEN == "" {
 			names.NameEN = names.NameVI
 		}
-		_, err := r.PutLocality(ctx, devices.By{Who: "configuration"}, names)
+		by := devices.By{Who: "configuration"}
+		_, err := r.PutLocality(ctx, by, names)
 		if err != nil && !devices.HasReason(err, devices.ReasonDuplicateID) {
 			return fmt.Errorf("add locality %s: %w", l.ID, err)
 		}
+		lacks, err := r.lacks(ctx, l)
+		if err != nil {
+			return err
+		}
+		if len(lacks) == 0 {
+			continue
+		}
+		if _, err := r.ImportWards(ctx, by, lacks, false); err != nil {
+			return fmt.Errorf("--config: wards of locality %s: %w", l.ID, err)
+		}
 	}
 	return nil
+}
+
+// lacks are the wards that the configuration gives a locality and that it never had.
+func (r *registry) lacks(ctx context.Context, l config.LocalityConfig) (rows []devices.WardRow, err error) {
+	all, err := r.Localities(ctx)
+	if err != nil {
+		return nil, err
+	}
+	n := slices.IndexFunc(all, func(have devices.Locality) bool { return have.ID == l.ID })
+	known, err := r.Wards(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, code := range l.Wards {
+		if !slices.ContainsFunc(known, func(w devices.Ward) bool { return w.Code == code }) {
+			return nil, fmt.Errorf("--config: locality %s: there is no ward %s: give official codes of 5 digits, or add it with haidang wards import first", l.ID, code)
+		}
+		if n < 0 || !slices.ContainsFunc(all[n].Wards, func(m devices.Membership) bool { return m.Ward == code }) {
+			rows = append(rows, devices.WardRow{Code: code, Locality: l.ID})
+		}
+	}
+	return rows, nil
 }
 
 // Stored implements [ingest.Listener].

@@ -23,11 +23,14 @@ type Config struct {
 	Gateways []GatewayConfig `yaml:"gateways"`
 }
 
-// LocalityConfig is a locality and its names.
+// LocalityConfig is a locality, its names and the wards that it is to have.
 type LocalityConfig struct {
 	ID     telemetry.Locality `yaml:"id"`
 	NameVI string             `yaml:"name_vi"`
 	NameEN string             `yaml:"name_en"`
+	// Wards are official codes of 5 digits. Those that the locality never had are
+	// added to it; `haidang wards import` ends and moves them.
+	Wards []string `yaml:"wards"`
 }
 
 // GatewayConfig is a gateway, its broker and what it subscribes to.
@@ -99,7 +102,7 @@ func Load(path string) (Config, error) {
 }
 
 func (c *Config) check() error {
-	known := map[telemetry.Locality]bool{}
+	known, wards := map[telemetry.Locality]bool{}, map[string]telemetry.Locality{}
 	for i, l := range c.Localities {
 		if err := telemetry.CheckID(string(l.ID)); err != nil {
 			return fmt.Errorf("localities[%d]: id %q: %w", i, l.ID, err)
@@ -108,6 +111,12 @@ func (c *Config) check() error {
 			return fmt.Errorf("localities[%d]: id %q is there twice", i, l.ID)
 		}
 		known[l.ID] = true
+		for _, w := range l.Wards {
+			if other, twice := wards[w]; twice {
+				return fmt.Errorf("localities[%d] %q: ward %s is in %q already: a ward is in one locality at a time", i, l.ID, w, other)
+			}
+			wards[w] = l.ID
+		}
 	}
 	names := map[string]bool{}
 	for i := range c.Gateways {

@@ -34,6 +34,7 @@ func TestConfigErrorsSayWhereAndWhat(t *testing.T) {
 		{"bad id", "localities:\n  - id: Nha Trang\n", `id "Nha Trang"`},
 		{"id twice", "localities:\n  - id: a\n  - id: a\n", `"a" is there twice`},
 		{"gateway twice", "gateways:\n  - {name: a, subscriptions: [{filter: a}]}\n  - {name: a, subscriptions: [{filter: a}]}\n", `name "a" is there twice`},
+		{"a ward of two localities", "localities: [{id: a, wards: [22366]}, {id: b, wards: [22366]}]\n", `ward 22366 is in "a" already`},
 		{"gateway name", "gateways:\n  - {name: a b, subscriptions: [{filter: a}]}\n", "letters, digits"},
 		{"no subscriptions", "gateways:\n  - {name: a}\n", "no subscriptions"},
 		{"bad filter", "gateways:\n  - {name: a, subscriptions: [{filter: a/#/b}]}\n", "'#' must be the whole last level"},

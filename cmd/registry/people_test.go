@@ -87,6 +87,7 @@ func newTownHall(t *testing.T) *townHall {
 type registryLines struct {
 	Devices Devices `cmd:""`
 	Sites   Sites   `cmd:""`
+	Wards   Wards   `cmd:""`
 	People  People  `cmd:""`
 	Tokens  Tokens  `cmd:""`
 }

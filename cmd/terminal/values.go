@@ -73,17 +73,25 @@ func (i *Instant) Decode(ctx *kong.DecodeContext) error {
 		*i = Instant(time.Now())
 		return nil
 	}
+	t, err := ParseInstant(text)
+	if err != nil {
+		return fmt.Errorf("%w or now", err)
+	}
+	*i = Instant(t)
+	return nil
+}
+
+// ParseInstant reads a moment as people type it; without a zone it is Vietnam's.
+func ParseInstant(text string) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
-		*i = Instant(t)
-		return nil
+		return t, nil
 	}
 	for _, layout := range []string{"2006-01-02T15:04:05", "2006-01-02T15:04", time.DateOnly} {
 		if t, err := time.ParseInLocation(layout, text, Vietnam()); err == nil {
-			*i = Instant(t)
-			return nil
+			return t, nil
 		}
 	}
-	return fmt.Errorf("%q is not a time: write it like 2026-11-21, 2026-11-21T18:30 (in Vietnam), 2026-11-21T11:30:00Z or now", text)
+	return time.Time{}, fmt.Errorf("%q is not a time: write it like 2026-11-21, 2026-11-21T18:30 (in Vietnam) or 2026-11-21T11:30:00Z", text)
 }
 
 // Vietnam is Asia/Ho_Chi_Minh, without summer time since 1975.

@@ -26,14 +26,15 @@ type Box struct {
 
 // Ward is a unit of administration with its official code.
 type Ward struct {
-	Code      string           `json:"code" doc:"Official code of 5 digits" example:"22366"`
-	NameVI    string           `json:"name_vi"`
-	NameEN    string           `json:"name_en,omitempty"`
-	Form      devices.WardForm `json:"form" enum:"phuong,xa,dac_khu"`
-	Former    []string         `json:"former,omitempty" doc:"The units it was made of"`
-	Box       Box              `json:"box"`
-	ValidFrom *time.Time       `json:"valid_from,omitempty"`
-	ValidTo   *time.Time       `json:"valid_to,omitempty"`
+	Code       string           `json:"code" doc:"Official code of 5 digits" example:"22366"`
+	NameVI     string           `json:"name_vi"`
+	NameEN     string           `json:"name_en,omitempty"`
+	Form       devices.WardForm `json:"form" enum:"phuong,xa,dac_khu"`
+	Former     []string         `json:"former,omitempty" doc:"The units it was made of"`
+	Box        Box              `json:"box"`
+	ValidFrom  *time.Time       `json:"valid_from,omitempty"`
+	ValidTo    *time.Time       `json:"valid_to,omitempty"`
+	Successors []string         `json:"successors,omitempty" doc:"Codes of what it became when it ended"`
 }
 
 // Locality is a group of wards under a name that people use.

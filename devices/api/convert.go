@@ -38,7 +38,7 @@ func positionOf(p devices.Position) Position { return Position(p) }
 
 func wardOf(w devices.Ward) Ward {
 	return Ward{Code: w.Code, NameVI: w.NameVI, NameEN: w.NameEN, Form: w.Form, Former: w.Former, Box: boxOf(w.Box),
-		ValidFrom: moment(w.ValidFrom), ValidTo: moment(w.ValidTo)}
+		ValidFrom: moment(w.ValidFrom), ValidTo: moment(w.ValidTo), Successors: w.Successors}
 }
 
 // siteFrom is the input as devices knows it. (A method of what is embedded keeps

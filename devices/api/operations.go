@@ -97,6 +97,8 @@ func (a *API) Register(to huma.API) {
 func (a *API) addPlaces(t table) {
 	const tag = "places"
 	add(t, tag, operation{Viewer, "GET", "/localities", "list-localities", "Localities with their wards"}, a.localities)
+	add(t, tag, operation{Viewer, "GET", "/wards", "list-wards", "Wards, the localities that have them and how many sites name them"}, a.wards)
+	add(t, tag, operation{Admin, "POST", "/wards/import", "import-wards", "Add wards, end them, move them between localities"}, a.importWards, described(wardsDescription))
 	add(t, tag, operation{Viewer, "GET", "/kinds", "list-kinds", "The catalogue: what can be measured, in which units and ranges"}, a.kinds)
 	add(t, tag, operation{Viewer, "GET", "/profiles", "list-profiles", "Device models and how their payloads are read"}, a.profiles)
 	add(t, tag, operation{Viewer, "GET", "/nearby", "list-nearby-sites", "Sites around a position, and wards to suggest"}, a.nearby)

@@ -1,6 +1,6 @@
-// Package seed knows the four localities of the first users with their wards, and
-// some 45 named places in them, as they are since 2025-07-01. It gives a new
-// registry a city to start from.
+// Package seed knows the 65 wards of the province as they are since 2025-07-01, the
+// four localities of the first users, and some 45 named places in them. It gives a
+// new registry a city to start from, and an older one the wards that it lacks.
 package seed
 
 import (
@@ -26,11 +26,8 @@ type Applied struct {
 func Apply(ctx context.Context, r *devices.Registry) (added Applied, err error) {
 	err = r.Batch(ctx, devices.By{Who: Who, Why: "wards and places as of 2025-07-01"}, func(b *devices.Batch) error {
 		added = Applied{}
-		for _, w := range Wards() {
-			_, err := b.PutWard(ctx, w)
-			if err := count(err, &added.Wards); err != nil {
-				return fmt.Errorf("seed ward %s: %w", w.Code, err)
-			}
+		if added.Wards, err = addWards(ctx, b); err != nil {
+			return err
 		}
 		for _, l := range Localities() {
 			_, err := b.PutLocality(ctx, l)
@@ -51,6 +48,34 @@ func Apply(ctx context.Context, r *devices.Registry) (added Applied, err error) 
 		return nil
 	})
 	return added, err
+}
+
+// addWards adds the wards that the registry lacks. One that an earlier version knew
+// by its name only, and that nobody has changed since, gets its area and box.
+func addWards(ctx context.Context, b *devices.Batch) (added int, err error) {
+	all, err := b.Reader().Wards(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("list wards: %w", err)
+	}
+	known := map[string]devices.Ward{}
+	for _, w := range all {
+		known[w.Code] = w
+	}
+	for _, w := range Wards() {
+		if old, ok := known[w.Code]; ok {
+			if old.Version != 1 || old.Box != (devices.Box{}) {
+				continue
+			}
+			w.Version = old.Version
+		}
+		if _, err := b.PutWard(ctx, w); err != nil {
+			return 0, fmt.Errorf("seed ward %s: %w", w.Code, err)
+		}
+		if w.Version == 0 {
+			added++
+		}
+	}
+	return added, nil
 }
 
 // count counts what was added; what was there is no error.
@@ -87,14 +112,14 @@ type ward struct {
 	former string // names, separated by commas
 }
 
-// Wards are the wards of the localities, and two upstream of them.
+// Wards are all wards of the province: first those of the localities.
 func Wards() (out []devices.Ward) {
 	for _, l := range localities() {
 		for _, w := range l.wards {
 			out = append(out, w.ward())
 		}
 	}
-	for _, w := range upstream() {
+	for _, w := range others() {
 		out = append(out, w.ward())
 	}
 	return out

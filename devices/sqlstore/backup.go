@@ -70,6 +70,9 @@ func dumps(schema int64) []dump {
 		{"placed", strings.Fields("device site installation locality ward lat lon kinds state search")}, {"photo", strings.Fields("id installation type data at")},
 		{"change", changes().columns}, {"request", requests().columns}, {"heard", heards().columns},
 	}
+	if schema < 7 { // wards had no successors
+		all[0].columns = slices.DeleteFunc(slices.Clone(all[0].columns), func(c string) bool { return c == "successors" })
+	}
 	if schema >= 3 { // the photos' data has a table of its own
 		n := slices.IndexFunc(all, func(d dump) bool { return d.name == "photo" })
 		all = slices.Replace(all, n, n+1, dump{"photo", photos().columns}, dump{"photo_data", pictures().columns})

@@ -103,8 +103,8 @@ func testSeed(t *testing.T, place places) {
 	s := open(t, place(t))
 	r := registry(t, s)
 	wards := must[[]devices.Ward](t)(r.Wards(t.Context()))
-	if len(wards) != 23 {
-		t.Errorf("have %d wards, want 21 and two upstream", len(wards))
+	if len(wards) != 65 {
+		t.Errorf("have %d wards, want the province's 65", len(wards))
 	}
 	_, n, err := r.Sites(t.Context(), devices.SiteFilter{})
 	if err != nil || n != len(seed.Sites()) {

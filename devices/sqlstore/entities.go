@@ -7,10 +7,10 @@ import (
 )
 
 func wards() table[devices.Ward] {
-	return table[devices.Ward]{"ward", strings.Fields("code name_vi name_en form former west south east north area_km2 valid_from valid_to version"),
+	return table[devices.Ward]{"ward", strings.Fields("code name_vi name_en form former west south east north area_km2 valid_from valid_to version successors"),
 		func(w *devices.Ward) []any {
 			return []any{&w.Code, &w.NameVI, &w.NameEN, textOf(&w.Form), documentOf(&w.Former), &w.Box.West, &w.Box.South, &w.Box.East,
-				&w.Box.North, &w.AreaKM2, moment{&w.ValidFrom}, moment{&w.ValidTo}, &w.Version}
+				&w.Box.North, &w.AreaKM2, moment{&w.ValidFrom}, moment{&w.ValidTo}, &w.Version, documentOf(&w.Successors)}
 		}}
 }
 
