@@ -1,7 +1,8 @@
 package dashboards
 
 import (
-	"fmt"
+	"cmp"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -20,44 +21,129 @@ func Flood(p Province) Board {
 		Rows: []Row{
 			{Title: Text{"Sông", "Rivers"}, Panels: append(stations(p, 12, 9), riseNow(p), riseCourse(p), floodTable())},
 			{Title: Text{"Mưa", "Rain"}, Panels: []Panel{rainHours(), rainTable(p), rainDays()}},
-			{Title: Text{"Thủy triều, đầm và hồ", "Tide, lagoons and reservoirs"}, Panels: []Panel{tide(p), flow(), upstream(p)}},
+			{Title: Text{"Thủy triều, đầm và hồ", "Tide, lagoons and reservoirs"}, Panels: append([]Panel{tide(p), flow(p), upstream(p)}, reservoirs(p)...)},
 		},
-		Wall: []Row{heading(title), {Panels: stations(p, 12, 8)}, {Panels: []Panel{riseNow(p).sized(6, 8), rainHours().sized(8, 8), tide(p).sized(10, 8)}}},
+		Wall: []Row{heading(title), {Panels: wallStations(p)}, {Panels: []Panel{riseNow(p).sized(6, 8), rainHours().sized(8, 8), tide(p).sized(10, 8)}}},
 	}
 }
 
+// gauge is a site with customary levels of its own.
+type gauge struct {
+	site telemetry.Site
+	name Text
+	own  []limits.Own
+}
+
+// gauges are the sites whose levels have customary limits, in the registry's order:
+// rivers' (báo động) or reservoirs' (normal and flood level).
+func (p Province) gauges(reservoirs bool) (out []gauge) {
+	for _, o := range p.own() {
+		level, ok := limits.LevelOf(o.Code)
+		if !ok || o.Kind != telemetry.WaterLevel || o.Metric != telemetry.Level || (level.Rank > reservoirRank) != reservoirs {
+			continue
+		}
+		i := slices.IndexFunc(out, func(g gauge) bool { return g.site == o.Site })
+		if i < 0 {
+			i = len(out)
+			out = append(out, gauge{site: o.Site, name: Text{cmp.Or(o.PlaceVI, string(o.Site)), cmp.Or(o.PlaceEN, o.PlaceVI, string(o.Site))}})
+		}
+		out[i].own = append(out[i].own, o)
+	}
+	return out
+}
+
+// reservoirRank is where the ranks of rivers' levels end and those of reservoirs
+// begin.
+const reservoirRank = 10
+
+// value is that of a level; false if it is not known.
+func (g gauge) value(code string) (limits.Own, bool) {
+	i := slices.IndexFunc(g.own, func(o limits.Own) bool { return o.Code == code && o.Device == "" })
+	if i < 0 {
+		return limits.Own{}, false
+	}
+	return g.own[i], true
+}
+
+// onWall is how many gauges fit a wall.
+const onWall = 4
+
 // stations are the river gauges, each with its own alarm levels.
 func stations(p Province, width, height int) (out []Panel) {
-	for _, s := range limits.Stations() {
-		out = append(out, station(p, s).sized(width, height))
+	for _, g := range p.gauges(false) {
+		out = append(out, g.panel().sized(width, height))
+	}
+	return out
+}
+
+// wallStations are the first of them.
+func wallStations(p Province) []Panel {
+	all := stations(p, 12, 8)
+	return all[:min(len(all), onWall)]
+}
+
+// reservoirs are the reservoirs whose levels are known.
+func reservoirs(p Province) (out []Panel) {
+	for _, g := range p.gauges(true) {
+		panel := g.panel().sized(12, 8)
+		panel.MayBeEmpty = notHere()
+		out = append(out, panel)
 	}
 	return out
 }
 
 // stationSites are the river gauges' sites.
-func stationSites() (out []telemetry.Site) {
-	for _, s := range limits.Stations() {
-		out = append(out, s.Site)
+func (p Province) stationSites() (out []telemetry.Site) {
+	for _, g := range p.gauges(false) {
+		out = append(out, g.site)
 	}
 	return out
 }
 
-func station(p Province, s limits.Station) Panel {
-	var ls []limits.Limit
-	for _, l := range p.limits(telemetry.WaterLevel, telemetry.Level) {
-		if l.Statistic == limits.Last && l.For(s.Site, "") {
-			ls = append(ls, l)
+// levels says a gauge's levels in the title: "báo động I / II / III: 8 / 9,5 / 11 m".
+func (g gauge) levels() Text {
+	var values []string
+	known := false
+	for _, code := range []string{limits.CodeBD1, limits.CodeBD2, limits.CodeBD3} {
+		o, ok := g.value(code)
+		known = known || ok
+		if values = append(values, number(o.Value)); !ok {
+			values[len(values)-1] = "–"
 		}
 	}
-	top := max(s.Alarm[2], s.Record)
-	levels := textf(same(" %v / %v / %v m"), s.Alarm[0], s.Alarm[1], s.Alarm[2])
-	title := Text{s.NameVI + " · báo động I / II / III:" + strings.ReplaceAll(levels.VI, ".", ","), s.NameEN + " · alarms I / II / III:" + levels.EN}
-	if s.Record > 0 {
-		title = title.Plus(" · ", Text{fmt.Sprintf("lũ lịch sử %d: %s m", s.RecordYear, strings.ReplaceAll(number(s.Record), ".", ",")), fmt.Sprintf("record of %d: %v m", s.RecordYear, s.Record)})
+	title := g.name
+	if known {
+		text := strings.Join(values, " / ")
+		title = title.Plus(" · ", Text{"báo động I / II / III: " + strings.ReplaceAll(text, ".", ",") + " m", "alarms I / II / III: " + text + " m"})
 	}
-	return Panel{Title: title, Width: 12, Height: 9, Limits: ls,
-		View:    Lines{Fill: 15, Legend: NoLegend, SoftMin: value(s.Alarm[0] - 2), SoftMax: value(top + 0.3), Colours: []string{deep}},
-		Queries: []Query{over(telemetry.WaterLevel, telemetry.Level, Together).with(Max).most().at(s.Site).unfiltered()}}
+	for _, code := range []string{limits.CodeRecord, limits.CodeNormal, limits.CodeFlood} {
+		o, ok := g.value(code)
+		if !ok {
+			continue
+		}
+		name := map[string]Text{limits.CodeRecord: {"lũ lịch sử", "record"}, limits.CodeNormal: {"mực nước dâng bình thường", "normal level"}, limits.CodeFlood: {"mực nước lũ", "flood level"}}[code]
+		if o.Year != 0 {
+			name = name.Plus(" ", textf(Text{"%d", "of %d"}, o.Year))
+		}
+		title = title.Plus(" · ", Text{name.VI + ": " + strings.ReplaceAll(number(o.Value), ".", ",") + " m", name.EN + ": " + number(o.Value) + " m"})
+	}
+	return title
+}
+
+func (g gauge) panel() Panel {
+	ls := make([]limits.Limit, len(g.own))
+	low, high := math.Inf(1), math.Inf(-1)
+	for i, o := range g.own {
+		ls[i] = o.Limit()
+		low, high = min(low, o.Value), max(high, o.Value)
+	}
+	var datum Text
+	if i := slices.IndexFunc(g.own, func(o limits.Own) bool { return o.Datum != "" }); i >= 0 {
+		datum = Text{"Cao độ gốc: " + g.own[i].Datum + ".", "Datum: " + g.own[i].Datum + "."}
+	}
+	return Panel{Title: g.levels(), Description: datum, Width: 12, Height: 9, Limits: ls,
+		View:    Lines{Fill: 15, Legend: NoLegend, SoftMin: value(low - 2), SoftMax: value(high + 0.3), Colours: []string{deep}},
+		Queries: []Query{over(telemetry.WaterLevel, telemetry.Level, Together).with(Max).most().at(g.site).unfiltered()}}
 }
 
 // rises are the limits of a rise.
@@ -72,12 +158,12 @@ func rises(p Province) (out []limits.Limit) {
 
 func riseNow(p Province) Panel {
 	return Panel{Title: Text{"Nước lên trong 1 giờ", "Rise within 1 h"}, Width: 6, Height: 8, View: Bars{Min: -0.5, Max: 2}, Limits: rises(p),
-		Queries: []Query{now(telemetry.WaterLevel, telemetry.Level, BySite, hour).with(Rise).most().at(stationSites()...).in(&Unit{"m", "suffix:m", 2})}}
+		Queries: []Query{now(telemetry.WaterLevel, telemetry.Level, BySite, hour).with(Rise).most().at(p.stationSites()...).in(&Unit{"m", "suffix:m", 2})}}
 }
 
 func riseCourse(p Province) Panel {
 	return Panel{Title: Text{"Tốc độ nước lên, từng giờ", "Rate of rise, hour by hour"}, Width: 18, Height: 8, View: Lines{Legend: Beside}, Limits: rises(p),
-		Queries: []Query{each(hour, telemetry.WaterLevel, telemetry.Level, BySite).with(Rise).most().at(stationSites()...).in(perHour("m"))}}
+		Queries: []Query{each(hour, telemetry.WaterLevel, telemetry.Level, BySite).with(Rise).most().at(p.stationSites()...).in(perHour("m"))}}
 }
 
 func floodTable() Panel {
@@ -108,16 +194,16 @@ func rainDays() Panel {
 
 func tide(p Province) Panel {
 	q := over(telemetry.WaterLevel, telemetry.Level, BySite)
-	if q.Except = slices.Concat(stationSites(), p.upstream()); len(p.Sites) == 0 {
+	if q.Except = slices.Concat(p.stationSites(), p.upstream()); len(p.Sites) == 0 {
 		q = q.atMost(lowland)
 	}
 	return Panel{Title: Text{"Mực nước biển, cửa sông và đầm", "Sea, estuaries and lagoons"}, Width: 12, Height: 10, View: Lines{Legend: Beside}, Queries: []Query{q},
 		Description: Text{"Mỗi trạm có cao độ gốc riêng. Không dùng cho hàng hải.", "Each station has a datum of its own. Not for navigation."}}
 }
 
-func flow() Panel {
+func flow(p Province) Panel {
 	return Panel{Title: Text{"Lưu lượng", "Discharge"}, Width: 12, Height: 10, View: Lines{Legend: Beside},
-		Queries: []Query{over(telemetry.WaterLevel, telemetry.Flow, BySite).at(stationSites()...)}}
+		Queries: []Query{over(telemetry.WaterLevel, telemetry.Flow, BySite).at(p.stationSites()...)}}
 }
 
 // lowland is where the levels of sea, estuaries and lagoons end and those of
@@ -127,7 +213,7 @@ const lowland = 10
 // upstream are the other gauges of reservoirs and watersheds, as their tags say.
 func (p Province) upstream() (out []telemetry.Site) {
 	for _, s := range p.of(telemetry.WaterLevel) {
-		if (slices.Contains(s.Tags, "reservoir") || slices.Contains(s.Tags, "watershed")) && !slices.Contains(stationSites(), s.ID) {
+		if (slices.Contains(s.Tags, "reservoir") || slices.Contains(s.Tags, "watershed")) && !slices.Contains(p.stationSites(), s.ID) {
 			out = append(out, s.ID)
 		}
 	}
@@ -136,10 +222,10 @@ func (p Province) upstream() (out []telemetry.Site) {
 
 func upstream(p Province) Panel {
 	q := over(telemetry.WaterLevel, telemetry.Level, BySite).at(p.upstream()...)
-	note := Text{"Các điểm có nhãn reservoir hoặc watershed, trừ bốn trạm sông.", "The sites tagged reservoir or watershed, but for the four river gauges."}
+	note := Text{"Các điểm có nhãn reservoir hoặc watershed, trừ các trạm sông có báo động.", "The sites tagged reservoir or watershed, but for the river gauges with alarm levels."}
 	if len(q.Sites) == 0 {
 		q = q.atLeast(lowland)
-		q.Except = stationSites()
+		q.Except = p.stationSites()
 		note = Text{"Các trạm khác có mực nước trên 10 m.", "The other gauges with levels above 10 m."}
 	}
 	return Panel{Title: Text{"Hồ chứa và thượng nguồn", "Reservoirs and upstream"}, Width: 24, Height: 8, View: Lines{Legend: Beside}, Queries: []Query{q}, MayBeEmpty: notHere(), Description: note}

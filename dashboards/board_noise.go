@@ -1,8 +1,6 @@
 package dashboards
 
 import (
-	"slices"
-
 	"github.com/haidang-iot/haidang/devices"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 	"github.com/haidang-iot/haidang/ingest/telemetry/limits"
@@ -29,7 +27,7 @@ func Noise(p Province) Board {
 // has said so is ordinary: "all others" in the regulation.
 func (p Province) special() (out []telemetry.Site) {
 	for _, s := range p.of(telemetry.Noise) {
-		if s.NoiseArea == devices.NoiseSpecial || slices.Contains(s.Tags, string(limits.AreaSpecial)) {
+		if s.NoiseArea == devices.NoiseSpecial {
 			out = append(out, s.ID)
 		}
 	}

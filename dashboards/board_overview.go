@@ -16,13 +16,13 @@ func Overview(p Province) Board {
 		Rows: []Row{
 			{Panels: []Panel{localityTiles(), sitesReporting(), silentDevices(), alarmsFiring(), worstAir()}},
 			{Panels: []Panel{siteMap(), activeAlarms(), silentSites()}},
-			{Title: Text{"24 giờ qua", "The last 24 hours"}, Panels: []Panel{aqiCourse(), rainCourse(), floodCourse(),
+			{Title: Text{"24 giờ qua", "The last 24 hours"}, Panels: []Panel{aqiCourse(), rainCourse(), floodCourse(p),
 				temperatureCourse(), trafficCourse(), noiseCourse(), powerCourse(), windCourse(), lampsCourse()}},
 		},
 		Wall: []Row{heading(title),
 			{Panels: []Panel{localityTiles(), sitesReporting(), silentDevices(), alarmsFiring(), worstAir()}},
 			{Panels: []Panel{siteMap().sized(10, 12), alarmsByRule().sized(8, 12), silentSites().sized(6, 12)}},
-			{Panels: []Panel{aqiCourse(), rainCourse(), floodCourse()}}},
+			{Panels: []Panel{aqiCourse(), rainCourse(), floodCourse(p)}}},
 	}
 }
 
@@ -106,10 +106,10 @@ func rainCourse() Panel {
 
 // floodCourse is the river gauges beside each other; their alarm levels are on the
 // board of floods, because each has its own.
-func floodCourse() Panel {
+func floodCourse(p Province) Panel {
 	return Panel{Title: Text{"Mực nước các trạm sông", "Levels of the river gauges"}, Width: 8, Height: 8, View: Lines{},
 		Description: Text{"Mỗi trạm có cao độ gốc riêng: không so sánh giữa các trạm.", "Each station has a datum of its own: do not compare stations."},
-		Queries:     []Query{over(telemetry.WaterLevel, telemetry.Level, BySite).with(Max).most().at(stationSites()...)}}
+		Queries:     []Query{over(telemetry.WaterLevel, telemetry.Level, BySite).with(Max).most().at(p.stationSites()...)}}
 }
 
 func temperatureCourse() Panel {

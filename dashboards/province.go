@@ -15,6 +15,11 @@ type Province struct {
 	Sites      []Site
 	Localities []devices.Locality
 	Wards      []devices.Ward
+	// Own are the limits of single sites, as the registry keeps them, with the names
+	// of the sites; nil is [limits.Seed], where no city is asked.
+	Own []limits.Own
+	// GoneLimits are those that were taken away: their alert rules are, too.
+	GoneLimits []limits.Own
 	// Alarms are what the alert rules are called, by their ids.
 	Alarms map[string]Text
 	// Now decides which limits are in force.
@@ -39,9 +44,24 @@ func (s Site) name() Text {
 	return t
 }
 
-// limits are those in force that are about a metric, in the table's order.
+// own are the limits of single sites that are in force.
+func (p Province) own() (out []limits.Own) {
+	all := p.Own
+	if all == nil {
+		all = limits.Seed()
+	}
+	for _, o := range all {
+		if o.InForce(p.Now) {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// limits are those in force, for all sites or those of a use, that are about a
+// metric, in the table's order.
 func (p Province) limits(k telemetry.Kind, m telemetry.Metric) (out []limits.Limit) {
-	for _, l := range limits.At(p.Now) {
+	for _, l := range limits.InForce(limits.General(), p.Now) {
 		if l.Kind == k && l.Metric == m {
 			out = append(out, l)
 		}
@@ -49,10 +69,10 @@ func (p Province) limits(k telemetry.Kind, m telemetry.Metric) (out []limits.Lim
 	return out
 }
 
-// tagged are the sites that carry a tag.
-func (p Province) tagged(tag string) (out []telemetry.Site) {
+// tagged are the sites of a use, as their tags or their noise area say.
+func (p Province) tagged(use string) (out []telemetry.Site) {
 	for _, s := range p.Sites {
-		if slices.Contains(s.Tags, tag) {
+		if slices.Contains(s.Uses(), use) {
 			out = append(out, s.ID)
 		}
 	}

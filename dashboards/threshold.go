@@ -66,11 +66,8 @@ func sorted(ls []limits.Limit) []limits.Limit {
 func explain(ls []limits.Limit, unit string, l Lang) string {
 	var out []string
 	for _, x := range ls {
-		name, sign := Text{x.NameVI, x.NameEN}, "≥"
-		if x.Below {
-			sign = "<"
-		}
-		value := strings.TrimSpace(fmt.Sprintf("%s %v %s", sign, x.Value, unit))
+		name := Text{x.NameVI, x.NameEN}
+		value := strings.TrimSpace(fmt.Sprintf("%s %v %s", x.Sign(), x.Value, unit))
 		if l == Vietnamese {
 			value = strings.Replace(value, ".", ",", 1)
 		}

@@ -20,6 +20,7 @@ const (
 	EntityProfile      Entity = "profile"
 	EntityPhoto        Entity = "photo"
 	EntityRequest      Entity = "request"
+	EntityLimit        Entity = "limit"
 )
 
 // vi is the entity's name in Vietnamese, for messages.
@@ -39,6 +40,8 @@ func (e Entity) vi() string {
 		return "mẫu thiết bị"
 	case EntityPhoto:
 		return "ảnh"
+	case EntityLimit:
+		return "ngưỡng cảnh báo"
 	default:
 		return "mục"
 	}
@@ -57,7 +60,7 @@ const (
 	Resumed    Action = "resumed"
 	RetiredNow Action = "retired"
 	Admitted   Action = "admitted" // provisionally, by open admission
-	Deleted    Action = "deleted"  // a photo; nothing else is ever deleted
+	Deleted    Action = "deleted"  // a photo, a limit; nothing else is ever deleted
 )
 
 // By is who does something and why. Both are in the journal.

@@ -41,6 +41,16 @@ const (
 	ReasonTooManyPhotos    Reason = "too_many_photos"
 	ReasonUseOperation     Reason = "use_operation"
 	ReasonLocalityMismatch Reason = "locality_in_use"
+	ReasonTwoAreas         Reason = "two_noise_areas"
+	ReasonBadCode          Reason = "bad_code"
+	ReasonSourceNeeded     Reason = "source_needed"
+	ReasonNoStatistic      Reason = "no_statistic"
+	ReasonBadStatistic     Reason = "bad_statistic"
+	ReasonBadWindow        Reason = "bad_window"
+	ReasonOutOfMetric      Reason = "outside_metric"
+	ReasonLevelOrder       Reason = "level_order"
+	ReasonLimitInForce     Reason = "limit_in_force"
+	ReasonTooManyLimits    Reason = "too_many_limits"
 	ReasonInternal         Reason = "internal"
 )
 
@@ -53,7 +63,9 @@ func Reasons() []Reason {
 		ReasonStale, ReasonVersionRequired, ReasonStandsElsewhere, ReasonKindTaken, ReasonAlreadyThere, ReasonRequestReused,
 		ReasonNotFound, ReasonNotInstalled, ReasonRetired, ReasonNoCommonKind, ReasonBadPhoto, ReasonPhotoTooLarge,
 		ReasonPhotoPixels, ReasonTooManyPhotos,
-		ReasonUseOperation, ReasonLocalityMismatch, ReasonInternal,
+		ReasonUseOperation, ReasonLocalityMismatch,
+		ReasonTwoAreas, ReasonBadCode, ReasonSourceNeeded, ReasonNoStatistic, ReasonBadStatistic, ReasonBadWindow, ReasonOutOfMetric,
+		ReasonLevelOrder, ReasonLimitInForce, ReasonTooManyLimits, ReasonInternal,
 	}
 }
 
@@ -145,6 +157,38 @@ func conflictSentences(r Reason) (vi, en string) {
 	case ReasonLocalityMismatch:
 		return "Điểm %[1]s có thiết bị đang hoạt động; gỡ thiết bị trước khi đổi địa phương.",
 			"Site %[1]s has devices at work; its locality is part of their topics and cannot change under them."
+	default:
+		return limitSentences(r)
+	}
+}
+
+// limitSentences are those about limits of sites.
+func limitSentences(r Reason) (vi, en string) {
+	switch r {
+	case ReasonTwoAreas:
+		return "Nhãn %[1]q và khu vực tiếng ồn %[2]q trái nhau; hãy bỏ nhãn, và chọn khu vực tiếng ồn.",
+			"The tag %[1]q and the noise area %[2]q contradict each other: leave the tag out, and say the noise area."
+	case ReasonBadCode:
+		return "Mã ngưỡng %[1]q phải gồm a–z, 0–9, _ và bắt đầu bằng chữ (tối đa 32 ký tự), ví dụ bd1, oxy_thap.",
+			"The code %[1]q must be of a-z, 0-9 and _, begin with a letter and have at most 32 characters, such as bd1 or low_oxygen."
+	case ReasonSourceNeeded:
+		return "Ngưỡng theo quy định hoặc nguồn thứ cấp phải ghi nguồn (số quyết định, bản tin).",
+			"A limit whose basis is %[1]v needs its source: name the decision or the bulletin."
+	case ReasonNoStatistic:
+		return "%[1]s chỉ tăng mãi, không đặt ngưỡng được.", "%[1]s only counts up: no limit makes sense of it."
+	case ReasonBadStatistic:
+		return "Phép tính %[1]q không dùng được cho %[2]s; hãy chọn: %[3]s.", "The statistic %[1]q makes no sense of %[2]s: choose of %[3]s."
+	case ReasonBadWindow:
+		return "Khoảng tính %[1]s phải là số phút tròn, từ 1 phút đến 7 ngày.", "The window %[1]s must be whole minutes, from 1 minute to 7 days."
+	case ReasonOutOfMetric:
+		return "%[1]v nằm ngoài khoảng %[2]v đến %[3]v %[4]s mà %[5]s có thể đạt.", "%[1]v is outside %[2]v to %[3]v %[4]s, which is all that %[5]s can be."
+	case ReasonLevelOrder:
+		return "%[1]s (%[2]v) phải thấp hơn %[3]s (%[4]v); hãy sửa cả hai cùng lúc.", "%[5]s (%[2]v) must be lower than %[6]s (%[4]v); change both at once."
+	case ReasonLimitInForce:
+		return "Ngưỡng %[1]q đã có hiệu lực trong thời gian %[2]s; hãy sửa ngưỡng đó hoặc đặt ngày kết thúc.",
+			"The limit %[1]q is in force already (%[2]s): change that one, or give it an end."
+	case ReasonTooManyLimits:
+		return "Điểm đo có %[1]d ngưỡng; tối đa %[2]d.", "The site has %[1]d limits; %[2]d is the most."
 	default:
 		return "Lỗi trong hệ thống; hãy thử lại.", "A fault in the system; try again."
 	}

@@ -85,7 +85,8 @@ const (
 )
 
 // NoiseArea is a site's type of area in the noise regulation, which has its own
-// limits for each.
+// limits for each. It is said in one place only, here: a tag of one of these words,
+// as sites had it before, becomes the area and is no tag.
 type NoiseArea string
 
 // The areas of QCVN 26:2010/BTNMT.
@@ -93,6 +94,15 @@ const (
 	NoiseSpecial  NoiseArea = "special"  // hospitals, schools, libraries, temples
 	NoiseOrdinary NoiseArea = "ordinary" // all others
 )
+
+// noiseAreas are all of them, the stricter first.
+func noiseAreas() []NoiseArea { return []NoiseArea{NoiseSpecial, NoiseOrdinary} }
+
+// NoiseAreaOf is the area that a tag says; false if it is another tag.
+func NoiseAreaOf(tag string) (NoiseArea, bool) {
+	a := NoiseArea(strings.ToLower(strings.TrimSpace(tag)))
+	return a, slices.Contains(noiseAreas(), a)
+}
 
 // Site is a place that is measured.
 type Site struct {
@@ -158,10 +168,43 @@ func (s *Site) normalize() (errs Errors) {
 	errs.add(err)
 	s.Ward = strings.TrimSpace(s.Ward)
 	s.Tags = cleanTags(s.Tags)
+	errs.add(s.moveNoiseArea())
 	if s.State == "" {
 		s.State = Planned
 	}
 	return errs
+}
+
+// moveNoiseArea makes a tag that says the noise area the noise area. One that
+// contradicts it stays, with an error.
+func (s *Site) moveNoiseArea() (err *Error) {
+	s.Tags = slices.DeleteFunc(slices.Clone(s.Tags), func(tag string) bool {
+		area, is := NoiseAreaOf(tag)
+		switch {
+		case !is:
+			return false
+		case s.NoiseArea == "":
+			s.NoiseArea = area
+		case s.NoiseArea != area:
+			err = invalid("tags", ReasonTwoAreas, tag, string(s.NoiseArea))
+			return false
+		}
+		return true
+	})
+	if len(s.Tags) == 0 {
+		s.Tags = nil
+	}
+	return err
+}
+
+// Uses are the words that say of which use a site is, as limits ask for it: its
+// tags and its noise area.
+func (s Site) Uses() []string {
+	out := slices.Clone(s.Tags)
+	if s.NoiseArea != "" && !slices.Contains(out, string(s.NoiseArea)) {
+		out = append(out, string(s.NoiseArea))
+	}
+	return out
 }
 
 // Validate says all that is wrong with the site by itself: what other entities

@@ -51,6 +51,10 @@ type Reader interface {
 	Photo(ctx context.Context, id int64) (Photo, error)
 	// Photos are the newest first, without those removed.
 	Photos(ctx context.Context, f PhotoFilter) ([]Photo, error)
+	// Limit finds a limit that was not removed.
+	Limit(ctx context.Context, id int64) (Limit, error)
+	// Limits are in order of their numbers.
+	Limits(ctx context.Context, f LimitFilter) ([]Limit, error)
 	// Picture is a photo's data.
 	Picture(ctx context.Context, photo int64) ([]byte, error)
 }
@@ -67,6 +71,8 @@ type Tx interface {
 	PutDevice(ctx context.Context, d Device) error
 	// PutInstallation gives a new installation its ID and returns it.
 	PutInstallation(ctx context.Context, i Installation) (Installation, error)
+	// PutLimit gives a new limit its ID and returns it.
+	PutLimit(ctx context.Context, l Limit) (Limit, error)
 	// AddPhoto gives the photo its ID and Size and returns it.
 	AddPhoto(ctx context.Context, p Photo, data []byte) (Photo, error)
 	// RemovePhoto keeps the photo as given and lets go of its data.

@@ -48,15 +48,15 @@ func (f sourceOfBoards) alerts(p dashboards.Province) (grafana.Alerts, error) {
 	maker := rules.Grafana{Language: dashboards.Language(f.Query), DataSource: f.DataSource, Folder: a.Folder.Title, Lang: lang}
 	if !f.wantsRules() {
 		if f.Rules == "no" {
-			a.Former = former(maker, nil)
+			a.Former = former(maker, p, nil)
 		}
 		return a, nil
 	}
-	tags := map[telemetry.Site][]string{}
+	uses := map[telemetry.Site][]string{}
 	for _, s := range p.Sites {
-		tags[s.ID] = s.Tags
+		uses[s.ID] = s.Uses()
 	}
-	groups := maker.Groups(rules.All(rules.Options{At: p.Now, Areas: rules.AreasOf(tags)}))
+	groups := maker.Groups(rules.All(rules.Options{At: p.Now, Limits: table(p.Own), Areas: rules.AreasOf(uses)}))
 	for _, g := range groups {
 		every, err := model.ParseDuration(g.Interval)
 		if err != nil {
@@ -80,13 +80,13 @@ func (f sourceOfBoards) alerts(p dashboards.Province) (grafana.Alerts, error) {
 		a.Incomplete = "without --url or --sites-file it is not known which sites those are"
 		return a, nil
 	}
-	a.Former = former(maker, groups)
+	a.Former = former(maker, p, groups)
 	return a, nil
 }
 
-// former are the uids of the rules of any day, and with sites of each area, that
-// are not among these.
-func former(maker rules.Grafana, now []rules.GrafanaGroup) []string {
+// former are the uids of the rules of any day, with sites of each area and limits
+// of a new city and of this one, taken away or not, that are not among these.
+func former(maker rules.Grafana, p dashboards.Province, now []rules.GrafanaGroup) []string {
 	made := map[string]bool{}
 	for _, g := range now {
 		for _, r := range g.Rules {
@@ -98,8 +98,9 @@ func former(maker rules.Grafana, now []rules.GrafanaGroup) []string {
 		areas[a] = []telemetry.Site{"any"}
 	}
 	var out []string
-	for _, day := range limitDays() {
-		for _, g := range maker.Groups(rules.All(rules.Options{At: day, Areas: areas})) {
+	ever := limits.Table(slices.Concat(limits.Seed(), p.Own, p.GoneLimits))
+	for _, day := range limitDays(ever) {
+		for _, g := range maker.Groups(rules.All(rules.Options{At: day, Limits: ever, Areas: areas})) {
 			for _, r := range g.Rules {
 				if !made[r.UID] {
 					made[r.UID] = true
@@ -113,9 +114,9 @@ func former(maker rules.Grafana, now []rules.GrafanaGroup) []string {
 }
 
 // limitDays are days on which each limit that ever was in force is in force.
-func limitDays() []time.Time {
+func limitDays(ever []limits.Limit) []time.Time {
 	var out []time.Time
-	for _, l := range limits.All() {
+	for _, l := range ever {
 		if !slices.ContainsFunc(out, l.Since.Equal) {
 			out = append(out, l.Since)
 		}

@@ -46,12 +46,17 @@ type placesFlags struct {
 type placesFile struct {
 	api.Localities
 	Sites []api.Site `json:"sites"`
+	// Limits are those of single sites, of any time; absent in a file of an older
+	// program, and then what a new registry begins with stands for them.
+	Limits []api.Limit `json:"limits,omitempty"`
+	// NoLimits says that there are none.
+	NoLimits bool `json:"no_limits,omitempty"`
 }
 
 // province is what boards are made for, today.
 func (f placesFlags) province(ctx context.Context) (dashboards.Province, error) {
 	p := dashboards.Province{Now: time.Now()}
-	p.Alarms = alarmNames(p.Now)
+	p.Alarms = alarmNames(p)
 	var known placesFile
 	switch {
 	case f.City != "" && f.SitesFile != "":
@@ -80,18 +85,29 @@ func (f placesFlags) province(ctx context.Context) (dashboards.Province, error) 
 			return p, fmt.Errorf("write --sites-out: %w", err)
 		}
 	}
-	return known.province(p), nil
+	p = known.province(p)
+	p.Alarms = alarmNames(p)
+	return p, nil
 }
 
-// alarmNames are what the alert rules of a moment are called, whatever sites there
-// are.
-func alarmNames(at time.Time) map[string]dashboards.Text {
+// table is the limits of a province of any time; nil, which is those of a new city,
+// where no city was asked.
+func table(own []limits.Own) []limits.Limit {
+	if own == nil {
+		return nil
+	}
+	return limits.Table(own)
+}
+
+// alarmNames are what the alert rules of a province are called, whatever sites there
+// are of each use.
+func alarmNames(p dashboards.Province) map[string]dashboards.Text {
 	areas := map[limits.Area][]telemetry.Site{}
 	for _, a := range rules.Areas() {
 		areas[a] = []telemetry.Site{"any"}
 	}
 	out := map[string]dashboards.Text{}
-	for _, r := range rules.All(rules.Options{At: at, Areas: areas}) {
+	for _, r := range rules.All(rules.Options{At: p.Now, Limits: table(p.Own), Areas: areas}) {
 		out[r.ID] = r.Name
 	}
 	return out
@@ -111,10 +127,53 @@ func (f placesFlags) ask(ctx context.Context, known *placesFile) error {
 		}
 		known.Sites = append(known.Sites, page.Sites...)
 		if page.Next == "" {
-			return nil
+			break
 		}
 		q.Set("cursor", page.Next)
 	}
+	var err error
+	known.Limits, err = OwnLimits(ctx, city)
+	known.NoLimits = len(known.Limits) == 0
+	return err
+}
+
+// OwnLimits are the limits of the city's sites, those that are over or were taken
+// away too.
+func OwnLimits(ctx context.Context, city terminal.CityFlags) (out []api.Limit, err error) {
+	q := url.Values{"limit": {"1000"}, "removed": {"true"}}
+	for {
+		var page api.LimitPage
+		if err := city.Ask(ctx, terminal.GetFrom("/limits", q), &page); err != nil {
+			return nil, err
+		}
+		out = append(out, page.Limits...)
+		if page.Next == "" {
+			return out, nil
+		}
+		q.Set("cursor", page.Next)
+	}
+}
+
+// own are the limits that stand, with the names of their sites, and, as gone, those
+// that were taken away.
+func (k placesFile) own() (standing, gone []limits.Own) {
+	names := map[telemetry.Site]api.Site{}
+	for _, s := range k.Sites {
+		names[s.ID] = s
+	}
+	for _, l := range k.Limits {
+		o, s := l.Own(), names[l.Site]
+		o.PlaceVI, o.PlaceEN = s.Name, cmp.Or(s.NameEN, s.Name)
+		if l.Removed != nil || s.State == devices.Retired {
+			gone = append(gone, o)
+		} else {
+			standing = append(standing, o)
+		}
+	}
+	if standing == nil && (k.NoLimits || len(k.Limits) > 0) {
+		standing = []limits.Own{}
+	}
+	return standing, gone
 }
 
 // province puts the names into the boards' words.
@@ -131,7 +190,13 @@ func (k placesFile) province(p dashboards.Province) dashboards.Province {
 	for _, w := range k.OtherWards {
 		ward(w)
 	}
+	p.Own, p.GoneLimits = k.own()
 	for _, s := range k.Sites {
+		for _, tag := range s.Tags { // as files of before have it
+			if area, ok := devices.NoiseAreaOf(tag); ok {
+				s.NoiseArea = cmp.Or(s.NoiseArea, area)
+			}
+		}
 		kinds := s.Kinds
 		for _, d := range s.Devices {
 			kinds = append(kinds, d.Kinds...)

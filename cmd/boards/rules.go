@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -13,7 +12,6 @@ import (
 	"github.com/haidang-iot/haidang/cmd/terminal"
 	"github.com/haidang-iot/haidang/dashboards"
 	"github.com/haidang-iot/haidang/dashboards/rules"
-	"github.com/haidang-iot/haidang/devices/api"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
 
@@ -27,7 +25,7 @@ type dashboardsRules struct {
 	Folder     string           `default:"Hải Đăng – cảnh báo" help:"With --grafana: title of the folder that holds the rules, Hải Đăng – cảnh báo if left out." placeholder:"TITLE"`
 	Lang       string           `enum:"vi,en" default:"vi" help:"Language of titles, summaries and descriptions: vi or en." placeholder:"vi"`
 	At         terminal.Instant `help:"Whose day's limits; default: now." placeholder:"2026-11-21"`
-	NoSites    bool             `help:"Do not ask the city which sites are of which use; limits of an area (noise, river, bathing, aquaculture) then have no rule."`
+	NoSites    bool             `help:"Do not ask the city about its sites: limits of an area (noise, river, bathing, aquaculture) then have no rule, and gauges the levels of a new city."`
 }
 
 // Help is kong's detailed help.
@@ -37,8 +35,8 @@ func (dashboardsRules) Help() string {
   haidang dashboards rules --out rules --prometheus --no-sites
   haidang dashboards rules --out /etc/grafana/provisioning/alerting --grafana --query influxql --data-source influx
 
-Limits change by date and areas by the tags of sites (special, ordinary, river, bathing, aquaculture): write the files
-anew when either has changed. ` + "`haidang up`" + ` evaluates the same rules by itself over the embedded store and needs no file;
+Limits change by date and by what the city says of its sites: their own limits, their noise areas, their tags (river,
+bathing, aquaculture). Write the files anew when any has changed. ` + "`haidang up`" + ` evaluates the same rules by itself over the embedded store and needs no file;
 they are for a Prometheus, vmalert or Grafana of your own. Where Grafana evaluates them, ` + "`haidang dashboards push`" + ` and
 ` + "`render`" + ` put the same ones there by themselves.
 
@@ -57,11 +55,12 @@ func (c *dashboardsRules) Run(ctx context.Context, out *terminal.Output) error {
 		o.At = time.Now()
 	}
 	if !c.NoSites {
-		tags, err := AreaTags(ctx, c.CityFlags)
+		asked, err := RulesOf(ctx, c.CityFlags)
 		if err != nil {
 			return fmt.Errorf("%w (or leave the limits of areas out, with --no-sites)", err)
 		}
-		o.Areas = rules.AreasOf(tags)
+		asked.At = o.At
+		o = asked
 	}
 	all := rules.All(o)
 	files := map[string][]byte{}
@@ -95,23 +94,18 @@ func (c *dashboardsRules) Run(ctx context.Context, out *terminal.Output) error {
 	return nil
 }
 
-// AreaTags are those of the city's sites that say of which use they are.
-func AreaTags(ctx context.Context, city terminal.CityFlags) (map[telemetry.Site][]string, error) {
-	tags := map[telemetry.Site][]string{}
-	for _, area := range rules.Areas() {
-		for q := (url.Values{"tag": {string(area)}}); ; {
-			var page api.SitePage
-			if err := city.Ask(ctx, terminal.GetFrom("/sites", q), &page); err != nil {
-				return nil, err
-			}
-			for _, s := range page.Sites {
-				tags[s.ID] = append(tags[s.ID], string(area))
-			}
-			if page.Next == "" {
-				break
-			}
-			q.Set("cursor", page.Next)
-		}
+// RulesOf are what the city's rules are made from: which of its sites are of which
+// use, and the limits that sites have of their own.
+func RulesOf(ctx context.Context, city terminal.CityFlags) (rules.Options, error) {
+	var known placesFile
+	flags := placesFlags{City: city.URL, CityToken: city.Token, CityCA: city.CA}
+	if err := flags.ask(ctx, &known); err != nil {
+		return rules.Options{}, err
 	}
-	return tags, nil
+	p := known.province(dashboards.Province{})
+	uses := map[telemetry.Site][]string{}
+	for _, s := range p.Sites {
+		uses[s.ID] = s.Uses()
+	}
+	return rules.Options{Limits: table(p.Own), Areas: rules.AreasOf(uses)}, nil
 }

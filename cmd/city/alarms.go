@@ -187,14 +187,15 @@ func (a acknowledging) Acknowledge(ctx context.Context, id int64, who, note stri
 // change.
 const areasAge = 10 * time.Minute
 
-// currentRules makes the rules of a moment from the registry's sites.
+// currentRules makes the rules of a moment from the registry's sites and their
+// limits.
 type currentRules struct {
 	registry *devices.Registry
 	log      *slog.Logger
 
 	mu    sync.Mutex
-	areas map[limits.Area][]telemetry.Site
-	read  time.Time // zero: they have changed since
+	known rules.Options // without a moment
+	read  time.Time     // zero: something has changed since
 }
 
 func newCurrentRules(r *devices.Registry, log *slog.Logger) *currentRules {
@@ -207,45 +208,61 @@ func newCurrentRules(r *devices.Registry, log *slog.Logger) *currentRules {
 	return c
 }
 
-// at renders the rules of a moment. While the registry cannot be read, the sites of
-// before count.
+// at renders the rules of a moment. While the registry cannot be read, what it said
+// before counts.
 func (c *currentRules) at(now time.Time) ([]byte, error) {
 	c.mu.Lock()
-	areas, read := c.areas, c.read
+	known, old := c.known, now.Sub(c.read) > areasAge
+	if old {
+		c.read = now // what changes while it is read is read again
+	}
 	c.mu.Unlock()
-	if now.Sub(read) > areasAge {
-		fresh, err := readAreas(context.Background(), c.registry)
-		if err != nil && areas == nil {
+	if old {
+		fresh, err := rulesOf(context.Background(), c.registry)
+		if err != nil && known.Limits == nil {
 			return nil, err
 		}
+		c.mu.Lock()
 		if err != nil {
-			c.log.Warn("cannot read the areas of sites; alarms go on with those of before", "error", err)
+			c.read = time.Time{}
+			c.log.Warn("cannot read limits and areas of sites; alarms go on with those of before", "error", err)
 		} else {
-			areas = fresh
-			c.mu.Lock()
-			c.areas, c.read = fresh, now
-			c.mu.Unlock()
+			known, c.known = fresh, fresh
 		}
+		c.mu.Unlock()
 	}
-	return rules.Prometheus(rules.All(rules.Options{At: now, Areas: areas}), "vi")
+	known.At = now
+	return rules.Prometheus(rules.All(known), "vi")
 }
 
-// rulesAt makes the rules that hold at any moment, with the sites of now.
+// rulesAt makes the rules that hold at any moment, with the sites and limits of now.
 type rulesAt struct{ registry *devices.Registry }
 
 func (r rulesAt) file(ctx context.Context, at time.Time) ([]byte, error) {
-	areas, err := readAreas(ctx, r.registry)
+	o, err := rulesOf(ctx, r.registry)
 	if err != nil {
 		return nil, err
 	}
-	return rules.Prometheus(rules.All(rules.Options{At: at, Areas: areas}), "vi")
+	o.At = at
+	return rules.Prometheus(rules.All(o), "vi")
+}
+
+// rulesOf asks the registry what rules are made from: which sites are of which use,
+// and which limits sites have of their own.
+func rulesOf(ctx context.Context, r *devices.Registry) (rules.Options, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	own, err := r.OwnLimits(ctx)
+	if err != nil {
+		return rules.Options{}, err
+	}
+	areas, err := readAreas(ctx, r)
+	return rules.Options{Areas: areas, Limits: limits.Table(own)}, err
 }
 
 // readAreas asks the registry which sites are of which use.
 func readAreas(ctx context.Context, r *devices.Registry) (map[limits.Area][]telemetry.Site, error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	tags := map[telemetry.Site][]string{}
+	uses := map[telemetry.Site][]string{}
 	for _, area := range rules.Areas() {
 		for f := (devices.SiteFilter{Tag: string(area), Page: devices.Page{Limit: devices.MaxPage}}); ; {
 			page, _, err := r.Sites(ctx, f)
@@ -253,7 +270,7 @@ func readAreas(ctx context.Context, r *devices.Registry) (map[limits.Area][]tele
 				return nil, fmt.Errorf("read sites of area %s: %w", area, err)
 			}
 			for _, s := range page {
-				tags[s.ID] = append(tags[s.ID], string(area))
+				uses[s.ID] = append(uses[s.ID], string(area))
 			}
 			if len(page) < devices.MaxPage {
 				break
@@ -261,5 +278,5 @@ func readAreas(ctx context.Context, r *devices.Registry) (map[limits.Area][]tele
 			f.After = string(page[len(page)-1].ID)
 		}
 	}
-	return rules.AreasOf(tags), nil
+	return rules.AreasOf(uses), nil
 }

@@ -129,7 +129,7 @@ func (f *feed) choose(fleet *simulator.Fleet) (chosen []int) {
 		if len(f.kinds) > 0 && !slices.Contains(f.kinds, g.Kind) {
 			continue
 		}
-		gauge := g.Kind == telemetry.WaterLevel && slices.ContainsFunc(limits.Stations(), func(s limits.Station) bool { return s.Site == d.Site() })
+		gauge := g.Kind == telemetry.WaterLevel && slices.ContainsFunc(limits.Seed(), func(o limits.Own) bool { return o.Site == d.Site() })
 		if count[g] < f.each || gauge {
 			count[g]++
 			f.silent[d.ID] = !gauge && len(chosen)%9 == 4

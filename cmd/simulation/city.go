@@ -71,7 +71,7 @@ func (f *cityFlags) prepare(ctx context.Context, fleet *simulator.Fleet, only []
 func (f *cityFlags) register(ctx context.Context, fleet *simulator.Fleet, only []int, city terminal.CityFlags, stderr io.Writer) error {
 	all, p := fleet.Devices(), terminal.NewProgress(stderr)
 	defer p.End()
-	done, before, uses := 0, 0, seedTags()
+	done, before, uses := 0, 0, seedUses()
 	for part := range slices.Chunk(only, registeredAtOnce) {
 		var b bytes.Buffer
 		w := csv.NewWriter(&b)

@@ -14,6 +14,7 @@ import (
 	"github.com/haidang-iot/haidang/cmd/terminal"
 	"github.com/haidang-iot/haidang/ingest/api"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
+	"github.com/haidang-iot/haidang/ingest/telemetry/limits"
 	"github.com/haidang-iot/haidang/simulator/scenario"
 	"github.com/haidang-iot/haidang/simulator/score"
 )
@@ -37,10 +38,11 @@ type Verify struct {
 	Every        terminal.Duration `default:"1s" help:"With --follow: how often the store is asked; the resolution of the delay." placeholder:"1s"`
 	Crossings    string            `type:"path" help:"Write the thresholds that the physical truth crossed to this JSON file." placeholder:"FILE"`
 	alarmScoring
-	HTML string `name:"html" type:"path" help:"Write a report with charts to this file." placeholder:"FILE"`
-	Lang string `enum:"vi,en" default:"en" help:"Language of table and report: vi or en." placeholder:"vi"`
-	now  func() time.Time
-	look time.Duration // how often a city that catches up is asked; 0 is queueLook
+	HTML   string `name:"html" type:"path" help:"Write a report with charts to this file." placeholder:"FILE"`
+	Lang   string `enum:"vi,en" default:"en" help:"Language of table and report: vi or en." placeholder:"vi"`
+	now    func() time.Time
+	limits []limits.Limit // those that are scored
+	look   time.Duration  // how often a city that catches up is asked; 0 is queueLook
 }
 
 // Help is kong's detailed help.
@@ -216,9 +218,10 @@ func (c *Verify) scorer(ctx context.Context, out *terminal.Output) (*score.Score
 	if err := errors.Join(c.settleAlarms(from), c.checkRules(out.Stderr)); err != nil {
 		return nil, err
 	}
-	if o.Uses, err = c.uses(ctx); err != nil {
+	if o.Uses, o.Limits, err = c.uses(ctx); err != nil {
 		return nil, err
 	}
+	c.limits = o.Limits
 	if c.Follow {
 		o.Follow = time.Duration(c.Every)
 	}

@@ -105,7 +105,7 @@ func (c *Verify) checkRules(stderr io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("--rules %s: %w", c.Rules, err)
 	}
-	strange := slices.DeleteFunc(slices.Clone(alerts), score.Judged())
+	strange := slices.DeleteFunc(slices.Clone(alerts), score.Judged(limits.All()))
 	const remedy = "an alert is scored whose name is that of a limit, as `haidang dashboards rules` writes it"
 	switch {
 	case len(strange) == len(alerts):
@@ -152,7 +152,7 @@ func (c *Verify) scoreAlarms(ctx context.Context, truth *score.Crossings, out *t
 	p := store.(*score.Prometheus) // settleAlarms lets no other through
 	show := c.progress(out)
 	r := alarm.Replay{Rules: file, Store: &alarm.Remote{URL: p.URL, Client: p.Client}, From: truth.From, To: truth.To.Add(score.LateBy),
-		Only: score.Judged(), Progress: func(done, total int) { show(done, total, "alarms") }}
+		Only: score.Judged(c.limits), Progress: func(done, total int) { show(done, total, "alarms") }}
 	found, err := r.Run(ctx)
 	if err != nil {
 		return nil, err
@@ -191,7 +191,7 @@ func (c *Verify) ruleFile() (file func(context.Context, time.Time) ([]byte, erro
 		}, terminal.Redact(c.URL), nil
 	case "table":
 		return func(_ context.Context, at time.Time) ([]byte, error) {
-			return rules.Prometheus(rules.All(rules.Options{At: at, Areas: rules.AreasOf(seedTags())}), "vi")
+			return rules.Prometheus(rules.All(rules.Options{At: at, Areas: rules.AreasOf(seedUses())}), "vi")
 		}, "table", nil
 	}
 	text, err := os.ReadFile(c.Rules)
@@ -201,19 +201,19 @@ func (c *Verify) ruleFile() (file func(context.Context, time.Time) ([]byte, erro
 	return func(context.Context, time.Time) ([]byte, error) { return text, nil }, c.Rules, nil
 }
 
-// uses says of which use a simulated device's site is: as the city's tags have it
-// whose rules are scored, else as the tags of the named place at which it stands.
-func (c *Verify) uses(ctx context.Context) (func(*simulator.Device) []limits.Area, error) {
-	places := rules.AreasOf(seedTags())
+// uses says of which use a simulated device's site is and which limits hold: as the
+// city has it whose rules are scored, else as the named place has it at which the
+// device stands, and the table.
+func (c *Verify) uses(ctx context.Context) (func(*simulator.Device) []limits.Area, []limits.Limit, error) {
 	if c.Alarms == "" || c.Rules == "table" || c.Prometheus != "" && c.URL == terminal.DefaultURL {
-		return func(d *simulator.Device) []limits.Area { return usesOf(places, d.Place().Site) }, nil
+		places := rules.AreasOf(seedUses())
+		return func(d *simulator.Device) []limits.Area { return usesOf(places, d.Place().Site) }, limits.All(), nil
 	}
-	tags, err := boards.AreaTags(ctx, terminal.CityFlags{ClientFlags: c.ClientFlags})
+	asked, err := boards.RulesOf(ctx, terminal.CityFlags{ClientFlags: c.ClientFlags})
 	if err != nil {
-		return nil, fmt.Errorf("ask for the uses of sites: %w", err)
+		return nil, nil, fmt.Errorf("ask for the uses and limits of sites: %w", err)
 	}
-	sites := rules.AreasOf(tags)
-	return func(d *simulator.Device) []limits.Area { return usesOf(sites, d.Site()) }, nil
+	return func(d *simulator.Device) []limits.Area { return usesOf(asked.Areas, d.Site()) }, asked.Limits, nil
 }
 
 func usesOf(areas map[limits.Area][]telemetry.Site, site telemetry.Site) (out []limits.Area) {
@@ -225,13 +225,13 @@ func usesOf(areas map[limits.Area][]telemetry.Site, site telemetry.Site) (out []
 	return out
 }
 
-// seedTags are the tags of the named places.
-func seedTags() map[telemetry.Site][]string {
-	tags := map[telemetry.Site][]string{}
+// seedUses are the uses of the named places.
+func seedUses() map[telemetry.Site][]string {
+	uses := map[telemetry.Site][]string{}
 	for _, s := range seed.Sites() {
-		tags[s.ID] = s.Tags
+		uses[s.ID] = s.Uses()
 	}
-	return tags
+	return uses
 }
 
 // alarmsOf are alarms as they are scored.

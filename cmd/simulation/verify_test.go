@@ -39,7 +39,7 @@ func TestVerifyCommandLine(t *testing.T) {
 		{"verify --scenario rush-hour --rules table", 1, "add --alarms"},
 		{"verify --scenario rush-hour --alarms=raised --rules table", 1, "leave one of them out"},
 		{"verify --scenario rush-hour --alarms --influx http://127.0.0.1:1 --influx-bucket b", 1, "PromQL"},
-		{"verify --scenario rush-hour --alarms --url http://127.0.0.1:1", 1, "uses of sites"},
+		{"verify --scenario rush-hour --alarms --url http://127.0.0.1:1", 1, "uses and limits of sites"},
 	} {
 		code, stdout, stderr := tryLine(strings.Fields(c.args)...)
 		if code != c.code || !strings.Contains(stderr, c.want) || stdout != "" {

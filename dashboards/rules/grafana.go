@@ -1,9 +1,12 @@
 package rules
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -131,10 +134,23 @@ func (g Grafana) rule(r Rule) GrafanaRule {
 }
 
 // uid is stable, and the same in each language: rules in two of them would ring
-// twice. Grafana allows 40 characters.
+// twice. Grafana allows 40 letters, digits, - and _; ids of sites may be longer and
+// have other signs, and then the end tells one rule from another.
 func (g Grafana) uid(r Rule) string {
+	const most = 40
 	id := "hd-" + r.ID
-	return id[:min(len(id), 40)]
+	clean := strings.Map(func(c rune) rune {
+		if strings.ContainsRune(".:@", c) {
+			return '_'
+		}
+		return c
+	}, id)
+	if clean == id && len(id) <= most {
+		return id
+	}
+	sum := sha256.Sum256([]byte(id))
+	end := "-" + hex.EncodeToString(sum[:4])
+	return clean[:min(len(clean), most-len(end))] + end
 }
 
 // question is what is compared, in the data source's language.

@@ -31,6 +31,9 @@ func (r Rule) InfluxQL() string {
 		}
 		where += " AND (" + strings.Join(sites, " OR ") + ")"
 	}
+	if c.Device != "" {
+		where += fmt.Sprintf(` AND "device" = '%s'`, c.Device)
+	}
 	if c.Statistic == limits.Mean && telemetry.Energetic(c.Metric) {
 		return fmt.Sprintf(`SELECT 10 * log10(mean("e")) FROM (SELECT exp("b") AS "e" FROM (SELECT %q * %v AS "b" FROM %q WHERE %s)) WHERE $timeFilter GROUP BY %s`,
 			c.Metric, math.Ln10/10, c.Kind, where, by)

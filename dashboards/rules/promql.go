@@ -100,17 +100,25 @@ func (c Compared) enough() int {
 // selector is a metric at the sites.
 func (c Compared) selector(m telemetry.Metric) string {
 	name := string(c.Kind) + "_" + string(m)
+	var terms []string
 	switch len(c.Sites) {
 	case 0:
-		return name
 	case 1:
-		return fmt.Sprintf("%s{site=%q}", name, c.Sites[0])
+		terms = append(terms, fmt.Sprintf("site=%q", c.Sites[0]))
+	default:
+		sites := make([]string, len(c.Sites))
+		for i, s := range c.Sites {
+			sites[i] = strings.ReplaceAll(string(s), ".", "[.]") // nothing else in an id means something in a regular expression
+		}
+		terms = append(terms, fmt.Sprintf("site=~%q", strings.Join(sites, "|")))
 	}
-	sites := make([]string, len(c.Sites))
-	for i, s := range c.Sites {
-		sites[i] = string(s) // ids have no character that means something in a regular expression
+	if c.Device != "" {
+		terms = append(terms, fmt.Sprintf("device=%q", c.Device))
 	}
-	return fmt.Sprintf("%s{site=~%q}", name, strings.Join(sites, "|"))
+	if len(terms) == 0 {
+		return name
+	}
+	return name + "{" + strings.Join(terms, ",") + "}"
 }
 
 // promHours holds a limit of the night back while the window reaches into the day.

@@ -49,7 +49,9 @@ type Compared struct {
 	// Of divides it, if set: a share.
 	Of telemetry.Metric
 	// Sites are those that are looked at; none is all.
-	Sites     []telemetry.Site
+	Sites []telemetry.Site
+	// Device is the only one that is looked at there; empty is all.
+	Device    telemetry.Device
 	Statistic limits.Statistic
 	Window    time.Duration
 	// Cadence is how often a reading is expected.
@@ -115,7 +117,7 @@ func fromLimit(l limits.Limit, o Options) (Rule, bool) {
 	}
 	r := Rule{
 		ID: l.ID, Value: l.Value, Below: l.Below, Severity: l.Severity,
-		Compared: Compared{Kind: l.Kind, Metric: l.Metric, Sites: sites, Statistic: l.Statistic, Window: l.Window, From: l.From, To: l.To},
+		Compared: Compared{Kind: l.Kind, Metric: l.Metric, Sites: sites, Device: l.Device, Statistic: l.Statistic, Window: l.Window, From: l.From, To: l.To},
 		For:      10 * time.Minute, Keep: 15 * time.Minute, Every: time.Minute,
 		Name: both(l.NameVI, l.NameEN), Hint: hint(l.Kind), Basis: l.Basis, Reference: both(l.Reference, l.ReferenceEN),
 	}

@@ -207,17 +207,27 @@ func (p *rowReader) readTime(e *entry, s string) time.Time {
 	if s == "" {
 		return time.Time{}
 	}
-	zone := time.FixedZone("", 7*60*60)
-	for _, form := range []string{time.RFC3339, "2006-01-02", "2006-01-02 15:04", "2006-01-02 15:04:05", "2006-01-02T15:04", "2/1/2006", "2/1/2006 15:04",
-		"2/1/2006 15:04:05", "2-1-2006", "2.1.2006"} {
-		if t, err := time.ParseInLocation(form, s, zone); err == nil {
-			return t
-		}
+	if t, ok := parseDay(s); ok {
+		return t
 	}
 	// A spreadsheet's own number: days since 1899-12-30.
 	if v, ok := parseNumber(s); ok && v > 20000 && v < 80000 {
-		return time.Date(1899, 12, 30, 0, 0, 0, 0, zone).Add(time.Duration(math.Round(v*24*60*60)) * time.Second)
+		return time.Date(1899, 12, 30, 0, 0, 0, 0, vietnam()).Add(time.Duration(math.Round(v*24*60*60)) * time.Second)
 	}
 	p.fault(e, fieldFrom, "bad_time", "Không đọc được thời điểm; ví dụ đúng: 2026-07-01 hoặc 1/7/2026.", "The time cannot be read; for example 2026-07-01.", "")
 	return time.Time{}
+}
+
+// vietnam is Asia/Ho_Chi_Minh, without summer time since 1975.
+func vietnam() *time.Location { return time.FixedZone("", 7*60*60) }
+
+// parseDay reads a day or moment as people write it, in Vietnam.
+func parseDay(s string) (time.Time, bool) {
+	for _, form := range []string{time.RFC3339, "2006-01-02", "2006-01-02 15:04", "2006-01-02 15:04:05", "2006-01-02T15:04", "2/1/2006", "2/1/2006 15:04",
+		"2/1/2006 15:04:05", "2-1-2006", "2.1.2006"} {
+		if t, err := time.ParseInLocation(form, s, vietnam()); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
 }

@@ -87,6 +87,7 @@ func (a *API) Register(to huma.API) {
 		Content: map[string]*huma.MediaType{"application/problem+json": {Schema: schema}}}}
 	a.addPlaces(t)
 	a.addSites(t)
+	a.addLimits(t)
 	a.addDevices(t)
 	a.addInstallations(t)
 	a.addRegistrations(t)

@@ -49,7 +49,7 @@ func (a *API) fail(ctx context.Context, err error) error {
 	p = &Problem{Title: http.StatusText(status), Status: status, Code: code}
 	var vi, en []string
 	for _, d := range details {
-		f := faultOf(d)
+		f := a.faultOf(d)
 		p.Errors = append(p.Errors, f)
 		vi, en = append(vi, f.VI), append(en, f.EN)
 	}
@@ -79,8 +79,8 @@ func statusOf(e *devices.Error) (status int, code string) {
 }
 
 // faultOf is an error of devices as it travels.
-func faultOf(e *devices.Error) Fault {
-	return Fault{Field: fieldOf(e.Field), Code: string(e.Reason), VI: e.VI, EN: e.EN, Suggestion: e.Suggestion, Current: currentOf(e.Current)}
+func (a *API) faultOf(e *devices.Error) Fault {
+	return Fault{Field: fieldOf(e.Field), Code: string(e.Reason), VI: e.VI, EN: e.EN, Suggestion: e.Suggestion, Current: a.currentOf(e.Current)}
 }
 
 // fieldOf is the name of a field here: devices spells it as its own JSON does.
@@ -103,7 +103,7 @@ func fieldOf(field string) string {
 }
 
 // currentOf is what stands in the way, as this interface shows it.
-func currentOf(v any) any {
+func (a *API) currentOf(v any) any {
 	switch v := v.(type) {
 	case devices.Site:
 		return siteOf(v)
@@ -111,6 +111,8 @@ func currentOf(v any) any {
 		return deviceOf(v)
 	case devices.Installation:
 		return installationOf(v)
+	case devices.Limit:
+		return a.limitOf(v)
 	case devices.Holder:
 		h := Holder{Device: deviceOf(v.Device), Who: v.Who, At: v.At}
 		if v.Installation != nil {

@@ -16,8 +16,8 @@ type place struct {
 // that of airport, waterside and lagoon is assigned, as their notes say. A place
 // upstream belongs to the locality that it warns and has the tag watershed, a
 // reservoir the tag reservoir. The other tags say of which use a place is, as far as limits ask for it: river,
-// bathing, aquaculture, and ordinary for where people live and trade (which its
-// name tells and nobody has surveyed).
+// bathing, aquaculture. The word ordinary is no tag but the noise area of where
+// people live and trade (which its name tells and nobody has surveyed).
 func places() []place {
 	return []place{
 		{"thap-tram-huong", "Tháp Trầm Hương", "Tram Huong Tower", "nha-trang", "22366", 12.2389, 109.1967, 0, "ordinary", ""},

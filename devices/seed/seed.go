@@ -1,6 +1,7 @@
 // Package seed knows the 65 wards of the province as they are since 2025-07-01, the
-// four localities of the first users, and some 45 named places in them. It gives a
-// new registry a city to start from, and an older one the wards that it lacks.
+// four localities of the first users, some 45 named places in them, and the flood
+// alarm levels of the gauges among these. It gives a new registry a city to start
+// from, and an older one the wards and the limits that it lacks.
 package seed
 
 import (
@@ -11,6 +12,7 @@ import (
 
 	"github.com/haidang-iot/haidang/devices"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
+	"github.com/haidang-iot/haidang/ingest/telemetry/limits"
 )
 
 // Who is the name of the seed in the journal of changes.
@@ -18,7 +20,7 @@ const Who = "seed"
 
 // Applied says what was added.
 type Applied struct {
-	Wards, Localities, Sites int
+	Wards, Localities, Sites, Limits int
 }
 
 // Apply adds what the registry does not have, in one transaction. What is there
@@ -45,7 +47,8 @@ func Apply(ctx context.Context, r *devices.Registry) (added Applied, err error) 
 				return fmt.Errorf("seed site %s: %w", s.ID, err)
 			}
 		}
-		return nil
+		added.Limits, err = addLimits(ctx, b)
+		return err
 	})
 	return added, err
 }
@@ -74,6 +77,31 @@ func addWards(ctx context.Context, b *devices.Batch) (added int, err error) {
 		if w.Version == 0 {
 			added++
 		}
+	}
+	return added, nil
+}
+
+// addLimits gives each gauge its levels, once: a site of which the journal knows a
+// limit, even one that was removed since, is in its operator's hands.
+func addLimits(ctx context.Context, b *devices.Batch) (added int, err error) {
+	touched := map[telemetry.Site]bool{}
+	for _, o := range limits.Seed() {
+		known, seen := touched[o.Site]
+		if !seen {
+			before, err := b.Reader().Changes(ctx, devices.ChangeFilter{Entity: devices.EntityLimit, Site: o.Site, Limit: 1})
+			if err != nil {
+				return added, err
+			}
+			known = len(before) > 0
+			touched[o.Site] = known
+		}
+		if known {
+			continue
+		}
+		if _, err := b.CreateLimit(ctx, devices.Limit{Own: o}); err != nil {
+			return added, fmt.Errorf("seed limit %s of %s: %w", o.Code, o.Site, err)
+		}
+		added++
 	}
 	return added, nil
 }
@@ -147,7 +175,13 @@ func Sites() (out []devices.Site) {
 		if p.accuracy > 0 {
 			s.Position.Accuracy = p.accuracy
 		}
-		s.Tags = strings.Fields(p.tags)
+		for _, tag := range strings.Fields(p.tags) {
+			if area, ok := devices.NoiseAreaOf(tag); ok {
+				s.NoiseArea = area
+			} else {
+				s.Tags = append(s.Tags, tag)
+			}
+		}
 		out = append(out, s)
 	}
 	return out

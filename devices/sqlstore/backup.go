@@ -56,7 +56,7 @@ type dump struct {
 // boolean reports whether a column holds true or false, for which SQLite has no
 // type of its own. A column of one of these names is boolean in every table.
 func boolean(column string) bool {
-	return column == "provisional" || column == "simulated" || column == "redundant"
+	return slices.Contains([]string{"provisional", "simulated", "redundant", "below", "strict"}, column)
 }
 
 // dumps lists the tables of a schema's version so that what a row refers to comes
@@ -76,6 +76,9 @@ func dumps(schema int64) []dump {
 	if schema >= 3 { // the photos' data has a table of its own
 		n := slices.IndexFunc(all, func(d dump) bool { return d.name == "photo" })
 		all = slices.Replace(all, n, n+1, dump{"photo", photos().columns}, dump{"photo_data", pictures().columns})
+	}
+	if schema >= 6 {
+		all = append(all, dump{"site_limit", limitRows().columns})
 	}
 	if schema >= 2 {
 		all = append(all, accessDumps()...)

@@ -37,7 +37,7 @@ type siteRow struct {
 
 // searchable sets what is searched.
 func (s siteRow) searchable() siteRow {
-	s.search = devices.SearchKey(strings.Join([]string{string(s.ID), s.Name, s.NameEN, strings.Join(s.Tags, " "), s.Notes}, " "))
+	s.search = devices.SearchKey(strings.Join([]string{string(s.ID), s.Name, s.NameEN, strings.Join(s.Uses(), " "), s.Notes}, " "))
 	return s
 }
 

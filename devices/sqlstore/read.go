@@ -111,7 +111,9 @@ func (t *transaction) Sites(ctx context.Context, f devices.SiteFilter) ([]device
 // reading it from end to end.
 func siteScope(f devices.SiteFilter, c *conditions) (from, id string) {
 	c.equal("s.state", string(f.State))
-	if f.Tag != "" {
+	if area, ok := devices.NoiseAreaOf(f.Tag); ok { // asked for as the tag that it was
+		c.equal("s.noise_area", string(area))
+	} else if f.Tag != "" {
 		c.add("s.tags LIKE ? ESCAPE '!'", "% "+escape(strings.ToLower(f.Tag))+" %")
 	}
 	c.find("s.search", f.Query)

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql/driver"
+	"encoding"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -136,6 +137,25 @@ func asString(v any) (string, error) {
 		return string(v), nil
 	}
 	return "", fmt.Errorf("a text column holds %T", v)
+}
+
+// word is a value that has a name.
+type word interface {
+	encoding.TextUnmarshaler
+	fmt.Stringer
+}
+
+// named stores a value by its name.
+type named[T any] struct{ p *T }
+
+func (c named[T]) Value() (driver.Value, error) { return any(c.p).(word).String(), nil }
+
+func (c named[T]) Scan(v any) error {
+	s, err := asString(v)
+	if err != nil || s == "" {
+		return err
+	}
+	return any(c.p).(word).UnmarshalText([]byte(s))
 }
 
 // moment stores a time in milliseconds; the zero time is NULL.

@@ -30,6 +30,8 @@ type transaction struct {
 	bySite        *group[int64, devices.Installation]
 	photos        *kept[int64, devices.Photo]
 	pictures      *kept[int64, pictureRow]
+	limits        *kept[int64, limitRow]
+	limitsBySite  *group[int64, limitRow]
 	requests      *kept[string, requestRow]
 	heard         *kept[string, heardRow]
 
@@ -62,6 +64,8 @@ func newTransaction(q querier, postgres bool) *transaction {
 		pictures:   keep(pictures(), func(p *pictureRow) int64 { return p.photo }),
 		requests:   keep(requests(), func(r *requestRow) string { return r.ID }),
 		heard:      keep(heards(), func(h *heardRow) string { return string(h.Device) })}
+	t.limitsBySite = by[int64]("site", func(l *limitRow) string { return string(l.Site) })
+	t.limits = keep(limitRows(), func(l *limitRow) int64 { return l.ID }, t.limitsBySite)
 	t.devices = keep(deviceRows(), func(d *deviceRow) string { return string(d.ID) }, t.bySerial)
 	t.installations = keep(installations(), func(i *devices.Installation) int64 { return i.ID }, t.byDevice, t.bySite)
 	t.moved.devices, t.moved.sites = map[string]bool{}, map[string]bool{}
@@ -129,7 +133,7 @@ func (t *transaction) flush(ctx context.Context) error {
 		}
 		t.changes.stored = t.changes.last
 	}
-	removals := []func(context.Context, *transaction) error{t.heard.remove, t.requests.remove, t.pictures.remove, t.photos.remove,
+	removals := []func(context.Context, *transaction) error{t.heard.remove, t.requests.remove, t.limits.remove, t.pictures.remove, t.photos.remove,
 		t.installations.remove, t.devices.remove, t.sites.remove, t.profiles.remove, t.localities.remove, t.wards.remove}
 	for _, remove := range removals {
 		if err := remove(ctx, t); err != nil {
@@ -148,6 +152,7 @@ func (t *transaction) write(ctx context.Context) error {
 		func() error { return t.sites.write(ctx, t, nil) },
 		func() error { return t.devices.write(ctx, t, nil) },
 		func() error { return t.installations.write(ctx, t, endedFirst) },
+		func() error { return t.limits.write(ctx, t, nil) },
 		func() error { return t.photos.write(ctx, t, nil) },
 		func() error { return t.pictures.write(ctx, t, nil) },
 		func() error { return t.requests.write(ctx, t, nil) },
@@ -182,7 +187,7 @@ func (t *transaction) forget(ctx context.Context) error {
 		return err
 	}
 	for _, forget := range []func(){t.localities.forget, t.wards.forget, t.profiles.forget, t.sites.forget, t.devices.forget,
-		t.installations.forget, t.photos.forget, t.pictures.forget, t.requests.forget, t.heard.forget} {
+		t.installations.forget, t.limits.forget, t.photos.forget, t.pictures.forget, t.requests.forget, t.heard.forget} {
 		forget()
 	}
 	return nil
@@ -202,6 +207,7 @@ func (t *transaction) Expect(ctx context.Context, e devices.Expected) error {
 		func() error { return t.sites.load(ctx, t, at) },
 		func() error { return t.installations.loadGroup(ctx, t, t.byDevice, ids) },
 		func() error { return t.installations.loadGroup(ctx, t, t.bySite, at) },
+		func() error { return t.limits.loadGroup(ctx, t, t.limitsBySite, at) },
 		func() error { return t.heard.load(ctx, t, ids) },
 		func() error { return t.requests.load(ctx, t, e.Requests) },
 	}

@@ -99,7 +99,7 @@ func ScoreAlarms(c *Crossings, alarms []Alarm) *Alarms {
 	out := &Alarms{Missed: []Crossing{}, False: []Alarm{}, Limits: []LimitTally{}}
 	near := bySpot(bySite(append(slices.Clone(c.Crossings), c.near...)))
 	truth := bySpot(bySite(c.Crossings))
-	limits := limitTallies{judgedLimits(), map[string]*LimitTally{}}
+	limits := limitTallies{c.judgedLimits(), map[string]*LimitTally{}}
 	sites := map[telemetry.Site]telemetry.Site{}
 	for _, e := range slices.Concat(c.Crossings, c.near) {
 		sites[telemetry.Site(e.Device)] = e.Site
@@ -243,10 +243,18 @@ func bySite(all []Crossing) []Crossing {
 	return out
 }
 
+// judgedLimits are those whose crossings were looked for.
+func (c *Crossings) judgedLimits() map[string]judgedLimit {
+	if c != nil && c.judged != nil {
+		return c.judged
+	}
+	return judgedLimits(limits.All())
+}
+
 // Judged tells the rules whose alarms can be scored: those of limits whose crossings
 // [Scorer.FindCrossings] finds.
-func Judged() func(rule string) bool {
-	all := judgedLimits()
+func Judged(table []limits.Limit) func(rule string) bool {
+	all := judgedLimits(table)
 	return func(rule string) bool { _, ok := all[rule]; return ok }
 }
 
@@ -257,9 +265,9 @@ type judgedLimit struct {
 }
 
 // judgedLimits are those whose crossings are found, by id.
-func judgedLimits() map[string]judgedLimit {
+func judgedLimits(table []limits.Limit) map[string]judgedLimit {
 	out := map[string]judgedLimit{}
-	for _, l := range limits.All() {
+	for _, l := range table {
 		out[l.ID] = judgedLimit{l.NameVI, l.NameEN, int(l.Severity)}
 	}
 	for i, c := range vnaqi.Categories()[2:] {

@@ -55,7 +55,7 @@ func (r *Report) told(l Language) *told {
 		out.Missed = append(out.Missed, toldAlarm{l.pick(c.NameVI, c.NameEN), c.SiteName, between(c.From, c.To),
 			fmt.Sprintf(l.pick("đỉnh %s, ngưỡng %s", "peak %s, limit %s"), l.decimal(c.Peak, 2), l.number(c.Value))})
 	}
-	known := judgedLimits()
+	known := r.Crossings.judgedLimits()
 	for _, f := range a.False[:min(len(a.False), maxTold)] {
 		name, site := known[f.Limit], r.sites[f.Site]
 		if site == "" {

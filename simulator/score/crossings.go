@@ -31,6 +31,8 @@ type Crossings struct {
 	near []Crossing
 	// seen tells whether anything was sent that could have told of a crossing.
 	seen func(Crossing) bool
+	// judged are the limits that were looked for.
+	judged map[string]judgedLimit
 }
 
 // Crossing is a threshold that was crossed at a site for a while.
@@ -75,7 +77,7 @@ const crossingsNote = "physical truth at the devices' cadence, without noise and
 
 // FindCrossings goes through the truth of all sites in the period.
 func (s *Scorer) FindCrossings(ctx context.Context) (*Crossings, error) {
-	out := &Crossings{Version: 1, Scenario: s.o.Scenario.Name, Seed: s.o.Scenario.Seed, From: s.o.From.UTC(), To: s.o.To.UTC(), Note: crossingsNote, Crossings: []Crossing{}, seen: s.seen}
+	out := &Crossings{Version: 1, Scenario: s.o.Scenario.Name, Seed: s.o.Scenario.Seed, From: s.o.From.UTC(), To: s.o.To.UTC(), Note: crossingsNote, Crossings: []Crossing{}, seen: s.seen, judged: judgedLimits(s.o.Limits)}
 	work := make(chan int)
 	var mu sync.Mutex
 	var workers sync.WaitGroup
@@ -123,7 +125,7 @@ func (s *Scorer) crossingsAt(devices []int) (found, near []Crossing) {
 	_, signals := s.fleet.Truth(devices[0])
 	var rows []limits.Limit
 	longest := vnaqi.NowCastHours * time.Hour
-	for _, l := range limits.All() {
+	for _, l := range s.o.Limits {
 		if l.Kind != first.Kind.Kind || !slices.ContainsFunc(signals, func(g simulator.Signal) bool { return g.Spec.Name == l.Metric }) {
 			continue
 		}
@@ -181,6 +183,9 @@ func (s *Scorer) seen(c Crossing) bool {
 
 // concerns reports whether a limit is about a device's site.
 func (s *Scorer) concerns(l limits.Limit, d *simulator.Device) bool {
+	if l.Device != "" && l.Device != d.ID {
+		return false
+	}
 	if l.Area == "" {
 		return l.For(d.Site(), "")
 	}

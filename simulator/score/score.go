@@ -39,6 +39,8 @@ type Options struct {
 	// Uses says of which use a device's site is, for limits that hold only there; nil
 	// is none.
 	Uses func(d *simulator.Device) []limits.Area
+	// Limits are those whose crossings are looked for; nil is [limits.All].
+	Limits []limits.Limit
 	// Workers is how many questions are asked at once. Default 2.
 	Workers int
 	Now     func() time.Time
@@ -91,6 +93,9 @@ func New(o Options) (*Scorer, error) {
 	}
 	if o.Progress == nil {
 		o.Progress = func(int, int, string) {}
+	}
+	if o.Limits == nil {
+		o.Limits = limits.All()
 	}
 	if o.Uses == nil {
 		o.Uses = func(*simulator.Device) []limits.Area { return nil }

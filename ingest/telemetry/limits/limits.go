@@ -1,5 +1,7 @@
 // Package limits is the one table of thresholds: what boards colour, what alarms
-// compare with, and what the simulator scores alarms against.
+// compare with, and what the simulator scores alarms against. Those that the law
+// or practice sets for all places are in it ([General]); those of single sites are the
+// registry's ([Own]), which begins with what is known of the area's gauges ([Seed]).
 //
 // # Concept
 //
@@ -82,7 +84,9 @@ type Limit struct {
 	Metric telemetry.Metric
 	// Sites are the only ones it holds for; none means all, or all of Area.
 	Sites []telemetry.Site
-	Area  Area
+	// Device is the only one whose readings count at those sites; empty is all.
+	Device telemetry.Device
+	Area   Area
 	// Statistic over Window is compared with Value, in the catalogue's unit.
 	Statistic Statistic
 	Window    time.Duration
@@ -115,6 +119,19 @@ func (l Limit) Crossed(v float64) bool {
 		return v < l.Value
 	}
 	return v > l.Value
+}
+
+// Sign is how a value beyond the limit compares with it: ≥, >, ≤ or <.
+func (l Limit) Sign() string {
+	switch {
+	case l.Below && l.Strict:
+		return "<"
+	case l.Below:
+		return "≤"
+	case l.Strict:
+		return ">"
+	}
+	return "≥"
 }
 
 // Holds reports whether the limit holds at the moment: in force, and at an hour

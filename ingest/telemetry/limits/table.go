@@ -12,8 +12,13 @@ const (
 	day  = 24 * time.Hour
 )
 
-// All is the whole table, rows no longer in force included.
-func All() []Limit {
+// All is the general limits and those of the sites of a new registry, rows no longer
+// in force included: the table where no city is asked.
+func All() []Limit { return Table(Seed()) }
+
+// General is what holds wherever readings are taken, or at all places of a use, rows no
+// longer in force included.
+func General() []Limit {
 	var out []Limit
 	for _, part := range [][]Limit{air(), flood(), rain(), weather(), noise(), water()} {
 		out = append(out, part...)
@@ -36,8 +41,6 @@ func inEnglish(reference string) string {
 		return "QCVN 08:2023/BTNMT, class B"
 	case qcvn10:
 		return "QCVN 10-MT:2015/BTNMT; replaced by QCVN 10:2023, not checked"
-	case floodLevels:
-		return "Decision 05/2020/QĐ-TTg as VNDMS has it; its annex not checked"
 	case fastRise:
 		return "in November and December 2025 Dong Trang rose by up to 1.77 m/h"
 	case rainScale:
@@ -60,7 +63,6 @@ func inEnglish(reference string) string {
 const (
 	qcvn05         = "QCVN 05:2023/BTNMT"
 	qcvn05From2026 = qcvn05 + " (mức áp dụng từ 01/01/2026, ngày chưa đối chiếu)"
-	floodLevels    = "Quyết định 05/2020/QĐ-TTg theo VNDMS; phụ lục chưa đối chiếu"
 	fastRise       = "Ngưỡng vận hành; tháng 11–12/2025 Đồng Trăng lên đến 1,77 m/h"
 	rainScale      = "Cấp mưa trong bản tin khí tượng, chưa đối chiếu văn bản"
 	rainPress      = "Bản tin cảnh báo của đài khí tượng, theo báo chí"
@@ -111,56 +113,13 @@ func inEnglishName(m telemetry.Metric, name string) string {
 	return name
 }
 
-// Station is a river gauge with its alarm levels in metres above its own datum:
-// never compare two stations' levels.
-type Station struct {
-	Site           telemetry.Site
-	NameVI, NameEN string
-	// Alarm are báo động I, II and III; Record is the highest on record, 0 if
-	// unknown, in RecordYear.
-	Alarm      [3]float64
-	Record     float64
-	RecordYear int
-	// Basis of each alarm level.
-	Basis [3]Basis
-}
-
-// Stations are the river gauges of the area. The first two are as the national
-// flood service (VNDMS) publishes them; the others are derived from bulletins of
-// November 2025, and what stands between two of those is operational.
-func Stations() []Station {
-	return []Station{
-		{"dong-trang", "Đồng Trăng (sông Cái Nha Trang)", "Dong Trang (Cai Nha Trang River)", [3]float64{8.0, 9.5, 11.0}, 13.42, 2009, [3]Basis{Law, Law, Law}},
-		{"trung-tam-ninh-hoa", "Ninh Hòa (sông Dinh)", "Ninh Hoa (Dinh River)", [3]float64{4.2, 5.0, 5.7}, 6.58, 1986, [3]Basis{Law, Law, Law}},
-		{"dien-phu", "Diên Phú (sông Cái Nha Trang)", "Dien Phu (Cai Nha Trang River)", [3]float64{4.5, 5.0, 5.5}, 0, 0, [3]Basis{Secondary, Operational, Secondary}},
-		{"duc-my", "Dục Mỹ (sông Dinh)", "Duc My (Dinh River)", [3]float64{15.5, 16.5, 17.5}, 0, 0, [3]Basis{Secondary, Secondary, Operational}},
-	}
-}
-
-// flood is each station's alarm levels, its record, and a fast rise anywhere.
+// flood is a fast rise anywhere. The levels of gauges are the registry's: see [Seed].
 func flood() []Limit {
-	var out []Limit
-	for _, s := range Stations() {
-		row := func(id, nameVI, nameEN string, value float64, severity Severity, basis Basis) Limit {
-			return Limit{
-				ID: fmt.Sprintf("flood-%s-%s", id, s.Site), Kind: telemetry.WaterLevel, Metric: telemetry.Level, Sites: []telemetry.Site{s.Site},
-				Statistic: Last, Window: hour, Value: value, Severity: severity, Basis: basis, Reference: floodLevels,
-				NameVI: nameVI + " tại " + s.NameVI, NameEN: nameEN + " at " + s.NameEN,
-			}
-		}
-		roman := [3]string{"I", "II", "III"}
-		for i, v := range s.Alarm {
-			out = append(out, row(fmt.Sprintf("bd%d", i+1), "Báo động "+roman[i], "Flood alarm "+roman[i], v, Severity(i+1), s.Basis[i]))
-		}
-		if s.Record > 0 {
-			out = append(out, row("record", fmt.Sprintf("Vượt lũ lịch sử %d", s.RecordYear), fmt.Sprintf("Above the record of %d", s.RecordYear), s.Record, Extreme, Law))
-		}
-	}
-	return append(out, Limit{
+	return []Limit{{
 		ID: "flood-rise", Kind: telemetry.WaterLevel, Metric: telemetry.Level, Statistic: Rise, Window: hour, Value: 0.5, Severity: Warning,
 		Basis: Operational, Reference: fastRise,
 		NameVI: "Nước lên nhanh", NameEN: "Fast rise of water",
-	})
+	}}
 }
 
 // rain is the bulletins' scale; the numbers of the scale are unconfirmed.
