@@ -15,6 +15,7 @@ import (
 	"github.com/haidang-iot/haidang/ingest/codec"
 	"github.com/haidang-iot/haidang/ingest/journal"
 	"github.com/haidang-iot/haidang/ingest/ledger"
+	"github.com/haidang-iot/haidang/ingest/store"
 	"github.com/haidang-iot/haidang/ingest/store/embedded"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
@@ -52,7 +53,7 @@ func benchJournalToStore(b *testing.B, sync bool) {
 	defer st.Close()
 	cd, err := codec.New(codec.NativeName, telemetry.NewCatalogue())
 	must(err)
-	l := ingest.NewLoader(j, st, led)
+	l := ingest.NewLoader(j, store.NewGuard(st, st, time.Now), led)
 	l.Codec = func(string, string) codec.Codec { return cd }
 	l.Admission = newOpenAdmission([]telemetry.Locality{"nha-trang"}, 1000)
 	l.Metrics, l.Logger = ingest.NewMetrics(prometheus.NewRegistry()), slog.New(slog.DiscardHandler)

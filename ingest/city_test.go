@@ -68,7 +68,7 @@ func newCityWith(t *testing.T, ackWait time.Duration) *city {
 	c.must(err)
 	t.Cleanup(func() { c.store.Close() })
 	c.admission = newOpenAdmission([]telemetry.Locality{"nha-trang", "cam-ranh"}, 1000)
-	c.loader = c.newLoader(c.store)
+	c.loader = c.newLoader(store.NewGuard(c.store, c.store, time.Now))
 	return c
 }
 

@@ -6,11 +6,15 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
 
 // LedgerReader is the part of the ledger that reports.
 type LedgerReader interface {
 	Accounts() []Account
+	// CountReason counts the messages that wait in quarantine for one reason.
+	CountReason(context.Context, telemetry.Reason) (int64, error)
 }
 
 // Audit holds the ledger against the journal.
@@ -21,10 +25,13 @@ type Audit struct {
 
 // Report is the ledger at one moment.
 type Report struct {
-	Time     time.Time    `json:"time"`
-	Balanced bool         `json:"balanced"`
-	Gateways []Balance    `json:"gateways"`
-	Journal  JournalState `json:"journal"`
+	Time     time.Time `json:"time"`
+	Balanced bool      `json:"balanced"`
+	Gateways []Balance `json:"gateways"`
+	// Conflicts is how many messages wait in quarantine because another value is
+	// stored for the same series and time.
+	Conflicts int64        `json:"conflicts"`
+	Journal   JournalState `json:"journal"`
 }
 
 // Report reads both sides, the ledger first: see [Balances].
@@ -34,7 +41,11 @@ func (a Audit) Report(ctx context.Context, now time.Time) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	r := Report{Time: now, Balanced: true, Gateways: Balances(accounts, state.Positions), Journal: state}
+	conflicts, err := a.Ledger.CountReason(ctx, telemetry.Conflict)
+	if err != nil {
+		return Report{}, err
+	}
+	r := Report{Time: now, Balanced: true, Conflicts: conflicts, Gateways: Balances(accounts, state.Positions), Journal: state}
 	for _, b := range r.Gateways {
 		r.Balanced = r.Balanced && b.Balanced()
 	}
@@ -48,8 +59,8 @@ type LedgerCollector struct {
 	now   func() time.Time
 	mu    sync.Mutex // one reading at a time
 
-	messages, received, missing, partial           *prometheus.Desc
-	records, bytes, maxBytes, oldestAge, journalUp *prometheus.Desc
+	messages, received, missing, partial, conflicts *prometheus.Desc
+	records, bytes, maxBytes, oldestAge, journalUp  *prometheus.Desc
 }
 
 // NewLedgerCollector makes a collector; now is the clock.
@@ -63,6 +74,7 @@ func NewLedgerCollector(a Audit, now func() time.Time) *LedgerCollector {
 		received:  desc("messages_received_total", "Messages ever received into the journal.", "gateway"),
 		missing:   desc("messages_missing", "Received minus stored, duplicate, quarantined and queued. Anything but 0 is a loss (or, below 0, a double count).", "gateway"),
 		partial:   desc("messages_partial", "Stored messages of which some fields wait in quarantine.", "gateway"),
+		conflicts: desc("quarantine_conflicts", "Messages in quarantine because another value is stored for the same series and time."),
 		records:   desc("journal_records", "Records in the journal."),
 		bytes:     desc("journal_bytes", "Bytes in the journal."),
 		maxBytes:  desc("journal_max_bytes", "The journal's budget."),
@@ -73,7 +85,7 @@ func NewLedgerCollector(a Audit, now func() time.Time) *LedgerCollector {
 
 // Describe implements [prometheus.Collector].
 func (c *LedgerCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.messages, c.received, c.missing, c.partial, c.records, c.bytes, c.maxBytes, c.oldestAge, c.journalUp} {
+	for _, d := range []*prometheus.Desc{c.messages, c.received, c.missing, c.partial, c.conflicts, c.records, c.bytes, c.maxBytes, c.oldestAge, c.journalUp} {
 		ch <- d
 	}
 }
@@ -103,6 +115,7 @@ func (c *LedgerCollector) Collect(ch chan<- prometheus.Metric) {
 		gauge(c.missing, float64(b.Missing), b.Gateway)
 		gauge(c.partial, float64(b.Partial), b.Gateway)
 	}
+	gauge(c.conflicts, float64(r.Conflicts))
 	gauge(c.records, float64(r.Journal.Records))
 	gauge(c.bytes, float64(r.Journal.Bytes))
 	gauge(c.maxBytes, float64(r.Journal.MaxBytes))

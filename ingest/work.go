@@ -176,7 +176,11 @@ func (w *batchWork) reject(e *store.RejectedError) {
 	}
 	for _, r := range e.Rejections {
 		it := &w.items[w.owners[r.Point]]
-		it.problems = append(it.problems, telemetry.Problem{Field: string(r.Metric), Reason: telemetry.StoreRefused, Detail: r.Detail})
+		reason := telemetry.StoreRefused
+		if r.Conflict {
+			reason = telemetry.Conflict
+		}
+		it.problems = append(it.problems, telemetry.Problem{Field: string(r.Metric), Reason: reason, Detail: r.Detail})
 		if r.Metric == "" {
 			it.stored -= len(w.points[r.Point].Values)
 		} else {

@@ -26,6 +26,10 @@ type ownFigures struct {
 	hours     *figures.Hours
 	platform  *figures.Platform
 	standings *standings
+	// reader reads the store back; visible is how long it may take to show what it
+	// has accepted.
+	reader  store.Reader
+	visible time.Duration
 }
 
 // openFigures makes what computes figures from the readings in a store and writes
@@ -46,7 +50,7 @@ func (c *city) openFigures(f storeFlags, s store.Store, readings api.Readings, r
 	c.open.opened("figures", hours.Close)
 	p := figures.NewPlatform(s, c.reg, c.reg)
 	p.Logger, p.Dir, p.Localities = c.log, c.data, gatewayLocalities(&c.config)
-	own := &ownFigures{hours, p, newStandings(r)}
+	own := &ownFigures{hours: hours, platform: p, standings: newStandings(r), reader: o.Reader, visible: o.Visible}
 	p.Sites = own.standings.now
 	return own, nil
 }

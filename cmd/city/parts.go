@@ -128,7 +128,9 @@ func (c *city) openLoading(ctx context.Context, f storeFlags, rf registryFlags, 
 	if err != nil {
 		return nil, err
 	}
-	l.Store = figures.Noting{Store: st, Hours: own.hours}
+	guard := store.NewGuard(st, own.reader, time.Now)
+	guard.Visible = own.visible
+	l.Store = figures.Noting{Store: guard, Hours: own.hours}
 	history := &ingest.Recorder{Audit: audit, History: led, Now: time.Now, Logger: c.log}
 	return &loading{loader: l, registry: r, ledger: led, journal: j, audit: audit, history: history, prometheus: handler,
 		readings: readings, figures: own, evaluated: evaluated}, nil

@@ -130,6 +130,9 @@ func printLedger(w io.Writer, r ingest.Report) {
 	}
 	row(total)
 	t.Flush()
+	if r.Conflicts > 0 {
+		fmt.Fprintf(w, "\nOf these, %s wait in quarantine with another value than is stored for the same time: haidang quarantine list --reason conflict\n", terminal.Grouped(r.Conflicts))
+	}
 	switch {
 	case len(r.Gateways) == 0:
 		fmt.Fprintln(w, "\nNo gateway has received anything yet.")

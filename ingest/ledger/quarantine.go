@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/haidang-iot/haidang/ingest"
+	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
 
 // maxListed bounds one answer of Quarantine.
@@ -121,6 +122,15 @@ func (l *Ledger) Reasons(ctx context.Context) ([]ingest.ReasonCount, error) {
 		return nil, fmt.Errorf("count quarantine: %w", err)
 	}
 	return out, nil
+}
+
+// CountReason implements [ingest.LedgerReader]. It is asked often, and reads an
+// index only.
+func (l *Ledger) CountReason(ctx context.Context, reason telemetry.Reason) (n int64, err error) {
+	if err := l.db.QueryRowContext(ctx, "SELECT COUNT(*) FROM quarantine WHERE reason = ?", string(reason)).Scan(&n); err != nil {
+		return 0, fmt.Errorf("count quarantine: %w", err)
+	}
+	return n, nil
 }
 
 // conditions turns a filter into SQL. All values are bound, none spliced in.

@@ -37,6 +37,8 @@ type Rejection struct {
 	Point int
 	// Metric is the refused metric; empty where it is the whole point.
 	Metric telemetry.Metric
+	// Conflict says that another value stands in its place; see [Guard].
+	Conflict bool
 	// Detail says why, for a person.
 	Detail string
 }

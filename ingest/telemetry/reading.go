@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -82,6 +83,13 @@ type Series struct {
 	Device   Device
 }
 
+// Clone is the series with strings of its own: those of a reading may be parts of
+// whole messages, which must not stay in memory for their sake.
+func (s Series) Clone() Series {
+	return Series{Kind: Kind(strings.Clone(string(s.Kind))), Locality: Locality(strings.Clone(string(s.Locality))),
+		Site: Site(strings.Clone(string(s.Site))), Device: Device(strings.Clone(string(s.Device)))}
+}
+
 // Point is what a store writes: the values of one series at one moment. A
 // series and an event time identify it, so writing it again changes nothing.
 type Point struct {
@@ -114,6 +122,7 @@ const (
 	Unregistered    Reason = "unregistered"     // no such device is admitted
 	UnknownLocality Reason = "unknown_locality" // the topic's locality is not configured
 	UnknownKind     Reason = "unknown_kind"     // the topic's kind is not in the catalogue
+	Conflict        Reason = "conflict"         // another value of the same series and time is stored; the first one stays
 	StoreRefused    Reason = "store_refused"    // the store will never take it
 	CorruptRecord   Reason = "corrupt_record"   // a journal record that cannot be read; not a message
 )

@@ -1,8 +1,6 @@
 package embedded
 
 import (
-	"strings"
-
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
@@ -25,12 +23,6 @@ type place struct {
 	series telemetry.Series
 	// cells are indexed as the kind's metrics are.
 	cells []cell
-
-	// batch is the number of the last write that had a point of this series and
-	// newest the latest time in it, Unix milliseconds. They find points that
-	// come twice in one batch.
-	batch  uint64
-	newest int64
 }
 
 // cell is one metric's reference in the TSDB. The name is kept beside it because
@@ -61,14 +53,7 @@ func (c *seriesCache) find(s telemetry.Series) *place {
 
 // make adds a place for the series.
 func (c *seriesCache) make(s telemetry.Series) *place {
-	// The strings may be parts of whole messages, which must not stay in memory
-	// for their sake.
-	p := &place{series: telemetry.Series{
-		Kind:     telemetry.Kind(strings.Clone(string(s.Kind))),
-		Locality: telemetry.Locality(strings.Clone(string(s.Locality))),
-		Site:     telemetry.Site(strings.Clone(string(s.Site))),
-		Device:   telemetry.Device(strings.Clone(string(s.Device))),
-	}}
+	p := &place{series: s.Clone()}
 	c.add(p)
 	return p
 }

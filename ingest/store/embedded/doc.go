@@ -12,10 +12,10 @@
 // When [Store.Write] returns nil, or a rejection, what it wrote survives the
 // death of the process at any moment; with SyncWrites it survives the loss of
 // power too. Points may be late by as much as the retention, in any order.
-// Writing a point again changes nothing: of two values for one series and one
-// millisecond the first is kept. The second is a rejection where that is known
-// at once (in the same call, or against the newest value of the series) and is
-// silently the same point where it is not.
+// Writing a point again changes nothing. Of two values for one series and one
+// millisecond the TSDB refuses the second only where the first is the newest of
+// the series; of late ones it takes both and shows one of them. So what may
+// contradict what is stored goes through a [store.Guard].
 //
 // After a write error (a full disk, most often) nothing more is written to the
 // logs that may have been torn by it. The store serves queries all the while; a

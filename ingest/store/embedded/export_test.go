@@ -9,6 +9,15 @@ import (
 // Compact makes the TSDB do what it otherwise does every minute.
 func (s *Store) Compact(ctx context.Context) error { return s.current.db.Compact(ctx) }
 
+// CompactAll makes blocks of all late samples, and of timely ones that are old
+// enough.
+func (s *Store) CompactAll(ctx context.Context) error {
+	if err := s.current.db.Compact(ctx); err != nil {
+		return err
+	}
+	return s.current.db.CompactOOOHead(ctx)
+}
+
 // Blocks counts the blocks on disk.
 func (s *Store) Blocks() int { return len(s.current.db.Blocks()) }
 

@@ -35,8 +35,6 @@ type Store struct {
 	// turn is taken by the one write that is in progress, and by whoever changes
 	// the generation. What follows belongs to it.
 	turn    chan struct{}
-	batch   uint64   // number of the write in progress
-	places  []*place // of its points
 	closed  bool
 	retryAt time.Time // a broken store is not opened anew before
 

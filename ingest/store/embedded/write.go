@@ -49,18 +49,10 @@ func (s *Store) writeInTurn(ctx context.Context, points []telemetry.Point) ([]st
 		}
 	}
 	g := s.current
-	b := batch{
-		cache: g.cache, points: points, appender: g.db.Appender(ctx),
-		places: s.places[:0],
-	}
+	b := batch{cache: g.cache, points: points, appender: g.db.Appender(ctx)}
 	now := s.options.Now()
 	b.oldest, b.latest = now.Add(-s.options.Retention), now.Add(maxAhead)
-	s.batch++
-	b.number = s.batch
-	err := b.append()
-	clear(b.places)
-	s.places = b.places[:0]
-	if err != nil {
+	if err := b.append(); err != nil {
 		return nil, 0, errors.Join(err, b.appender.Rollback())
 	}
 	number, err := s.commit(g, b.appender)
@@ -123,11 +115,9 @@ func (s *Store) sync(number uint64) error {
 
 // batch is one write while it is appended.
 type batch struct {
-	number         uint64
 	cache          *seriesCache
 	appender       storage.Appender
 	points         []telemetry.Point
-	places         []*place // of the points, as far as they are appended
 	oldest, latest time.Time
 	rejections     []store.Rejection
 }
@@ -137,21 +127,12 @@ func (b *batch) append() error {
 	for i := range b.points {
 		p := &b.points[i]
 		at, detail := b.place(p)
-		b.places = append(b.places, at)
 		if detail != "" {
 			b.reject(i, "", detail)
 			continue
 		}
-		t := p.Time.UnixMilli()
-		again := at.batch == b.number && t <= at.newest
-		if at.batch != b.number || t > at.newest {
-			at.batch, at.newest = b.number, t
-		}
 		for j := range p.Values {
-			if again && b.conflicts(i, t, &p.Values[j]) {
-				continue
-			}
-			if err := b.appendValue(i, at, t, &p.Values[j]); err != nil {
+			if err := b.appendValue(i, at, p.Time.UnixMilli(), &p.Values[j]); err != nil {
 				return err
 			}
 		}
@@ -226,33 +207,6 @@ func explainRefusal(err error) string {
 		return "another value is stored for the same time: " + err.Error()
 	}
 	return "its time is older than the store keeps: " + err.Error()
-}
-
-// conflicts rejects a value where an earlier point of the batch has another one
-// for the same series, time and metric: the TSDB itself would drop it without a
-// word. The same value it knows to store once.
-func (b *batch) conflicts(point int, t int64, v *telemetry.Value) bool {
-	if v.Spec == nil {
-		return false
-	}
-	at := b.places[point]
-	for i, other := range b.places[:point] {
-		if other != at || b.points[i].Time.UnixMilli() != t {
-			continue
-		}
-		for j := range b.points[i].Values {
-			o := &b.points[i].Values[j]
-			if o.Spec == nil || o.Spec.Name != v.Spec.Name || math.IsNaN(o.Number) || math.IsInf(o.Number, 0) {
-				continue
-			}
-			if o.Number == v.Number {
-				return false
-			}
-			b.reject(point, v.Spec.Name, fmt.Sprintf("point %d of the same batch has %v for the same time, this one %v", i, o.Number, v.Number))
-			return true
-		}
-	}
-	return false
 }
 
 func (b *batch) reject(point int, metric telemetry.Metric, detail string) {

@@ -11,8 +11,10 @@
 //
 // VictoriaMetrics makes of it the series air_quality_pm25{…}, which is how the
 // embedded store names it too. Everything of a point is its identity but the
-// values, so writing it again changes nothing, except that a later value for the
-// same time replaces an earlier one.
+// values, so writing it again changes nothing. Another value for the same time
+// replaces the first one in InfluxDB without a word, and of two VictoriaMetrics
+// shows the larger; so what may contradict what is stored goes through a
+// [store.Guard].
 //
 // # What is refused
 //

@@ -43,6 +43,7 @@ export const watch = {
   'reason.unregistered': ['Thiết bị chưa đăng ký', 'Unregistered device'],
   'reason.unknown_locality': ['Địa phương lạ', 'Unknown locality'],
   'reason.unknown_kind': ['Loại đo lạ', 'Unknown kind'],
+  'reason.conflict': ['Khác giá trị đã lưu', 'Another value is stored'],
   'reason.store_refused': ['Kho dữ liệu từ chối', 'Refused by the store'],
   'reason.corrupt_record': ['Bản ghi hỏng', 'Corrupt record'],
 
@@ -64,6 +65,7 @@ export const watch = {
   'problem.unregistered': ['Thiết bị {device} chưa đăng ký, hoặc chưa lắp ở điểm nào vào lúc đo.', 'Device {device} is not registered, or stood nowhere when it measured.'],
   'problem.unknown_locality': ['Địa phương {locality} trong chủ đề không khớp với điểm đo.', 'Locality {locality} of the topic is not the site’s.'],
   'problem.unknown_kind': ['Loại đo {kind} trong chủ đề không có trong danh mục.', 'Kind {kind} of the topic is not in the catalogue.'],
+  'problem.conflict': ['Đã lưu một giá trị khác cho cùng thời điểm; giá trị đầu được giữ. Nếu giá trị đầu sai, hãy đánh dấu thời điểm đó là lỗi và gửi giá trị đúng chậm hơn một mili giây.', 'Another value is stored for the same time; the first one stays. If it is wrong, mark its time as in error and send the right value a millisecond later.'],
   'problem.store_refused': ['Kho dữ liệu không nhận giá trị này.', 'The store does not take this value.'],
   'problem.corrupt_record': ['Bản ghi trong hàng chờ bị hỏng, không đọc được.', 'A record of the journal cannot be read.'],
   'problem.got': ['Nhận được: {value}', 'Received: {value}'],
