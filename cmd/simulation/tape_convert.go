@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -16,10 +15,11 @@ import (
 )
 
 type tapeConvert struct {
-	In   string           `arg:"" help:"What to read: a tape, a .csv or .jsonl file, or quarantine, journal or store of the running city."`
-	Out  string           `arg:"" help:"What to write: .tape, .csv or .jsonl; a file that exists is left alone."`
-	From terminal.Instant `help:"Only what was received, or with store measured, at this time or later. Needed for store." placeholder:"TIME"`
+	In   string           `arg:"" help:"What to read: a tape, a table (CSV, TSV, also .gz and .zst), JSON lines, - for the standard input, or quarantine, journal or store of the running city."`
+	Out  string           `arg:"" optional:"" help:"What to write: .tape, .csv or .jsonl; a file that exists is left alone. Without it, what a table would become is only shown."`
+	From terminal.Instant `help:"Only what was received, or with store and tables measured, at this time or later. Needed for store." placeholder:"TIME"`
 	To   terminal.Instant `help:"Only until this time." placeholder:"TIME"`
+	tableFlags
 	terminal.ClientFlags
 	ledger.Filter
 }
@@ -33,9 +33,19 @@ func (tapeConvert) Help() string {
   haidang tape convert city.tape city.csv                               for a spreadsheet; and back again
   haidang tape convert city.tape city.jsonl                             for an import into VictoriaMetrics
 
-A .csv has the columns time, topic, qos, retain, text and base64. A .jsonl file has a series a line, as
-VictoriaMetrics exports and imports them: {"metric":{…},"values":[…],"timestamps":[…]}. Times without a zone are
-those of Vietnam. Device, gateway, reason and topic select from the quarantine, device also from the store.`
+  haidang tape convert air.csv                                          what would become of a table: only shown
+  haidang tape convert air.csv air.tape --locality nha-trang --yes      as it was guessed
+  haidang tape convert air.csv --save-mapping air.yaml                  to edit it, and then:
+  haidang tape convert air.csv air.tape --mapping air.yaml
+  zcat air-*.csv.gz | haidang tape convert - air.tape --mapping air.yaml --strict
+  mosquitto_sub -t 'kh/#' -q 1 -F %j > day.jsonl; haidang tape convert day.jsonl day.tape
+
+A .csv of messages has the columns time, topic, qos, retain, text and base64. A .jsonl file has a series a line, as
+VictoriaMetrics exports and imports them: {"metric":{…},"values":[…],"timestamps":[…]}, or a message a line, as
+mosquitto_sub -F %j writes them. mqtt_recorder's CSV is known too. Any other table needs a mapping; it is guessed,
+shown, and used if nothing is doubtful or --yes says so. docs/tables.md says what a mapping can say.
+Times without a zone are those of Vietnam. Device, gateway, reason and topic select from the quarantine, device also
+from the store.`
 }
 
 // source yields messages in the order of a tape until io.EOF.
@@ -56,11 +66,58 @@ func (c *tapeConvert) Run(ctx context.Context, out *terminal.Output) (err error)
 	if from, to := time.Time(c.From), time.Time(c.To); !to.IsZero() && to.Before(from) {
 		return fmt.Errorf("--from %s is after --to %s", from.Format(time.RFC3339), to.Format(time.RFC3339))
 	}
-	in, err := c.openSource(ctx)
+	if err := c.checkFilter(); err != nil {
+		return err
+	}
+	var in source
+	switch {
+	case c.isCity():
+		in, err = c.openCity(ctx)
+	case c.isTape():
+		in, err = c.openTape()
+	default:
+		file, err := c.openInput()
+		if err != nil {
+			return err
+		}
+		defer file.close()
+		if c.Mapping == "" {
+			in, err = c.recordedForm(file)
+		}
+		if err != nil {
+			return err
+		}
+		if in == nil {
+			return c.convertTable(ctx, out, file)
+		}
+	}
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
+	return c.convertMessages(ctx, out, in)
+}
+
+// checkFilter refuses what would select nothing.
+func (c *tapeConvert) checkFilter() error {
+	f := c.Filter
+	if c.In == "store" {
+		f.Device = ""
+	}
+	if c.In != "quarantine" && f != (ledger.Filter{}) {
+		return fmt.Errorf("--device, --gateway, --reason and --topic select from the quarantine, --device also from the store, and not from %s", c.In)
+	}
+	return nil
+}
+
+// convertMessages writes what is messages already.
+func (c *tapeConvert) convertMessages(ctx context.Context, out *terminal.Output, in source) error {
+	if c.Out == "" {
+		return errors.New("there is nothing to write to: name a .tape, .csv or .jsonl after what is read")
+	}
+	if c.SaveMapping != "" || c.Mapping != "" {
+		return fmt.Errorf("--mapping and --save-mapping are about tables, and %s has messages", c.In)
+	}
 	f, err := terminal.CreateFile(c.Out, 0o640, false)
 	if err != nil {
 		return err
@@ -74,15 +131,26 @@ func (c *tapeConvert) Run(ctx context.Context, out *terminal.Output) (err error)
 	if err := errors.Join(err, w.Close()); err != nil {
 		return err
 	}
+	r, recorded := in.(*recording)
+	if recorded && n == 0 && r.bad > 0 {
+		return fmt.Errorf("read %s: none of its lines is a message: %w", c.In, r.firstBad)
+	}
 	if err := f.Commit(); err != nil {
 		return err
 	}
 	if c.JSON {
-		return terminal.PrintJSON(out.Stdout, map[string]uint64{"messages": n, "skipped": skipped})
+		said := map[string]uint64{"messages": n, "skipped": skipped}
+		if recorded {
+			said["bad"] = r.bad
+		}
+		return terminal.PrintJSON(out.Stdout, said)
 	}
 	fmt.Fprintf(out.Stdout, "%s messages from %s to %s.\n", terminal.Grouped(int64(n)), c.In, c.Out)
 	if skipped > 0 {
 		fmt.Fprintf(out.Stdout, "%s were left out: a series can only be made of native readings.\n", terminal.Grouped(int64(skipped)))
+	}
+	if recorded && r.bad > 0 {
+		fmt.Fprintf(out.Stdout, "%s lines were left out, such as %s\n", terminal.Grouped(int64(r.bad)), terminal.Shown(r.firstBad.Error(), 300))
 	}
 	return nil
 }
@@ -116,39 +184,12 @@ func copyMessages(ctx context.Context, w sink, in source, from, to time.Time) (n
 	}
 }
 
-func (c *tapeConvert) openSource(ctx context.Context) (source, error) {
-	switch c.In {
-	case "quarantine":
-		return newPages(ctx, c.quarantinePage()), nil
-	case "journal":
-		return newPages(ctx, c.journalPage()), nil
-	case "store":
-		return c.openStore(ctx)
-	}
-	switch ext := filepath.Ext(c.In); ext {
-	case ".csv":
-		return openCSV(c.In)
-	case ".jsonl":
-		return openSeries(c.In)
-	default:
-		r, err := tape.Open(c.In)
-		if err != nil {
-			if errors.Is(err, os.ErrNotExist) {
-				err = fmt.Errorf("%w: give a file, or one of quarantine, journal and store", err)
-			}
-			return nil, err
-		}
-		r.From(time.Time(c.From))
-		return r, nil
-	}
-}
-
 // newSink writes what the name of --out stands for.
 func (c *tapeConvert) newSink(f *terminal.File) (sink, error) {
 	switch ext := strings.ToLower(filepath.Ext(c.Out)); ext {
 	case ".tape":
 		from := c.In
-		if c.In == "quarantine" || c.In == "journal" || c.In == "store" {
+		if c.isCity() {
 			from += " of " + terminal.Redact(c.URL)
 		}
 		return tape.NewWriter(uncommitted{f}, tape.Header{Made: time.Now(), Source: from, Program: "haidang " + terminal.Version})

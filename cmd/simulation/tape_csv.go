@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strconv"
 	"time"
@@ -46,23 +45,17 @@ func (s *csvSink) Close() error {
 // csvSource reads rows.
 type csvSource struct {
 	name string
-	f    *os.File
 	r    *csv.Reader
 	at   map[string]int // column's place by name
 }
 
 // openCSV reads the first row. Only time and topic must be there; other columns
 // are passed over.
-func openCSV(name string) (*csvSource, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
+func openCSV(name string, in *bufio.Reader) (*csvSource, error) {
+	if mark, _ := in.Peek(3); string(mark) == "\ufeff" {
+		in.Discard(3) // it was peeked at
 	}
-	b := bufio.NewReader(f)
-	if mark, _ := b.Peek(3); string(mark) == "\ufeff" {
-		b.Discard(3) // it was peeked at
-	}
-	s := &csvSource{name: name, f: f, r: csv.NewReader(b), at: map[string]int{}}
+	s := &csvSource{name: name, r: csv.NewReader(in), at: map[string]int{}}
 	s.r.ReuseRecord = true
 	header, err := s.r.Read()
 	for i, h := range header {
@@ -71,7 +64,7 @@ func openCSV(name string) (*csvSource, error) {
 	_, timed := s.at["time"]
 	_, about := s.at["topic"]
 	if err != nil || !timed || !about {
-		return nil, errors.Join(fmt.Errorf("read %s: its first row must name the columns time and topic, and may name %v, separated by commas", name, csvColumns()[2:]), f.Close())
+		return nil, fmt.Errorf("read %s: its first row must name the columns time and topic, and may name %v, separated by commas", name, csvColumns()[2:])
 	}
 	return s, nil
 }
@@ -130,5 +123,5 @@ func (s *csvSource) message(row []string) (m tape.Message, err error) {
 	return m, nil
 }
 
-// Close implements source.
-func (s *csvSource) Close() error { return s.f.Close() }
+// Close implements source; the file is whoever opened it's.
+func (s *csvSource) Close() error { return nil }

@@ -11,7 +11,6 @@ import (
 	"math"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -188,16 +187,11 @@ type seriesSource struct{ messages []tape.Message }
 // maxSeries bounds such a file, because it is read whole.
 const maxSeries = 1 << 30
 
-func openSeries(name string) (*seriesSource, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
+func readSeries(name string, in io.Reader, size int64) (*seriesSource, error) {
+	if size > maxSeries {
+		return nil, fmt.Errorf("read %s: it is larger than 1 GiB, and is read whole: split it by time", name)
 	}
-	defer f.Close()
-	if info, err := f.Stat(); err != nil || info.Size() > maxSeries {
-		return nil, errors.Join(err, fmt.Errorf("read %s: it is larger than 1 GiB, and is read whole: split it by time", name))
-	}
-	g, d := newGathered(), json.NewDecoder(bufio.NewReader(f))
+	g, d := newGathered(), json.NewDecoder(in)
 	for n := 1; ; n++ {
 		var one oneSeries
 		err := d.Decode(&one)

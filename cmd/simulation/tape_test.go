@@ -142,7 +142,7 @@ func TestTapeBadInput(t *testing.T) {
 		want string
 	}{
 		{[]string{"convert", write("no.tape", strings.Repeat("no tape ", 20)), out()}, "not a tape"},
-		{[]string{"convert", write("bad.csv", "when,topic\n1,2\n"), filepath.Join(dir, "o.tape")}, "must name the columns time and topic"},
+		{[]string{"convert", write("bad.csv", "when,topic\n1,2\n"), filepath.Join(dir, "o.tape")}, "it is not known what its columns mean"},
 		{[]string{"convert", write("time.csv", "time,topic\n2026-11-21T02:00:00Z,a\nyesterday,b\n"), filepath.Join(dir, "o1.tape")}, "line 3: column time is \"yesterday\""},
 		{[]string{"convert", write("qos.csv", "time,topic,qos\n2026-11-21T02:00:00Z,a,7\n"), filepath.Join(dir, "o2.tape")}, "MQTT has 0, 1 and 2"},
 		{[]string{"convert", write("x.jsonl", `{"metric":{"__name__":"up"},"values":[1],"timestamps":[1]}`), filepath.Join(dir, "o3.tape")}, `series "up" is not one of the catalogue's`},

@@ -53,8 +53,8 @@ func layout(format string) (string, error) {
 		out.WriteByte(c)
 		rest = rest[1:]
 	}
-	if l := out.String(); !strings.Contains(l, "06") || !strings.Contains(l, "2") {
-		return "", fmt.Errorf("format %q has no year or no day: write it like dd/MM/yyyy HH:mm:ss, or iso, unix, unix_ms", format)
+	if !strings.Contains(format, "yy") || !strings.Contains(format, "d") || !strings.Contains(format, "M") {
+		return "", fmt.Errorf("format %q lacks year (yyyy), month (MM; mm is minutes) or day (dd): write it like dd/MM/yyyy HH:mm:ss, or iso, unix, unix_ms", format)
 	}
 	return out.String(), nil
 }
@@ -105,12 +105,10 @@ var errAmbiguous = errors.New("the clock showed this time twice that day")
 func (c clock) read(s string) (time.Time, error) {
 	s = strings.TrimSpace(s)
 	t, err := c.parse(s)
-	if err != nil && strings.Contains(s, "24") { // an hour 24 is the next day's 0
-		for _, mark := range []string{":", "."} {
-			if day, ok := strings.CutSuffix(strings.TrimSuffix(s, mark+"00"), "24"+mark+"00"); ok {
-				if t, err2 := c.parse(day + "00" + mark + "00" + strings.TrimPrefix(s, day+"24"+mark+"00")); err2 == nil {
-					return t.AddDate(0, 0, 1).Add(c.shift), nil
-				}
+	for _, midnight := range []string{" 24:00", "T24:00", " 24.00"} { // an hour 24 is the next day's 0
+		if day, rest, ok := strings.Cut(s, midnight); err != nil && ok {
+			if t, err := c.parse(day + strings.Replace(midnight, "24", "00", 1) + rest); err == nil {
+				return t.AddDate(0, 0, 1).Add(c.shift), nil
 			}
 		}
 	}

@@ -378,4 +378,3 @@ func parseTemplate(s string) (template, error) {
 	}
 	return t, nil
 }
-
