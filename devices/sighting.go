@@ -137,6 +137,23 @@ func (s *Silence) Observe(p telemetry.Point, sign Sign) {
 	}
 }
 
+// Learned is how often a device's readings of a kind are measured, as their times
+// tell; 0 is not known.
+func (s *Silence) Learned(d telemetry.Device, k telemetry.Kind) time.Duration {
+	s.mu.RLock()
+	l := s.seen[d]
+	s.mu.RUnlock()
+	if l == nil {
+		return 0
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if h := l.Kinds[k]; h != nil {
+		return h.Measured.Every
+	}
+	return 0
+}
+
 // Contact tells that a message came of a device that brought nothing to store.
 // Devices that stand nowhere are not noted: anybody may name any number of them.
 func (s *Silence) Contact(device telemetry.Device, sign Sign) {

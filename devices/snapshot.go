@@ -138,6 +138,15 @@ func (s *Snapshot) Devices() (all, provisional int) { return s.count, s.guests }
 // that open admission let in.
 func (s *Snapshot) Has(d telemetry.Device) bool { return s.find(d) != nil }
 
+// Cadence is how often a device that stands somewhere reports, as somebody has set
+// it; 0 is not set.
+func (s *Snapshot) Cadence(d telemetry.Device) time.Duration {
+	if st := s.find(d); st != nil {
+		return st.cadence
+	}
+	return 0
+}
+
 // Localities lists the localities, in order of their ids.
 func (s *Snapshot) Localities() []telemetry.Locality {
 	return slices.Sorted(maps.Keys(s.localities))

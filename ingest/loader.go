@@ -57,6 +57,9 @@ type Loader struct {
 	// It is called from the loader's goroutine only.
 	Codec     func(gateway, topic string) codec.Codec
 	Admission Admission
+	// Cadence says how often a device reports readings of a kind, from memory; 0 is
+	// not known. It bounds what a reading may add up (rain, vehicles). It may be nil.
+	Cadence func(telemetry.Device, telemetry.Kind) time.Duration
 	// Listener may be nil.
 	Listener Listener
 	Store    store.Store

@@ -338,3 +338,27 @@ func TestLedgerFailureCountsOnce(t *testing.T) {
 		t.Errorf("balance is %+v, want one stored", b)
 	}
 }
+
+// What a reading adds up is bounded by how often its device reports: a day's sum of
+// rain is stored of a station that reports once a day, and waits of one that reports
+// every five minutes.
+func TestSumsAreBoundedByTheCadence(t *testing.T) {
+	c := newCity(t)
+	c.loader.Cadence = func(d telemetry.Device, _ telemetry.Kind) time.Duration {
+		return map[telemetry.Device]time.Duration{"daily": 24 * time.Hour, "often": 5 * time.Minute}[d]
+	}
+	c.load()
+	at := time.Now().Add(-time.Hour).UnixMilli()
+	for _, d := range []string{"daily", "often", "unknown"} {
+		c.append(ingest.Message{Topic: "kh/nha-trang/weather/" + d, Payload: fmt.Appendf(nil, `{"ts":%d,"rain":476.2,"temperature":24.1}`, at)})
+	}
+	b := c.settled("nha-trang", 3)
+	if b.Stored != 3 || b.Partial != 1 {
+		t.Errorf("balance is %+v, want three stored and one of them in part", b)
+	}
+	for d, want := range map[string]int{"daily": 1, "often": 0, "unknown": 1} {
+		if have := c.samples(fmt.Sprintf(`weather_rain{device=%q}`, d)); len(have) != want {
+			t.Errorf("of %s there are %v", d, have)
+		}
+	}
+}

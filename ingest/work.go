@@ -140,7 +140,11 @@ func (l *Loader) check(w *batchWork, owner int, r telemetry.Reading, now time.Ti
 	}
 	start := len(w.values)
 	for _, v := range r.Values {
-		if p, ok := v.Spec.Check(v.Number); !ok {
+		every := time.Duration(0)
+		if v.Spec.Growth > 0 && l.Cadence != nil {
+			every = l.Cadence(r.Device, r.Kind.Kind)
+		}
+		if p, ok := v.Spec.CheckIn(v.Number, every); !ok {
 			it.problems = append(it.problems, p)
 			continue
 		}

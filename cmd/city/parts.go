@@ -119,7 +119,7 @@ func (c *city) openLoading(ctx context.Context, f storeFlags, rf registryFlags, 
 	if err := r.restorePresence(ctx, led); err != nil {
 		return nil, err
 	}
-	l.Admission, l.Listener = r.admission, r
+	l.Admission, l.Listener, l.Cadence = r.admission, r, r.cadence
 	audit := ingest.Audit{Ledger: led, Journal: j}
 	c.reg.MustRegister(ingest.NewLedgerCollector(audit, time.Now), devices.NewPresenceCollector(r.presences))
 	evaluated, _ := st.(alarm.Store)

@@ -151,6 +151,15 @@ func (r *registry) lacks(ctx context.Context, l config.LocalityConfig) (rows []d
 	return rows, nil
 }
 
+// cadence is how often a device reports readings of a kind: as somebody has set it,
+// else as it was learned; 0 is not known.
+func (r *registry) cadence(d telemetry.Device, k telemetry.Kind) time.Duration {
+	if every := r.Snapshot().Cadence(d); every > 0 {
+		return every
+	}
+	return r.silence.Learned(d, k)
+}
+
 // Stored implements [ingest.Listener].
 func (r *registry) Stored(p telemetry.Point, m ingest.Message, gateway string) {
 	r.silence.Observe(p, signOf(m, gateway))

@@ -53,7 +53,10 @@ type MetricSpec struct {
 	// Min and Max bound the physically possible, inclusive; a number outside is
 	// a fault of the instrument or of its units.
 	Min, Max float64
-	Form     Form
+	// Growth says that Max is an [Amount]'s of a day, and with which power of the time
+	// it grows; 0 is not with it.
+	Growth float64
+	Form   Form
 	// NameVI and NameEN are what people read.
 	NameVI, NameEN string
 	// Index is the metric's place in its kind's Metrics.
@@ -133,3 +136,19 @@ func (m *MetricSpec) Check(v float64) (p Problem, ok bool) {
 	}
 	return Problem{}, true
 }
+
+// CheckIn is Check for a reading that tells of a time; 0 is not known and taken for a
+// day. Five minutes' rain of 1,000 mm cannot be, a day's can.
+func (m *MetricSpec) CheckIn(v float64, every time.Duration) (p Problem, ok bool) {
+	if p, ok := m.Check(v); !ok || m.Growth == 0 || every <= 0 || every >= day {
+		return p, ok
+	}
+	most := m.Max * math.Pow(every.Hours()/24, m.Growth)
+	if v <= most {
+		return Problem{}, true
+	}
+	return Problem{Field: string(m.Name), Reason: OutOfRange,
+		Detail: fmt.Sprintf("%v %s in %v, which is how often the device reports; more than %.0f cannot be: if it is the sum of a longer time, set the device's cadence", v, m.Unit, every, most)}, false
+}
+
+const day = 24 * time.Hour

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/haidang-iot/haidang/ingest/telemetry"
@@ -202,5 +203,43 @@ func checkTitle(t *testing.T, of, title string) {
 	t.Helper()
 	if title == "" || title != strings.TrimSpace(title) || !utf8.ValidString(title) {
 		t.Errorf("%s has the title %q", of, title)
+	}
+}
+
+// What a reading adds up is bounded by the time that it tells of; what real stations
+// and places show is in the ranges, whatever their cadence.
+func TestRangesFitEveryCadence(t *testing.T) {
+	cat := telemetry.NewCatalogue()
+	for _, c := range []struct {
+		what   string
+		kind   telemetry.Kind
+		metric telemetry.Metric
+		value  float64
+		every  time.Duration
+		ok     bool
+	}{
+		{"Khánh Hiệp's day of 18 November 2025", telemetry.Weather, telemetry.Rain, 476.2, 24 * time.Hour, true},
+		{"a day's sum of which the cadence is not known", telemetry.Weather, telemetry.Rain, 1825, 0, true},
+		{"the most rain of a day in the world, A Lưới's more than doubled", telemetry.Weather, telemetry.Rain, 1825, 24 * time.Hour, true},
+		{"more than that", telemetry.Weather, telemetry.Rain, 2100, 24 * time.Hour, false},
+		{"the most of an hour", telemetry.Weather, telemetry.Rain, 401, time.Hour, true},
+		{"a day's sum every hour", telemetry.Weather, telemetry.Rain, 476.2, time.Hour, false},
+		{"the most of five minutes", telemetry.Weather, telemetry.Rain, 63, 5 * time.Minute, true},
+		{"2,000 mm in five minutes", telemetry.Weather, telemetry.Rain, 2000, 5 * time.Minute, false},
+		{"a bucket's 200 mm in five minutes", telemetry.Weather, telemetry.Rain, 200, 5 * time.Minute, false},
+		{"vehicles of an hour", telemetry.Traffic, telemetry.Vehicles, 30000, time.Hour, true},
+		{"vehicles of a day", telemetry.Traffic, telemetry.Vehicles, 300000, 24 * time.Hour, true},
+		{"as many in a minute", telemetry.Traffic, telemetry.Vehicles, 30000, time.Minute, false},
+		{"a reservoir above the sea", telemetry.WaterLevel, telemetry.Level, 574.1, time.Hour, true},
+		{"centimetres", telemetry.WaterLevel, telemetry.Level, 1314, time.Hour, false},
+		{"the air at 2,000 m", telemetry.Weather, telemetry.Pressure, 795, time.Hour, true},
+		{"brine of a salt pan", telemetry.WaterQuality, telemetry.Salinity, 250, 0, true},
+		{"Vân Phong 1 at full load", telemetry.Energy, telemetry.Power, 1.432e9, 0, true},
+		{"a substation", telemetry.Energy, telemetry.Voltage, 220000, 0, true},
+	} {
+		spec := cat.Kind(c.kind).Metric([]byte(c.metric))
+		if p, ok := spec.CheckIn(c.value, c.every); ok != c.ok || !ok && (p.Reason != telemetry.OutOfRange || p.Field != string(c.metric)) {
+			t.Errorf("%s: %v %s in %v: %v, %+v", c.what, c.value, spec.Unit, c.every, ok, p)
+		}
 	}
 }
