@@ -48,7 +48,8 @@ type Installation struct {
 	// Redundant declares that it stands beside another device of its kind on
 	// purpose.
 	Redundant bool `json:"redundant,omitempty"`
-	// Cadence is how often it reports; 0 is the usual of its kinds.
+	// Cadence is how often it reports; 0 is not set: it is learned from its
+	// readings, else the usual one of its kinds.
 	Cadence time.Duration `json:"cadence,omitempty"`
 	// Provisional is one made by open admission: it has readings of any time
 	// before it too, because nobody has said when the device came there.

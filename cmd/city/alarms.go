@@ -71,7 +71,7 @@ type alarms struct {
 // evaluated by Grafana, and this process keeps none.
 func (c *city) openAlarms(ctx context.Context, f loadFlags, g *guarded) (*alarms, error) {
 	a := &alarms{}
-	rest := api.Alarms{History: g.ledger, Evaluated: "grafana", Rules: rulesAt{g.registry.Registry}.file, Now: time.Now, May: func(ctx context.Context, at telemetry.Locality) (string, bool) {
+	rest := api.Alarms{History: g.ledger, Evaluated: "grafana", Rules: rulesAt{g.registry.Registry, g.registry.cadences}.file, Now: time.Now, May: func(ctx context.Context, at telemetry.Locality) (string, bool) {
 		p := access.Actor(ctx)
 		return p.String(), p.In(at)
 	}}
@@ -98,7 +98,7 @@ func (c *city) openAlarms(ctx context.Context, f loadFlags, g *guarded) (*alarms
 			return nil, fmt.Errorf("--alarm-webhook: %w", err)
 		}
 	}
-	a.rules = newCurrentRules(g.registry.Registry, c.log)
+	a.rules = newCurrentRules(g.registry.Registry, g.registry.cadences, c.log)
 	o.Rules, o.Alertmanager, o.Webhook = a.rules.at, a.alertmanager, a.webhook
 	o.Changed = func(changed []ingest.Alarm) {
 		for _, one := range changed {
@@ -191,6 +191,7 @@ const areasAge = 10 * time.Minute
 // limits.
 type currentRules struct {
 	registry *devices.Registry
+	cadences func() []rules.Cadence
 	log      *slog.Logger
 
 	mu    sync.Mutex
@@ -198,8 +199,8 @@ type currentRules struct {
 	read  time.Time     // zero: something has changed since
 }
 
-func newCurrentRules(r *devices.Registry, log *slog.Logger) *currentRules {
-	c := &currentRules{registry: r, log: log}
+func newCurrentRules(r *devices.Registry, cadences func() []rules.Cadence, log *slog.Logger) *currentRules {
+	c := &currentRules{registry: r, cadences: cadences, log: log}
 	r.Subscribe(func(devices.Event) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -231,19 +232,22 @@ func (c *currentRules) at(now time.Time) ([]byte, error) {
 		}
 		c.mu.Unlock()
 	}
-	known.At = now
+	known.At, known.Cadences = now, c.cadences()
 	return rules.Prometheus(rules.All(known), "vi")
 }
 
 // rulesAt makes the rules that hold at any moment, with the sites and limits of now.
-type rulesAt struct{ registry *devices.Registry }
+type rulesAt struct {
+	registry *devices.Registry
+	cadences func() []rules.Cadence
+}
 
 func (r rulesAt) file(ctx context.Context, at time.Time) ([]byte, error) {
 	o, err := rulesOf(ctx, r.registry)
 	if err != nil {
 		return nil, err
 	}
-	o.At = at
+	o.At, o.Cadences = at, r.cadences()
 	return rules.Prometheus(rules.All(o), "vi")
 }
 

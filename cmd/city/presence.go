@@ -1,9 +1,12 @@
 package city
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
+	"github.com/haidang-iot/haidang/dashboards/rules"
 	"github.com/haidang-iot/haidang/devices"
 	"github.com/haidang-iot/haidang/ingest"
 	"github.com/haidang-iot/haidang/ingest/ledger"
@@ -36,6 +39,22 @@ func (r *registry) restorePresence(ctx context.Context, led *ledger.Ledger) erro
 	}
 	r.silence.Restore(before, past, last)
 	return nil
+}
+
+// cadences are those of the devices that do not report as often as their kind usually
+// does: as set in the registry, or learned.
+func (r *registry) cadences() (out []rules.Cadence) {
+	for _, d := range r.presences().Devices {
+		for _, c := range d.Cadences {
+			if spec := r.Catalogue.Kind(c.Kind); spec != nil && c.Every > 0 && c.Every != spec.Cadence {
+				out = append(out, rules.Cadence{Site: d.Site, Device: d.Device, Kind: c.Kind, Every: c.Every})
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b rules.Cadence) int {
+		return cmp.Or(cmp.Compare(a.Site, b.Site), cmp.Compare(a.Device, b.Device), cmp.Compare(a.Kind, b.Kind))
+	})
+	return out
 }
 
 const (

@@ -70,7 +70,7 @@ func (f siteFlags) used() bool {
 type standingFlags struct {
 	From      dated             `help:"Since when it stands there; absent: now, or when it was first heard." placeholder:"TIME"`
 	Redundant bool              `help:"It stands beside another of its kind on purpose."`
-	Cadence   terminal.Duration `help:"How often it reports; absent is the usual of its kinds." placeholder:"10m"`
+	Cadence   terminal.Duration `help:"How often it reports; absent it is learned from its readings." placeholder:"10m"`
 }
 
 func (f standingFlags) used() bool { return f != standingFlags{} }

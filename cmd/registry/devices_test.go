@@ -149,8 +149,8 @@ func TestEveryDevicesCommandHasHelpWithExamples(t *testing.T) {
 			t.Errorf("devices %s --help: stderr %q", name, o.stderr)
 		}
 	}
-	if kind.NumField() != 21 {
-		t.Errorf("%d commands, want 21", kind.NumField())
+	if kind.NumField() != 22 {
+		t.Errorf("%d commands, want 22", kind.NumField())
 	}
 }
 
@@ -200,7 +200,7 @@ func TestDevicesThroughTheirLife(t *testing.T) {
 	if strings.Contains(list.stdout, "MODEL") {
 		t.Errorf("a column without anything in it is shown:\n%s", list.stdout)
 	}
-	o.run("show", "aq-1").want(0, "serial        0817", "every 10 min", "version       2", "INSTALLATION  SITE", "12.240000, 109.190000")
+	o.run("show", "aq-1").want(0, "serial        0817", "10 min", "version       2", "INSTALLATION  SITE", "12.240000, 109.190000")
 	o.run("maintain", "aq-1", "--why", "cleaning").want(0, "aq-1 is maintenance, at Ngã tư Trần Phú")
 	o.run("resume", "aq-1").want(0, "aq-1 is active")
 	o.run("swap", "aq-1", "aq-2", "--create", "--serial", "0818", "--retire", "--why", "storm").want(0, "aq-2 measures since", "aq-1 is retired")

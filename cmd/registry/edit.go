@@ -92,7 +92,7 @@ type devicesMove struct {
 	To        string            `required:"" help:"The site where it stands from now on." placeholder:"ID"`
 	At        dated             `help:"When it was moved; absent is now." placeholder:"TIME"`
 	Redundant bool              `help:"It stands beside another of its kind on purpose."`
-	Cadence   terminal.Duration `help:"How often it reports there; absent is the usual of its kinds." placeholder:"10m"`
+	Cadence   terminal.Duration `help:"How often it reports there; absent it is learned from its readings." placeholder:"10m"`
 	Device    string            `arg:"" help:"The device's id."`
 }
 

@@ -177,7 +177,7 @@ func printCheck(w io.Writer, c api.Check) {
 	if c.Waiting > 0 {
 		waiting = terminal.Grouped(c.Waiting) + " messages: haidang quarantine list --device " + string(c.Device)
 	}
-	terminal.PrintFields(w, "site", string(c.Site), "first reading", readingText(c.First), "last reading", readingText(c.Last), "last seen", terminal.LocalTime(c.LastSeen),
+	terminal.PrintFields(w, "site", string(c.Site), "first reading", readingText(c.First), "last reading", readingText(c.Last), "last seen", terminal.LocalTime(c.LastSeen), "last contact", terminal.LocalTime(c.LastContact),
 		"missing", late, "why", c.Reason, "", c.Detail, "topic", c.Topic, "sample", c.Sample, "quarantine", waiting)
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/haidang-iot/haidang/cmd/terminal"
+	"github.com/haidang-iot/haidang/devices"
 	"github.com/haidang-iot/haidang/devices/api"
 )
 
@@ -75,19 +76,50 @@ func printDevices(w io.Writer, page api.DevicePage) {
 		fmt.Fprintln(w, "No device is like that.")
 		return
 	}
-	t := terminal.NewTable("DEVICE", "AT", "SITE", "KINDS", "STATE", "HEARD", "SINCE", "MODEL")
+	t := terminal.NewTable("DEVICE", "AT", "SITE", "KINDS", "STATE", "HEARD", "REPORTS", "SINCE", "MODEL")
 	for _, d := range page.Devices {
 		site, since := "", ""
 		if i := d.Installation; i != nil {
 			site, since = string(i.Site), i.From.Local().Format("2006-01-02")
 		}
-		t.Row(string(d.ID), terminal.CutTo(d.SiteName, 40), site, terminal.CutTo(terminal.Joined(d.Kinds), 40), stateOf(d), string(d.Presence), since, terminal.CutTo(d.Model, 24))
+		t.Row(string(d.ID), terminal.CutTo(d.SiteName, 40), site, terminal.CutTo(terminal.Joined(d.Kinds), 40), stateOf(d), presenceText(d.Presence, d.Online), terminal.CutTo(reports(d.Cadences), 40), since, terminal.CutTo(d.Model, 24))
 	}
 	t.Print(w)
 	fmt.Fprintf(w, "\n%s of %s\n", terminal.Grouped(int64(len(page.Devices))), terminal.Grouped(int64(page.Total)))
 	if page.Next != "" {
 		fmt.Fprintf(w, "More: --after %s\n", terminal.OnScreen(page.Next))
 	}
+}
+
+// presenceText says how a device is heard: that it is in contact is worth a word where
+// its readings are missing.
+func presenceText(p devices.Presence, online bool) string {
+	if online && (p == devices.Late || p == devices.Silent || p == devices.Waiting) {
+		return string(p) + ", online"
+	}
+	return string(p)
+}
+
+// reports says how often a device sends readings, and how that is known: set by
+// somebody, learned from its readings, or usual of the kind.
+func reports(all []api.KindCadence) string {
+	var parts []string
+	for _, c := range all {
+		text := terminal.SpanOf(time.Duration(c.Seconds * float64(time.Second)))
+		switch {
+		case c.Learned:
+			text += ", learned"
+		case c.Usual:
+			text += ", usual"
+		}
+		if len(all) > 1 {
+			text = string(c.Kind) + " " + text
+		}
+		if c.Seconds > 0 {
+			parts = append(parts, text)
+		}
+	}
+	return strings.Join(parts, "; ")
 }
 
 func stateOf(d api.Device) string {
@@ -155,11 +187,11 @@ func (c *devicesShow) Run(ctx context.Context, out *terminal.Output) error {
 }
 
 func printDevice(w io.Writer, d api.Device) {
-	at, cadence := "nowhere", ""
+	at, cadence := "nowhere", reports(d.Cadences)
 	if i := d.Installation; i != nil {
 		at = fmt.Sprintf("%s (%s) since %s", d.SiteName, i.Site, terminal.LocalTime(&i.From))
-		if i.CadenceSeconds > 0 {
-			cadence = "every " + terminal.SpanOf(time.Duration(i.CadenceSeconds*float64(time.Second)))
+		if cadence == "" && i.CadenceSeconds > 0 { // nobody judges its silence
+			cadence = terminal.SpanOf(time.Duration(i.CadenceSeconds * float64(time.Second)))
 		}
 	}
 	position := ""
@@ -173,6 +205,6 @@ func printDevice(w io.Writer, d api.Device) {
 		}
 	}
 	terminal.PrintFields(w, "device", string(d.ID), "measures", terminal.Joined(d.Kinds), "state", stateOf(d), "stands at", at, "position", position,
-		"reports", cadence, "heard", string(d.Presence), "model", d.Model, "profile", d.Profile, "serial", d.Serial, "gateway", d.Gateway,
+		"reports", cadence, "heard", presenceText(d.Presence, d.Online), "last reading", terminal.LocalTime(d.LastReading), "last contact", terminal.LocalTime(d.LastContact), "model", d.Model, "profile", d.Profile, "serial", d.Serial, "gateway", d.Gateway,
 		"notes", d.Notes, "version", fmt.Sprintf("%d, changed %s", d.Version, terminal.LocalTime(&d.Updated)))
 }

@@ -142,9 +142,9 @@ func printSite(w io.Writer, s api.Site) {
 		return
 	}
 	fmt.Fprintln(w)
-	t := terminal.NewTable("DEVICE", "KINDS", "SINCE", "HEARD")
+	t := terminal.NewTable("DEVICE", "KINDS", "SINCE", "HEARD", "REPORTS", "LAST READING")
 	for _, d := range s.Devices {
-		t.Row(string(d.Device), terminal.Joined(d.Kinds), terminal.LocalTime(d.Since), string(d.Presence))
+		t.Row(string(d.Device), terminal.Joined(d.Kinds), terminal.LocalTime(d.Since), presenceText(d.Presence, d.Online), reports(d.Cadences), terminal.LocalTime(d.LastReading))
 	}
 	t.Print(w)
 }
