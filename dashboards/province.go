@@ -30,6 +30,16 @@ type Province struct {
 type Site struct {
 	devices.Site
 	Kinds []telemetry.Kind
+	// Cadences are those of its devices that do not report as often as their kind
+	// usually does.
+	Cadences []Cadence
+}
+
+// Cadence is how often a device reports readings of a kind.
+type Cadence struct {
+	Device telemetry.Device
+	Kind   telemetry.Kind
+	Every  time.Duration
 }
 
 // name is what people call the site.

@@ -52,11 +52,7 @@ func (f sourceOfBoards) alerts(p dashboards.Province) (grafana.Alerts, error) {
 		}
 		return a, nil
 	}
-	uses := map[telemetry.Site][]string{}
-	for _, s := range p.Sites {
-		uses[s.ID] = s.Uses()
-	}
-	groups := maker.Groups(rules.All(rules.Options{At: p.Now, Limits: table(p.Own), Areas: rules.AreasOf(uses)}))
+	groups := maker.Groups(rules.All(ruleOptions(p)))
 	for _, g := range groups {
 		every, err := model.ParseDuration(g.Interval)
 		if err != nil {

@@ -95,17 +95,26 @@ func (c *dashboardsRules) Run(ctx context.Context, out *terminal.Output) error {
 }
 
 // RulesOf are what the city's rules are made from: which of its sites are of which
-// use, and the limits that sites have of their own.
+// use, the limits that sites have of their own, and how often their devices report.
 func RulesOf(ctx context.Context, city terminal.CityFlags) (rules.Options, error) {
 	var known placesFile
 	flags := placesFlags{City: city.URL, CityToken: city.Token, CityCA: city.CA}
 	if err := flags.ask(ctx, &known); err != nil {
 		return rules.Options{}, err
 	}
-	p := known.province(dashboards.Province{})
+	return ruleOptions(known.province(dashboards.Province{})), nil
+}
+
+// ruleOptions are what a province's rules are made from, at its moment.
+func ruleOptions(p dashboards.Province) rules.Options {
+	o := rules.Options{At: p.Now, Limits: table(p.Own)}
 	uses := map[telemetry.Site][]string{}
 	for _, s := range p.Sites {
 		uses[s.ID] = s.Uses()
+		for _, c := range s.Cadences {
+			o.Cadences = append(o.Cadences, rules.Cadence{Site: s.ID, Device: c.Device, Kind: c.Kind, Every: c.Every})
+		}
 	}
-	return rules.Options{Limits: table(p.Own), Areas: rules.AreasOf(uses)}, nil
+	o.Areas = rules.AreasOf(uses)
+	return o
 }
