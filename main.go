@@ -42,6 +42,7 @@ type commands struct {
 	Audit      ledger.Audit        `cmd:"" help:"Print what became of every message; exit 1 if any is unaccounted for."`
 	Devices    registry.Devices    `cmd:"" help:"Sites and devices: list, register, import, swap, retire; backup and restore."`
 	Sites      registry.Sites      `cmd:"" help:"Places that are measured: list, show, add, edit, retire, reopen."`
+	Limits     registry.Limits     `cmd:"" help:"Limits of sites: flood alarm levels, reservoirs' levels, thresholds of your own."`
 	Wards      registry.Wards      `cmd:"" help:"Units of administration: list them, add, end or move them by a file."`
 	People     registry.People     `cmd:"" help:"Accounts: list, invite, change roles, disable, new passwords."`
 	Tokens     registry.Tokens     `cmd:"" help:"API tokens for programs: list, create, revoke."`

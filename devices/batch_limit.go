@@ -47,6 +47,54 @@ func (b *Batch) UpdateLimit(ctx context.Context, l Limit) (Limit, error) {
 	return l, err
 }
 
+// SetLimit says what a site's limit of a code is, whatever there was: it corrects the
+// one that is in force when Since is (zero is now), or, where Since is after that
+// one's beginning, ends it there and succeeds it. Nothing is recorded where nothing
+// changes. Errors: as CreateLimit.
+func (b *Batch) SetLimit(ctx context.Context, l Limit) (Limit, error) {
+	err := b.do(ctx, func() error {
+		if err := l.Validate(b.r.Catalogue, b.now); err != nil {
+			return err
+		}
+		l.normalize()
+		l.ID, l.Version = 0, 1
+		all, err := b.tx.Limits(ctx, LimitFilter{Site: l.Site, Device: l.Device})
+		if err != nil {
+			return err
+		}
+		at := l.Since
+		if at.IsZero() {
+			at = b.now
+		}
+		n := slices.IndexFunc(all, func(o Limit) bool { return o.Code == l.Code && o.Device == l.Device && o.InForce(at) })
+		var before any
+		action, changed := Created, []int64(nil)
+		switch {
+		case n >= 0 && all[n].Own == l.Own:
+			l = all[n]
+			return nil
+		case n >= 0 && l.Since.After(all[n].Since):
+			if changed, err = b.succeedLimit(ctx, all[n], l, l.Since); err != nil {
+				return err
+			}
+			if l, err = b.tx.Limit(ctx, changed[1]); err != nil {
+				return err
+			}
+			return b.checkLimitsOf(ctx, l.Site, ownField, changed...)
+		case n >= 0:
+			l.ID, l.Version, action, before = all[n].ID, all[n].Version+1, Updated, all[n]
+			if l.Since.IsZero() {
+				l.Since = all[n].Since // a correction does not say since when
+			}
+		}
+		if l, err = b.putLimit(ctx, action, before, l); err != nil {
+			return err
+		}
+		return b.checkLimitsOf(ctx, l.Site, ownField, l.ID)
+	})
+	return l, err
+}
+
 // RemoveLimit takes a limit away, of the version that was seen. Where it was in
 // force it has never been: to end one, give it an end. Errors: NotFound, Conflict of
 // ReasonStale.
@@ -273,6 +321,11 @@ func (r *Registry) CreateLimit(ctx context.Context, by By, l Limit) (Limit, erro
 // UpdateLimit is [Batch.UpdateLimit] by itself.
 func (r *Registry) UpdateLimit(ctx context.Context, by By, l Limit) (Limit, error) {
 	return one(ctx, r, by, func(b *Batch) (Limit, error) { return b.UpdateLimit(ctx, l) })
+}
+
+// SetLimit is [Batch.SetLimit] by itself.
+func (r *Registry) SetLimit(ctx context.Context, by By, l Limit) (Limit, error) {
+	return one(ctx, r, by, func(b *Batch) (Limit, error) { return b.SetLimit(ctx, l) })
 }
 
 // RemoveLimit is [Batch.RemoveLimit] by itself.

@@ -20,6 +20,8 @@ func (a *API) addLimits(t table) {
 	add(t, tag, operation{Viewer, "GET", "/gauges", "list-gauges", "Gauges whose levels are known, to fill a form with; none of it holds by itself"}, a.gauges)
 	add(t, tag, operation{Viewer, "GET", "/sites/{id}/limits", "list-site-limits", "The limits of a site, those that are over too"}, a.siteLimits)
 	add(t, tag, operation{Operator, "POST", "/sites/{id}/limits", "create-limit", "Give a site a limit; alarms go by it within a minute"}, a.createLimit, made)
+	add(t, tag, operation{Operator, "PUT", "/sites/{id}/limits/{code}", "set-limit", "Say what a site's limit of a code is, whatever there was"}, a.setLimit,
+		described("Corrects the limit that is in force; where from is after its beginning, ends it there and succeeds it; where there is none, creates it."))
 	add(t, tag, operation{Operator, "PUT", "/sites/{id}/levels", "set-levels", "Set a gauge's levels at once"}, a.setLevels, described(levelsDescription))
 	add(t, tag, operation{Operator, "PUT", "/limits/{id}", "update-limit", "Replace what is said of a limit"}, a.updateLimit)
 	add(t, tag, operation{Operator, "DELETE", "/limits/{id}", "delete-limit", "Take a limit away; to end one, give it an end"}, a.deleteLimit)
@@ -147,6 +149,23 @@ func (a *API) createLimit(ctx context.Context, in *struct {
 		return nil, invalidField("", "bad_value", err.Error(), err.Error())
 	}
 	l, err = a.Registry.CreateLimit(ctx, a.by(ctx, in.Body.Why), l)
+	return a.limitAnswer(ctx, l, err)
+}
+
+func (a *API) setLimit(ctx context.Context, in *struct {
+	SitePath
+	Code string `path:"code" maxLength:"64"`
+	Body LimitWrite
+}) (*tagged[Limit], error) {
+	if in.Body.Code != "" && in.Body.Code != in.Code {
+		return nil, fixedID()
+	}
+	in.Body.Code = in.Code
+	l, err := limitFrom(in.ID, in.Body.LimitInput)
+	if err != nil {
+		return nil, invalidField("", "bad_value", err.Error(), err.Error())
+	}
+	l, err = a.Registry.SetLimit(ctx, a.by(ctx, in.Body.Why), l)
 	return a.limitAnswer(ctx, l, err)
 }
 
