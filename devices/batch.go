@@ -37,6 +37,10 @@ func (b *Batch) Expect(ctx context.Context, e Expected) error {
 	return wrapped("read ahead", b.tx.Expect(ctx, e))
 }
 
+// Whole runs f as one operation: if it returns an error, nothing that it did is kept
+// while the batch goes on.
+func (b *Batch) Whole(ctx context.Context, f func() error) error { return b.do(ctx, f) }
+
 // do runs an operation as a whole.
 func (b *Batch) do(ctx context.Context, f func() error) error {
 	changes, touched := len(b.changes), len(b.touched)

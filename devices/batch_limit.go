@@ -69,6 +69,9 @@ func (b *Batch) SetLimit(ctx context.Context, l Limit) (Limit, error) {
 		n := slices.IndexFunc(all, func(o Limit) bool { return o.Code == l.Code && o.Device == l.Device && o.InForce(at) })
 		var before any
 		action, changed := Created, []int64(nil)
+		if n >= 0 && l.Since.IsZero() {
+			l.Since = all[n].Since // a correction does not say since when
+		}
 		switch {
 		case n >= 0 && all[n].Own == l.Own:
 			l = all[n]
@@ -83,9 +86,6 @@ func (b *Batch) SetLimit(ctx context.Context, l Limit) (Limit, error) {
 			return b.checkLimitsOf(ctx, l.Site, ownField, changed...)
 		case n >= 0:
 			l.ID, l.Version, action, before = all[n].ID, all[n].Version+1, Updated, all[n]
-			if l.Since.IsZero() {
-				l.Since = all[n].Since // a correction does not say since when
-			}
 		}
 		if l, err = b.putLimit(ctx, action, before, l); err != nil {
 			return err
@@ -173,6 +173,9 @@ type Levels struct {
 	// Zero corrects them, as if they had always been so.
 	From time.Time
 }
+
+// Said reports whether anything is said.
+func (g Levels) Said() bool { return len(g.Values) > 0 || g.Datum != nil || g.RecordYear != 0 }
 
 // SetLevels sets the customary limits of a gauge, as a whole or not at all, and
 // returns all that the site has. What changes nothing leaves no trace. Errors: as
@@ -303,8 +306,10 @@ func (g Levels) over(l Limit, level limits.Level, value float64, said bool) Limi
 	l.Value = value
 	l.Basis = cmp.Or(g.Basis, l.Basis)
 	if g.Reference != nil {
-		l.Reference, _ = cleanLine("", *g.Reference, maxName)
-		l.ReferenceEN = ""
+		source, _ := cleanLine("", *g.Reference, maxName)
+		if source != l.Reference {
+			l.Reference, l.ReferenceEN = source, ""
+		}
 	}
 	if g.ReferenceEN != nil {
 		l.ReferenceEN, _ = cleanLine("", *g.ReferenceEN, maxName)

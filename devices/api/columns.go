@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/haidang-iot/haidang/devices"
+	"github.com/haidang-iot/haidang/ingest/telemetry/limits"
 )
 
 // field is what a column of a sheet holds.
@@ -36,6 +37,16 @@ const (
 	fieldFrom      field = "from"
 	fieldRedundant field = "redundant"
 	fieldCadence   field = "cadence_seconds"
+	fieldBD1       field = "bd1"
+	fieldBD2       field = "bd2"
+	fieldBD3       field = "bd3"
+	fieldRecord    field = "record"
+	fieldYear      field = "record_year"
+	fieldNormal    field = "normal_level"
+	fieldFlood     field = "flood_level"
+	fieldDatum     field = "datum"
+	fieldBasis     field = "levels_basis"
+	fieldSource    field = "levels_source"
 	fieldState     field = "state" // exported only
 )
 
@@ -68,6 +79,16 @@ func headers() map[string]field {
 		fieldFrom:      {"from", "since", "installed", "tu", "tu ngay", "ngay lap", "ngay lap dat", "lap tu ngay"},
 		fieldRedundant: {"redundant", "du phong"},
 		fieldCadence:   {"cadence seconds", "cadence", "chu ky", "chu ky giay", "chu ky s"},
+		fieldBD1:       {"bd1", "bd 1", "bd i", "bao dong 1", "bao dong i", "bao dong cap 1", "muc bao dong 1", "flood alarm 1", "flood alarm i", "alarm 1"},
+		fieldBD2:       {"bd2", "bd 2", "bd ii", "bao dong 2", "bao dong ii", "bao dong cap 2", "muc bao dong 2", "flood alarm 2", "flood alarm ii", "alarm 2"},
+		fieldBD3:       {"bd3", "bd 3", "bd iii", "bao dong 3", "bao dong iii", "bao dong cap 3", "muc bao dong 3", "flood alarm 3", "flood alarm iii", "alarm 3"},
+		fieldRecord:    {"record", "record level", "lu lich su", "dinh lu lich su", "muc nuoc lich su"},
+		fieldYear:      {"record year", "nam lu lich su", "nam lich su", "year of record"},
+		fieldNormal:    {"normal level", "muc nuoc dang binh thuong", "mndbt"},
+		fieldFlood:     {"flood level", "muc nuoc lu", "muc nuoc lu thiet ke"},
+		fieldDatum:     {"datum", "cao do goc", "he cao do", "moc cao do"},
+		fieldBasis:     {"levels basis", "can cu muc bao dong", "can cu nguong"},
+		fieldSource:    {"levels source", "nguon muc bao dong", "nguon nguong"},
 		fieldState:     {"state", "trang thai", "tinh trang"},
 	}
 	out := map[string]field{}
@@ -83,7 +104,14 @@ func headers() map[string]field {
 func exported() []field {
 	return []field{fieldDevice, fieldKinds, fieldModel, fieldProfile, fieldSerial, fieldGateway, fieldSimulated, fieldNotes,
 		fieldSite, fieldName, fieldNameEN, fieldLocality, fieldWard, fieldLat, fieldLon, fieldAccuracy, fieldOutside, fieldHeight,
-		fieldTags, fieldNoise, fieldSiteNotes, fieldFrom, fieldRedundant, fieldCadence, fieldState}
+		fieldTags, fieldNoise, fieldSiteNotes, fieldFrom, fieldRedundant, fieldCadence,
+		fieldBD1, fieldBD2, fieldBD3, fieldRecord, fieldYear, fieldNormal, fieldFlood, fieldDatum, fieldBasis, fieldSource, fieldState}
+}
+
+// levelFields are the columns of a gauge's levels, by the levels' codes.
+func levelFields() map[string]field {
+	return map[string]field{limits.CodeBD1: fieldBD1, limits.CodeBD2: fieldBD2, limits.CodeBD3: fieldBD3, limits.CodeRecord: fieldRecord,
+		limits.CodeNormal: fieldNormal, limits.CodeFlood: fieldFlood}
 }
 
 // layout is where the fields are in a sheet.
@@ -157,6 +185,16 @@ func columnOfError(name string, l layout) field {
 		return fieldHeight
 	case "noiseArea":
 		return fieldNoise
+	case "recordYear":
+		return fieldYear
+	case "normal":
+		return fieldNormal
+	case "flood":
+		return fieldFlood
+	case "basis":
+		return fieldBasis
+	case "reference":
+		return fieldSource
 	case "cadence":
 		return fieldCadence
 	case "site":

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/haidang-iot/haidang/devices"
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+	"github.com/haidang-iot/haidang/ingest/telemetry/limits"
 )
 
 type exportQuery struct {
@@ -100,6 +102,10 @@ func headerRow() []cell {
 }
 
 func (a *API) deviceRows(ctx context.Context, f devices.DeviceFilter) ([][]cell, error) {
+	levels, err := a.levels(ctx)
+	if err != nil {
+		return nil, err
+	}
 	rows := [][]cell{headerRow()}
 	f.Limit = devices.MaxPage
 	for {
@@ -108,7 +114,7 @@ func (a *API) deviceRows(ctx context.Context, f devices.DeviceFilter) ([][]cell,
 			return nil, err
 		}
 		for _, p := range page {
-			rows = append(rows, rowOf(&p.Device, p.Site, p.Installation))
+			rows = append(rows, rowOf(&p.Device, p.Site, p.Installation, levels))
 		}
 		if len(page) < devices.MaxPage {
 			return rows, nil
@@ -118,16 +124,53 @@ func (a *API) deviceRows(ctx context.Context, f devices.DeviceFilter) ([][]cell,
 }
 
 func (a *API) siteRows(ctx context.Context, f devices.SiteFilter, q *exportQuery) ([][]cell, error) {
+	levels, err := a.levels(ctx)
+	if err != nil {
+		return nil, err
+	}
 	rows := [][]cell{headerRow()}
-	err := a.eachSite(ctx, f, func(s devices.Site) bool {
-		rows = append(rows, rowOf(nil, &s, nil))
+	err = a.eachSite(ctx, f, func(s devices.Site) bool {
+		rows = append(rows, rowOf(nil, &s, nil, levels))
 		return true
 	})
 	return rows, err
 }
 
+// levels are the gauges' levels that are in force, by site. Those for one device of
+// a site have no columns.
+func (a *API) levels(ctx context.Context) (map[telemetry.Site][]devices.Limit, error) {
+	all, err := a.Registry.Limits(ctx, devices.LimitFilter{Kind: telemetry.WaterLevel, At: a.Now()})
+	out := map[telemetry.Site][]devices.Limit{}
+	for _, l := range all {
+		if _, ok := limits.LevelOf(l.Code); ok && l.Device == "" {
+			out[l.Site] = append(out[l.Site], l)
+		}
+	}
+	return out, err
+}
+
+// levelCells are a gauge's levels. Basis and source are told where they are the same
+// of all: an import says them of all levels that it names.
+func levelCells(v map[field]cell, all []devices.Limit) {
+	for n, l := range all {
+		v[levelFields()[l.Code]] = numberCell(l.Value)
+		if l.Year != 0 {
+			v[fieldYear] = number(float64(l.Year))
+		}
+		if l.Datum != "" {
+			v[fieldDatum] = textCell(l.Datum)
+		}
+		if n == 0 {
+			v[fieldBasis], v[fieldSource] = textCell(l.Basis.String()), textCell(l.Reference)
+		}
+		if l.Basis != all[0].Basis || l.Reference != all[0].Reference || l.ReferenceEN != all[0].ReferenceEN {
+			v[fieldBasis], v[fieldSource] = cell{}, cell{}
+		}
+	}
+}
+
 // rowOf is a row of an export; what is nil leaves its columns empty.
-func rowOf(d *devices.Device, s *devices.Site, i *devices.Installation) []cell {
+func rowOf(d *devices.Device, s *devices.Site, i *devices.Installation, levels map[telemetry.Site][]devices.Limit) []cell {
 	v := map[field]cell{}
 	if d != nil {
 		v[fieldDevice], v[fieldModel], v[fieldProfile], v[fieldSerial] = textCell(d.ID), textCell(d.Model), textCell(d.Profile), textCell(d.Serial)
@@ -141,6 +184,7 @@ func rowOf(d *devices.Device, s *devices.Site, i *devices.Installation) []cell {
 	}
 	if s != nil {
 		siteCells(v, s)
+		levelCells(v, levels[s.ID])
 		if d == nil {
 			v[fieldState] = textCell(s.State)
 		}

@@ -277,10 +277,26 @@ func (i *importer) take(ctx context.Context, b *devices.Batch, r row, e entry) e
 			return err
 		}
 	}
+	return b.Whole(ctx, func() error {
+		if err := i.register(ctx, b, request, e, isNew); err != nil {
+			return err
+		}
+		if !e.levels.Said() {
+			return nil
+		}
+		_, err := b.SetLevels(ctx, e.levels)
+		return err
+	})
+}
+
+// register brings an entry's device and site into the registry.
+func (i *importer) register(ctx context.Context, b *devices.Batch, request string, e entry, isNew bool) error {
 	switch {
 	case e.site.ID == "":
 		_, err := b.CreateDevice(ctx, e.device)
 		return err
+	case e.device.ID == "" && !isNew && e.levels.Said():
+		return nil // the row is about the levels of a site that exists
 	case e.device.ID == "":
 		_, err := b.CreateSite(ctx, e.site)
 		return err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/haidang-iot/haidang/devices"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
+	"github.com/haidang-iot/haidang/ingest/telemetry/limits"
 )
 
 // entry is a row as it was understood.
@@ -17,6 +18,7 @@ type entry struct {
 	from    time.Time
 	backup  bool // declared redundant
 	cadence time.Duration
+	levels  devices.Levels
 	faults  []RowFault
 }
 
@@ -51,6 +53,7 @@ func (p *rowReader) read(r row) entry {
 	}
 	e.from = p.readTime(&e, get(fieldFrom))
 	e.backup = p.flag(&e, fieldRedundant, get(fieldRedundant))
+	p.readLevels(&e, get)
 	e.cadence = duration(p.number(&e, fieldCadence, get(fieldCadence)))
 	if e.device.ID == "" && e.site.ID == "" {
 		p.fault(&e, fieldDevice, "required", "Dòng này không có mã thiết bị lẫn điểm đo.", "The row names neither a device nor a site.", "")
@@ -128,6 +131,43 @@ func (p *rowReader) readKinds(e *entry, s string) (out []telemetry.Kind) {
 		out = append(out, k)
 	}
 	return out
+}
+
+// readLevels reads a gauge's levels; an empty cell says nothing of its level.
+func (p *rowReader) readLevels(e *entry, get func(field) string) {
+	g := &e.levels
+	g.Site, g.Values = e.site.ID, map[string]float64{}
+	for _, l := range limits.Levels() {
+		if f := levelFields()[l.Code]; get(f) != "" {
+			g.Values[l.Code] = p.number(e, f, get(f))
+		}
+	}
+	g.RecordYear = int(p.number(e, fieldYear, get(fieldYear)))
+	if s := get(fieldDatum); s != "" {
+		g.Datum = &s
+	}
+	if s := get(fieldSource); s != "" {
+		g.Reference = &s
+	}
+	if s := get(fieldBasis); s != "" && g.Basis.UnmarshalText([]byte(basisWord(s))) != nil {
+		p.fault(e, fieldBasis, "bad_value", "Chỉ ghi law (quy định), secondary (nguồn thứ cấp) hoặc operational (vận hành).", "Say law, secondary or operational.", "")
+	}
+	if len(g.Values) > 0 && g.Site == "" {
+		p.fault(e, fieldSite, "required", "Mức báo động cần mã điểm đo.", "Levels need the site that they are of.", "")
+	}
+}
+
+// basisWord is a basis as this interface names it.
+func basisWord(s string) string {
+	switch devices.SearchKey(s) {
+	case "quy dinh", "quyet dinh", "phap quy":
+		return limits.Law.String()
+	case "thu cap", "nguon thu cap":
+		return limits.Secondary.String()
+	case "van hanh", "nguong van hanh":
+		return limits.Operational.String()
+	}
+	return s
 }
 
 func (p *rowReader) readLocality(s string) telemetry.Locality {
