@@ -155,7 +155,7 @@ func (a *Admission) welcome(locality telemetry.Locality, kind telemetry.Kind, de
 func (g guest) standing(cat *telemetry.Catalogue, known *standing) *standing {
 	if known != nil {
 		st := *known
-		st.kinds = g.kinds
+		st.measure(cat, g.kinds)
 		return &st
 	}
 	i := Installation{Device: g.device, Site: telemetry.Site(g.device), From: g.since, Provisional: true}

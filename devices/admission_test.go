@@ -135,6 +135,11 @@ func TestOpenAdmission(t *testing.T) {
 		t.Fatal(err)
 	}
 	admit(telemetry.Waste, "b", "b") // a further one after it was written down
+	for _, e := range c.Snapshot().Expectations() {
+		if len(e.Usual) != len(e.Kinds) {
+			t.Errorf("%s is expected with %v, and usual are %v", e.Device, e.Kinds, e.Usual)
+		}
+	}
 	if err := a.Flush(ctx); err != nil {
 		t.Fatal(err)
 	}

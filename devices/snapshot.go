@@ -49,14 +49,20 @@ type span struct {
 	locality telemetry.Locality
 }
 
-// newStanding condenses what the store says of a device.
-func newStanding(cat *telemetry.Catalogue, s Standing) *standing {
-	st := &standing{device: s.Device, kinds: s.Kinds, state: s.State, provisional: s.Provisional, gateway: s.Gateway, usual: make([]time.Duration, len(s.Kinds))}
-	for i, k := range s.Kinds {
+// measure says which kinds the device is of.
+func (st *standing) measure(cat *telemetry.Catalogue, kinds []telemetry.Kind) {
+	st.kinds, st.usual = kinds, make([]time.Duration, len(kinds))
+	for i, k := range kinds {
 		if spec := cat.Kind(k); spec != nil {
 			st.usual[i] = spec.Cadence
 		}
 	}
+}
+
+// newStanding condenses what the store says of a device.
+func newStanding(cat *telemetry.Catalogue, s Standing) *standing {
+	st := &standing{device: s.Device, state: s.State, provisional: s.Provisional, gateway: s.Gateway}
+	st.measure(cat, s.Kinds)
 	var guesses []span
 	for _, i := range s.Installations {
 		sp := span{from: i.From.UnixMilli(), to: math.MaxInt64, site: i.Site, locality: i.Locality}
