@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -180,13 +179,16 @@ func (e *External) detect(ctx context.Context) (Language, error) {
 	case isInflux(answer.Header):
 		return LanguageInfluxQL, nil
 	}
-	if answer, _, err = e.get(ctx, "/ping"); err != nil {
+	if answer, body, err = e.get(ctx, "/ping"); err != nil {
 		return "", err
 	}
 	if answer.StatusCode/100 == 2 && isInflux(answer.Header) {
 		return LanguageInfluxQL, nil
 	}
-	return "", errors.New("it answers neither PromQL nor as InfluxDB: name the server that answers queries with --query-url, or say with --query promql or --query influxql what it speaks")
+	if strings.Contains(string(body), "HTTPS") && answer.StatusCode == http.StatusBadRequest {
+		return "", fmt.Errorf("it answered %s: %s: its address should begin with https://, in --influx-url or --query-url", answer.Status, clip(strings.TrimSpace(string(body)), 100))
+	}
+	return "", fmt.Errorf("it answers neither PromQL nor as InfluxDB (but %s): check --influx-url, name the server that answers queries with --query-url, or say with --query promql or --query influxql what it speaks", answer.Status)
 }
 
 // isInflux says whether an answer's headers are InfluxDB's.

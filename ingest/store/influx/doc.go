@@ -18,12 +18,18 @@
 //
 // # What is refused
 //
-// Where a server refuses a batch for its data (400, 413, 422) the batch is
-// divided until the values it will not take are found; all others are written.
-// InfluxDB writes the good part of a batch and says 400 all the same; dividing
-// writes that part twice, which changes nothing. Any other answer, and none at
-// all, leaves open what became of the batch: it is to be written again, and the
-// error says what an operator can do about it.
+// A refusal is about the data only if an InfluxDB says so: status 400 or 422 with
+// its JSON, {"error":"partial write: …"} of 1.8, {"code":…,"message":…} of 2,
+// {"error":…,"data":[{"line_number":…,"error_message":…}]} of 3, in words that
+// blame the data. Then the batch is divided until the values it will not take are
+// found; all others are written. InfluxDB writes the good part of a batch and says
+// 400 all the same; dividing writes that part twice, which changes nothing. If all
+// of a call is refused, the server is given once more what it took before: one that
+// refuses that too refuses everything, and nothing is rejected.
+//
+// A body that is too large (413, of a proxy most likely) is sent in smaller ones.
+// Any other answer, and none at all, leaves open what became of the batch: it is to
+// be written again, and the error says what an operator can do about it.
 //
 // # What a server must be told
 //

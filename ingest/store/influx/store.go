@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	influxdb2 "github.com/influxdata/influxdb-client-go/v2"
@@ -67,6 +69,10 @@ type Store struct {
 	options Options
 	api     api.WriteAPIBlocking
 	client  *http.Client
+	// maxBody bounds a body in bytes, before compression.
+	maxBody atomic.Int64
+	// taken is a line that the server has taken last; nil if none yet.
+	taken atomic.Pointer[string]
 }
 
 var _ store.Store = (*Store)(nil)
@@ -96,11 +102,13 @@ func New(o Options) (*Store, error) {
 		SetUseGZip(o.Gzip == GzipAlways || (o.Gzip == GzipAuto && !isLoopback(u.Hostname()))).
 		SetApplicationName("haidang")
 	options.HTTPOptions().SetHTTPDoer(strictDoer{client})
-	return &Store{
+	s := &Store{
 		options: o,
 		api:     influxdb2.NewClientWithOptions(o.URL, o.Token, options).WriteAPIBlocking(o.Org, o.Bucket),
 		client:  client,
-	}, nil
+	}
+	s.maxBody.Store(int64(o.MaxBody))
+	return s, nil
 }
 
 // checkURL makes sure that the URL is one of a server and holds no secret, for it
@@ -163,18 +171,57 @@ func (s *Store) Write(ctx context.Context, points []telemetry.Point) error {
 			continue
 		}
 		refusal, err := s.send(ctx, body)
-		if err == nil && refusal != nil {
-			err = w.isolate(ctx, w.units(next, end), refusal)
+		if tooLarge(err) && s.smaller(body) {
+			continue
+		}
+		if err == nil {
+			units := w.units(next, end)
+			w.sent += len(units)
+			if refusal != nil {
+				err = w.isolate(ctx, units, refusal)
+			}
 		}
 		if err != nil {
 			return fmt.Errorf("write to %s: %w", s.options.URL, err)
 		}
 		next = end
 	}
+	if w.refused > 0 && w.refused == w.sent {
+		if err := s.prove(ctx, w.rejections[len(w.rejections)-1].Detail); err != nil {
+			return fmt.Errorf("write to %s: %w", s.options.URL, err)
+		}
+	}
 	if len(w.rejections) > 0 {
 		return &store.RejectedError{Rejections: w.rejections}
 	}
 	return nil
+}
+
+// smaller makes bodies smaller for good, after one was refused for its size: by a
+// proxy most likely, and not by the database. It is false for a single line.
+func (s *Store) smaller(body string) bool {
+	if strings.Count(body, "\n") <= 1 {
+		return false
+	}
+	s.maxBody.Store(min(int64(len(body)), s.maxBody.Load()) / 2)
+	return true
+}
+
+// prove tells whether a server that has refused all of a call refuses data or
+// everything: it is given once more what it took last, which changes nothing. If it
+// does not take that, or has not taken anything yet, its refusals are no word on
+// the data. The platform's own figures, which are written all the time, see to it
+// that there is something.
+func (s *Store) prove(ctx context.Context, detail string) error {
+	line := s.taken.Load()
+	if line == nil {
+		return fmt.Errorf("the server refuses everything, and has taken nothing yet: %s; check --influx-bucket (%q) and --influx-org (%q)", detail, s.options.Bucket, s.options.Org)
+	}
+	refusal, err := s.send(ctx, *line)
+	if err == nil && refusal != nil {
+		err = fmt.Errorf("the server refuses everything, even what it has taken before: %s; check the bucket of --influx-bucket (%q) on the server", refusal.detail, s.options.Bucket)
+	}
+	return err
 }
 
 // send sends one body. A refusal is the server's word that the data in it will
@@ -187,6 +234,9 @@ func (s *Store) send(ctx context.Context, body string) (*refusal, error) {
 	defer cancel()
 	err := s.api.WriteRecord(bounded, body)
 	if err == nil {
+		line, _, _ := strings.Cut(body, "\n")
+		line = strings.Clone(line)
+		s.taken.Store(&line)
 		return nil, nil
 	}
 	if r := asRefusal(err); r != nil {

@@ -20,6 +20,9 @@ type writing struct {
 	// bad marks the points that are not sent; nil while there are none.
 	bad        []bool
 	rejections []store.Rejection
+	// sent counts the values that were sent, refused those of them that the server
+	// refused.
+	sent, refused int
 }
 
 // unit is one value of one point, the least that can be refused.
@@ -78,7 +81,7 @@ func isFinite(f float64) bool { return !math.IsNaN(f) && !math.IsInf(f, 0) }
 func (w *writing) encode(begin int) (body string, end int) {
 	w.reset()
 	for end = begin; end < len(w.points); end++ {
-		if len(w.encoder.Bytes()) >= w.store.options.MaxBody {
+		if int64(len(w.encoder.Bytes())) >= w.store.maxBody.Load() {
 			break
 		}
 		if w.bad != nil && w.bad[end] {
@@ -165,20 +168,64 @@ func (w *writing) isolate(ctx context.Context, units []unit, r *refusal) error {
 	if w.blameAll(units, r) {
 		return nil
 	}
+	if len(r.lines) > 0 {
+		if rest := w.blameLines(units, r); len(rest) < len(units) {
+			return w.resend(ctx, rest)
+		}
+	}
 	for _, part := range w.divide(units, r) {
-		if len(part) == 0 {
-			continue
-		}
-		body, _ := w.encodeUnits(part)
-		again, err := w.store.send(ctx, body)
-		if err == nil && again != nil {
-			err = w.isolate(ctx, part, again)
-		}
-		if err != nil {
+		if err := w.resend(ctx, part); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// resend sends some of the units again, and isolates what is refused of them.
+func (w *writing) resend(ctx context.Context, units []unit) error {
+	if len(units) == 0 {
+		return nil
+	}
+	body, _ := w.encodeUnits(units)
+	refusal, err := w.store.send(ctx, body)
+	if err == nil && refusal != nil {
+		err = w.isolate(ctx, units, refusal)
+	}
+	return err
+}
+
+// blameLines rejects what InfluxDB 3 names: a line that has one value, or the
+// value of the column it names. It returns the others.
+func (w *writing) blameLines(units []unit, r *refusal) (rest []unit) {
+	messages := make(map[int]string, len(r.lines))
+	for _, l := range r.lines {
+		messages[l.Number] = l.Message
+	}
+	line := 0
+	for len(units) > 0 {
+		n := 1
+		for n < len(units) && units[n].point == units[0].point {
+			n++
+		}
+		line++
+		message, named := messages[line]
+		for _, u := range units[:n] {
+			metric := w.points[u.point].Values[u.value].Spec.Name
+			if named && (n == 1 || quotedAfter(message, "for column ", '\'') == string(metric)) {
+				w.refuse(u, r.detail+": "+message)
+				continue
+			}
+			rest = append(rest, u)
+		}
+		units = units[n:]
+	}
+	return rest
+}
+
+// refuse rejects a value that the server refused.
+func (w *writing) refuse(u unit, detail string) {
+	w.refused++
+	w.reject(u.point, w.points[u.point].Values[u.value].Spec.Name, detail)
 }
 
 // blameAll rejects all of the units where it is clear that all are to blame.
@@ -191,6 +238,7 @@ func (w *writing) blameAll(units []unit, r *refusal) bool {
 	}
 	none := r.dropped == lines // not one line was written
 	if r.beyondRetention && (none || lines == 1) {
+		w.refused += len(units)
 		for i, u := range units {
 			if i == 0 || units[i-1].point != u.point {
 				w.reject(u.point, "", r.detail)
@@ -203,7 +251,7 @@ func (w *writing) blameAll(units []unit, r *refusal) bool {
 	}
 	// One value, or one value in each line and no line written.
 	for _, u := range units {
-		w.reject(u.point, w.points[u.point].Values[u.value].Spec.Name, r.detail)
+		w.refuse(u, r.detail)
 	}
 	return true
 }
