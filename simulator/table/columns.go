@@ -115,6 +115,11 @@ func (g *guess) unit(v *Value, at int) {
 		g.doubt("%s says %q, which is no unit of %s: %s is taken", v.name(), v.Unit, v.Metric, unitText(spec))
 		v.Unit = ""
 	}
+	g.looks(v, spec, numbers)
+}
+
+// looks decides by its numbers in which unit a value is that says none.
+func (g *guess) looks(v *Value, spec *telemetry.MetricSpec, numbers []float64) {
 	middle := median(numbers)
 	pick := func(unit, why string, sure bool) {
 		v.Unit = unit

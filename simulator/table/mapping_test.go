@@ -1,6 +1,7 @@
 package table
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -55,5 +56,22 @@ values:
 	}
 	if _, err := ReadMapping("m.yaml", strings.NewReader(""), telemetry.NewCatalogue()); err == nil || !strings.Contains(err.Error(), "is empty") {
 		t.Errorf("have %v", err)
+	}
+}
+
+// The mapping in the documentation is one.
+func TestDocumentedMapping(t *testing.T) {
+	text, err := os.ReadFile("../../docs/tables.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, found := strings.Cut(string(text), "```yaml\n")
+	example, _, closed := strings.Cut(example, "```")
+	if !found || !closed {
+		t.Fatal("there is none")
+	}
+	m, err := ReadMapping("docs/tables.md", strings.NewReader(example), telemetry.NewCatalogue())
+	if err != nil || len(m.Values) != 6 || m.Long == nil {
+		t.Errorf("have %+v, %v", m, err)
 	}
 }

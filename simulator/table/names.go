@@ -73,7 +73,7 @@ func newNameTable() *nameTable {
 		clock:   set("time hour gio hora uhrzeit hhmm"),
 		instant: set("timestamp datetime dateandtime datehour ts thoigian ngaygio thoidiem lastupdated updated updatedat createdat measuredat recordedat receivedat observedat phenomenontime time date fecha datetimestartutc datetimeutc datetimelocal utc local timeutc localtime utctime from begin start fromdate batdau tstamp unixtime epoch timestamputc"),
 		device:  set("device deviceid deviceeui deveui devicename sensor sensorid sensorsid station stationid stationcode stationname locationid location site siteid sitename systemcodenumber tram matram tentram mathietbi thietbi diemdo tendiem id name code node nodeid sourceid source serial serialnumber monitor monitorid imei"),
-		param:   set("parameter param pollutant variable species symbol element measure metric thongso chitieu kyhieu valuetype sensortype2"),
+		param:   set("parameter param pollutant variable species symbol element measure metric thongso chitieu kyhieu valuetype"),
 		value:   set("value result concentration measurement giatri ketqua val datavalue"),
 		unit:    set("unit units donvi uom unitcode"),
 		// Where a device stands is the registry's to know.
@@ -90,10 +90,22 @@ func newNameTable() *nameTable {
 // as key makes them.
 func metricNames() map[string]telemetry.Metric {
 	m := map[string]telemetry.Metric{}
-	for _, one := range []struct {
-		metric telemetry.Metric
-		names  string
-	}{
+	for _, one := range spellings() {
+		for w := range strings.FieldsSeq(one.names) {
+			m[key(w)] = one.metric
+		}
+	}
+	return m
+}
+
+// spelling is what a metric is called.
+type spelling struct {
+	metric telemetry.Metric
+	names  string
+}
+
+func spellings() []spelling {
+	return []spelling{
 		{telemetry.PM1, "pm1 pm01 buipm1 pm1ugm3"},
 		{telemetry.PM25, "pm25 buipm25 pm25conc pm25ugm3 buimin"},
 		{telemetry.PM10, "pm10 buipm10 pm10conc"},
@@ -112,7 +124,7 @@ func metricNames() map[string]telemetry.Metric {
 		{telemetry.RainRate, "rainrate rainintensity cuongdomua"},
 		{telemetry.SolarRadiation, "solarradiation solar radiation globalradiation ghi buxa"},
 		{telemetry.UVIndex, "uvindex uv uvi chisouv"},
-		{telemetry.Illuminance, "illuminance lux illumination light dorọi doroi brightness"},
+		{telemetry.Illuminance, "illuminance lux illumination light doroi brightness"},
 		{telemetry.Level, "level waterlevel stage gaugeheight gageheight mucnuoc h riverlevel"},
 		{telemetry.Flow, "flow discharge luuluong q streamflow"},
 		{telemetry.Vehicles, "vehicles vehiclecount trafficvolume volume soxe soluotxe"},
@@ -129,7 +141,7 @@ func metricNames() map[string]telemetry.Metric {
 		{telemetry.LA10, "la10 l10"},
 		{telemetry.LA50, "la50 l50"},
 		{telemetry.LA90, "la90 l90"},
-		{telemetry.PH, "ph dopH doph"},
+		{telemetry.PH, "ph doph"},
 		{telemetry.DissolvedOxygen, "dissolvedoxygen do oxyhoatan"},
 		{telemetry.Conductivity, "conductivity ec cond dodandien"},
 		{telemetry.Salinity, "salinity doman"},
@@ -148,12 +160,7 @@ func metricNames() map[string]telemetry.Metric {
 		{telemetry.Occupied, "occupied occupiedspaces sochodado"},
 		{telemetry.Capacity, "capacity spaces tongsocho"},
 		{telemetry.Battery, "battery bat batteryvoltage vbat"},
-	} {
-		for w := range strings.FieldsSeq(one.names) {
-			m[key(w)] = one.metric
-		}
 	}
-	return m
 }
 
 // metric is what a column's name means; empty if nobody knows.
