@@ -1,6 +1,7 @@
 package dashboards
 
 import (
+	"slices"
 	"time"
 
 	"github.com/haidang-iot/haidang/ingest/telemetry"
@@ -66,6 +67,9 @@ type Mapping struct {
 
 // in is the panel as a store of a language has it.
 func (p Panel) in(l Language) Panel {
+	if l == InfluxQL {
+		p.Queries = slices.DeleteFunc(slices.Clone(p.Queries), func(q Query) bool { return q.Stat == Age })
+	}
 	if l == InfluxQL && p.Grafana != nil {
 		p.View, p.Queries, p.Span = p.Grafana, nil, 0
 	}
@@ -82,7 +86,12 @@ func (p Panel) step(r *renderer) time.Duration {
 		case q.Shape == Buckets:
 			least = max(least, q.Window)
 		case q.Across == Total && m.Form == telemetry.Gauge:
-			least = max(least, 3*k.Cadence) // a device that is only late would be missing from the total
+			// A device that is only late would be missing from the total.
+			slow := k.Cadence
+			if _, known, ok := r.cadences(q); ok {
+				slow = known
+			}
+			least = max(least, 3*slow)
 		case q.stat(m) == Increase:
 			least = max(least, 4*k.Cadence) // two readings make an increase
 		default:
@@ -96,13 +105,14 @@ func (p Panel) step(r *renderer) time.Duration {
 const week = 7 * 24 * time.Hour
 
 // resolved are the queries with what the panel and the board say.
-func (p Panel) resolved(b Board) []Query {
+func (p Panel) resolved(r *renderer) []Query {
 	out := make([]Query, len(p.Queries))
 	for i, q := range p.Queries {
 		if q.Variables == nil {
-			q.Variables = b.Variables
+			q.Variables = r.board.Variables
 		}
 		q.Hourly = q.Hourly || p.Span > week
+		q.Reach = r.reach(q)
 		out[i] = q
 	}
 	return out

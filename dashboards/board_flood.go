@@ -157,21 +157,27 @@ func rises(p Province) (out []limits.Limit) {
 }
 
 func riseNow(p Province) Panel {
-	return Panel{Title: Text{"Nước lên trong 1 giờ", "Rise within 1 h"}, Width: 6, Height: 8, View: Bars{Min: -0.5, Max: 2}, Limits: rises(p),
-		Queries: []Query{now(telemetry.WaterLevel, telemetry.Level, BySite, hour).with(Rise).most().at(p.stationSites()...).in(&Unit{"m", "suffix:m", 2})}}
+	return Panel{Title: Text{"Tốc độ nước lên", "Rate of rise"}, Width: 6, Height: 8, View: Bars{Min: -0.5, Max: 2}, Limits: rises(p), Description: riseNote(),
+		Queries: []Query{now(telemetry.WaterLevel, telemetry.Level, BySite, hour).with(Rise).most().at(p.stationSites()...).in(perHour("m"))}}
+}
+
+// riseNote says how a rise is computed.
+func riseNote() Text {
+	return Text{"Mét mỗi giờ, tính từ các lần đo của giờ vừa qua; trạm đo thưa hơn: từ các lần đo của tối đa 18 giờ. Số liệu hiệu chuẩn và lỗi thiết bị không được tính.",
+		"Metres per hour, over the readings of the last hour; at stations that report more rarely over those of up to 18 hours. What instruments sent while calibrating or in error does not count."}
 }
 
 func riseCourse(p Province) Panel {
-	return Panel{Title: Text{"Tốc độ nước lên, từng giờ", "Rate of rise, hour by hour"}, Width: 18, Height: 8, View: Lines{Legend: Beside}, Limits: rises(p),
+	return Panel{Title: Text{"Tốc độ nước lên, từng giờ", "Rate of rise, hour by hour"}, Width: 18, Height: 8, View: Lines{Legend: Beside}, Limits: rises(p), Description: riseNote(),
 		Queries: []Query{each(hour, telemetry.WaterLevel, telemetry.Level, BySite).with(Rise).most().at(p.stationSites()...).in(perHour("m"))}}
 }
 
 func floodTable() Panel {
 	level := func(m telemetry.Metric) Query { return newest(telemetry.WaterLevel, m, BySite, hour) }
 	return Panel{Title: Text{"Tất cả trạm mực nước", "All gauges"}, Width: 24, Height: 8, View: Table{Sort: -1},
-		Description: Text{"Mỗi trạm có cao độ gốc riêng: không so sánh giữa các trạm.", "Each station has a datum of its own: do not compare stations."},
+		Description: Text{"Mỗi trạm có cao độ gốc riêng: không so sánh giữa các trạm.", "Each station has a datum of its own: do not compare stations."}.Plus(" ", newestNote()),
 		Queries: []Query{level(telemetry.Level).most(), now(telemetry.WaterLevel, telemetry.Level, BySite, day).with(Max).most().named("Cao nhất 24 giờ", "Highest in 24 h"),
-			level(telemetry.Flow), level(telemetry.Temperature)}}
+			level(telemetry.Flow), level(telemetry.Temperature), age(telemetry.WaterLevel, telemetry.Level, BySite)}}
 }
 
 func rainHours() Panel {
@@ -184,7 +190,8 @@ func rainTable(p Province) Panel {
 		return now(telemetry.Weather, telemetry.Rain, BySite, hour*time.Duration(h)).most().named(textf(Text{"%d giờ", "%d h"}, h).VI, textf(Text{"%d giờ", "%d h"}, h).EN)
 	}
 	return Panel{Title: Text{"Mưa tích lũy", "Rain so far"}, Width: 12, Height: 9, View: Table{Sort: 3, Coloured: []int{3}}, Limits: lasting(p.limits(telemetry.Weather, telemetry.Rain), "1d"),
-		Queries: []Query{sum(1), sum(3), sum(12), sum(24)}}
+		Description: Text{"1 giờ: 60 phút vừa qua, hoặc 60 phút trước đó khi chưa có số liệu.", "1 h: the last 60 minutes, or the 60 before where nothing has come yet."},
+		Queries:     []Query{sum(1), sum(3), sum(12), sum(24)}}
 }
 
 func rainDays() Panel {

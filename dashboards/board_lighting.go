@@ -62,8 +62,14 @@ func lampTable() Panel {
 }
 
 func lampEnergy() Panel {
-	return Panel{Title: Text{"Điện năng chiếu sáng theo giờ", "Energy of lamps by hour"}, Width: 12, Height: 8, View: Lines{Bars: true, Stack: true, Min: value(0)},
+	return Panel{Title: Text{"Điện năng chiếu sáng theo giờ", "Energy of lamps by hour"}, Width: 12, Height: 8, View: Lines{Bars: true, Stack: true, Min: value(0)}, Description: growthNote(),
 		Queries: []Query{each(hour, telemetry.StreetLight, telemetry.EnergyTotal, ByLocality).total()}}
+}
+
+// growthNote says how a counter's growth is counted.
+func growthNote() Text {
+	return Text{"Tính từ các giờ đã qua. Điện năng dùng trong lúc mất số liệu được tính một lần, vào giờ có số liệu trở lại; công tơ về 0 được tính tiếp từ 0, số đọc sai lẻ được bỏ qua.",
+		"Of hours that are over. What was used while no readings came is counted once, in the hour in which they come again; a meter that begins anew is counted from 0, single false readings are left out."}
 }
 
 func meterCourse() Panel {
@@ -84,11 +90,11 @@ func smallest(q Query) Query { q.Across = Smallest; return q }
 
 func meterTable() Panel {
 	q := func(m telemetry.Metric) Query { return now(telemetry.Energy, m, BySite, hour) }
-	return Panel{Title: Text{"Công tơ, giờ vừa qua", "Meters, the last hour"}, Width: 12, Height: 8, View: Table{Sort: 0},
-		Queries: []Query{q(telemetry.Power).total(), q(telemetry.Voltage), q(telemetry.PowerFactor), q(telemetry.Frequency)}}
+	return Panel{Title: Text{"Công tơ, giờ vừa qua", "Meters, the last hour"}, Width: 12, Height: 8, View: Table{Sort: 0}, Description: newestNote(),
+		Queries: []Query{q(telemetry.Power).total(), q(telemetry.Voltage), q(telemetry.PowerFactor), q(telemetry.Frequency), age(telemetry.Energy, telemetry.Power, BySite)}}
 }
 
 func energyDays() Panel {
-	return Panel{Title: Text{"Điện năng tiêu thụ theo ngày", "Energy used by day"}, Width: 24, Height: 8, View: Lines{Bars: true, Stack: true, Min: value(0)}, Span: 30 * day,
+	return Panel{Title: Text{"Điện năng tiêu thụ theo ngày", "Energy used by day"}, Width: 24, Height: 8, View: Lines{Bars: true, Stack: true, Min: value(0)}, Span: 30 * day, Description: growthNote(),
 		Queries: []Query{each(day, telemetry.Energy, telemetry.EnergyTotal, ByLocality).total()}}
 }

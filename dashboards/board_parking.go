@@ -62,7 +62,8 @@ func entriesHourly() Panel {
 
 func parkingTable() Panel {
 	q := func(m telemetry.Metric) Query { return newest(telemetry.Parking, m, BySite, hour).total().in(count()) }
-	return Panel{Title: Text{"Bãi đỗ xe", "Car parks"}, Width: 24, Height: 8, View: Table{Sort: 0}, Queries: []Query{atNow(occupied(BySite)), q(telemetry.Occupied), q(telemetry.Capacity)}}
+	return Panel{Title: Text{"Bãi đỗ xe", "Car parks"}, Width: 24, Height: 8, View: Table{Sort: 0}, Description: newestNote(),
+		Queries: []Query{atNow(occupied(BySite)), q(telemetry.Occupied), q(telemetry.Capacity), age(telemetry.Parking, telemetry.Occupied, BySite)}}
 }
 
 func entriesDaily() Panel {

@@ -57,10 +57,10 @@ func fillCourse() Panel {
 
 func wasteTable() Panel {
 	q := func(m telemetry.Metric) Query { return newest(telemetry.Waste, m, ByDevice, 3*hour).most() }
-	return Panel{Title: Text{"Thùng rác", "Containers"}, Width: 24, Height: 10,
+	return Panel{Title: Text{"Thùng rác", "Containers"}, Width: 24, Height: 10, Description: newestNote(),
 		View: Table{Sort: 0, Gauged: map[int]float64{0: 100}, Steps: fillSteps(), Coloured: []int{4, 5}, Words: map[int][]Mapping{
 			4: yesNo(Text{"◇ Mở", "◇ Open"}, Text{"Đóng", "Closed"}, amber), 5: yesNo(Text{"▲ Cháy", "▲ Fire"}, same("–"), red)}},
-		Queries: []Query{q(telemetry.FillLevel), q(telemetry.Weight), q(telemetry.Temperature), q(telemetry.Tilt), q(telemetry.LidOpen), q(telemetry.Fire)}}
+		Queries: []Query{q(telemetry.FillLevel), q(telemetry.Weight), q(telemetry.Temperature), q(telemetry.Tilt), q(telemetry.LidOpen), q(telemetry.Fire), age(telemetry.Waste, telemetry.FillLevel, ByDevice)}}
 }
 
 func weights() Panel {

@@ -68,9 +68,9 @@ func (w water) course(p Province, m telemetry.Metric) Panel {
 
 func waterTable(p Province) Panel {
 	at := func(m telemetry.Metric) Query { return now(telemetry.WaterQuality, m, BySite, 2*hour) }
-	return Panel{Title: Text{"Hai giờ vừa qua", "The last two hours"}, Width: 24, Height: 9, View: Table{Sort: -1},
+	return Panel{Title: Text{"Hai giờ vừa qua", "The last two hours"}, Width: 24, Height: 9, View: Table{Sort: -1}, Description: newestNote(),
 		Queries: []Query{at(telemetry.Temperature), at(telemetry.PH), at(telemetry.DissolvedOxygen), at(telemetry.OxygenSaturation), at(telemetry.Salinity),
-			at(telemetry.Turbidity), at(telemetry.SuspendedSolids).named("TSS", "TSS"), at(telemetry.AmmoniumNitrogen).named("Amoni (theo N)", "Ammonium (as N)"), at(telemetry.Chlorophyll)}}
+			at(telemetry.Turbidity), at(telemetry.SuspendedSolids).named("TSS", "TSS"), at(telemetry.AmmoniumNitrogen).named("Amoni (theo N)", "Ammonium (as N)"), at(telemetry.Chlorophyll), age(telemetry.WaterQuality, telemetry.Temperature, BySite)}}
 }
 
 func waterLines(vi, en string, q Query) Panel {

@@ -51,9 +51,9 @@ func sunniest() Panel {
 func weatherTable(p Province) Panel {
 	at := func(m telemetry.Metric) Query { return newest(telemetry.Weather, m, BySite, hour) }
 	return Panel{Title: Text{"Trạm thời tiết", "Weather stations"}, Width: 24, Height: 9, View: Table{Sort: -1, Coloured: []int{0}},
-		Limits: p.limits(telemetry.Weather, telemetry.Temperature),
+		Limits: p.limits(telemetry.Weather, telemetry.Temperature), Description: newestNote(),
 		Queries: []Query{at(telemetry.Temperature), at(telemetry.Humidity), at(telemetry.Pressure), at(telemetry.WindSpeed), at(telemetry.WindGust),
-			at(telemetry.WindDirection), at(telemetry.RainRate), at(telemetry.UVIndex), at(telemetry.SolarRadiation)}}
+			at(telemetry.WindDirection), at(telemetry.RainRate), at(telemetry.UVIndex), at(telemetry.SolarRadiation), age(telemetry.Weather, telemetry.Temperature, BySite)}}
 }
 
 func weatherLines(vi, en string, v Lines, q Query) Panel {

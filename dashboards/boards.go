@@ -55,6 +55,11 @@ func each(window time.Duration, k telemetry.Kind, m telemetry.Metric, by Group) 
 	return Query{Kind: k, Metric: m, By: by, Shape: Buckets, Window: window}
 }
 
+// newestNote says what stands in a table of sites that report rarely.
+func newestNote() Text {
+	return Text{"Điểm đo thưa: số đo gần nhất trong 24 giờ, kèm thời gian đã qua.", "Of a site that reports rarely the newest reading within 24 hours, with its age."}
+}
+
 // total adds the series of a group up.
 func (q Query) total() Query { q.Across = Total; return q }
 

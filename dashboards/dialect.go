@@ -74,7 +74,9 @@ func (d Dialect) hourly(q Query, m telemetry.Metric) (kept telemetry.Hourly, aga
 	case Last: // the newest hour's mean
 		kept, again = telemetry.Mean1h, Last
 	}
-	if !q.Hourly || k.Computed || q.Shape != Buckets && (q.Shape != Now || again != Last) || q.By == ByDevice || !slices.Contains(spec.Hourly(), kept) {
+	// What a counter grew by is told by its hours only: the stores' own functions take
+	// a dip for a reset.
+	if !q.Hourly && kept != telemetry.Increase1h || k.Computed || q.Shape != Buckets && (q.Shape != Now || again != Last) || q.By == ByDevice || !slices.Contains(spec.Hourly(), kept) {
 		return "", again
 	}
 	return kept, again

@@ -57,6 +57,10 @@ func (d Dialect) influxJoined(qs []Query, columns []string) string {
 // a whole number to be whole too, and cuts it off.
 func influxEnergy(field string) string { return fmt.Sprintf(`pow(10.0, %q / 10) AS "e"`, field) }
 
+// influxSlope is how fast something rises, per hour: "d" are differences, "e" the
+// seconds between readings.
+const influxSlope = `3600 * sum("d") / sum("e")`
+
 const influxLevel = `10 * log10(mean("e"))`
 
 // influxInner gives a row for each device and step.
@@ -85,9 +89,28 @@ func (d Dialect) influxInner(q Query, fields []string) string {
 		// The steps between readings are added up, but for a counter that begins anew.
 		each := fmt.Sprintf(`SELECT non_negative_difference("%s") AS "d" FROM %s %s GROUP BY "locality", "site", "device"`, q.Metric, from, where)
 		return fmt.Sprintf("SELECT %s FROM (%s) WHERE %s %s", strings.Join(fields, ", "), each, influxTime(q, false), influxGroup(q, all, "none"))
-	case stat == Rise && q.Shape == Now:
-		each := fmt.Sprintf(`SELECT derivative(last("%s"), %s) AS "d" FROM %s %s GROUP BY time(10m), "locality", "site", "device" fill(none)`, q.Metric, short(q.Window), from, where)
+	case stat == Rise:
+		// What rose from reading to reading, by the time between them, however far apart
+		// they are; of now the newest hour that has some.
+		each := fmt.Sprintf(`SELECT difference(%q) AS "d", elapsed(%[1]q, 1s) AS "e" FROM %s %s GROUP BY "locality", "site", "device"`, string(q.Metric), from, where)
+		if q.Shape == Now {
+			each = fmt.Sprintf(`SELECT %s AS "d" FROM (%s) WHERE %s %s fill(none)`, influxSlope, each, influxTime(q, false), influxPieces(q, all))
+		}
 		return fmt.Sprintf("SELECT %s FROM (%s) WHERE %s %s", strings.Join(fields, ", "), each, influxTime(q, false), influxGroup(q, all, "none"))
+	case d.falls(q):
+		// Of the windows that end with the range, back from there, the newest that has
+		// readings.
+		var newest []string
+		for _, f := range fields {
+			_, name, _ := strings.Cut(f, " AS ")
+			newest = append(newest, fmt.Sprintf("last(%s) AS %[1]s", name))
+		}
+		pieces := fmt.Sprintf("SELECT %s FROM %s %s %s fill(none)", strings.Join(fields, ", "), from, where, influxPieces(q, all))
+		if d.energetic(q, q.Metric) {
+			each := fmt.Sprintf("SELECT %s FROM %s %s", influxEnergy(string(q.Metric)), from, where)
+			pieces = fmt.Sprintf("SELECT %s FROM (%s) WHERE %s %s fill(none)", strings.Join(fields, ", "), each, influxTime(q, false), influxPieces(q, all))
+		}
+		return fmt.Sprintf("SELECT %s FROM (%s) WHERE %s %s", strings.Join(newest, ", "), pieces, influxTime(q, false), influxGroup(q, all, "none"))
 	case d.energetic(q, q.Metric):
 		each := fmt.Sprintf("SELECT %s FROM %s %s", influxEnergy(string(q.Metric)), from, where)
 		return fmt.Sprintf("SELECT %s FROM (%s) WHERE %s %s", strings.Join(fields, ", "), each, influxTime(q, false), influxGroup(q, all, "none"))
@@ -113,9 +136,9 @@ func (d Dialect) influxOver(q Query, m telemetry.Metric, name string) string {
 		return fmt.Sprintf(`sum("d") AS %q`, name)
 	case Rise:
 		if q.Shape == Now {
-			return fmt.Sprintf(`mean("d") AS %q`, name)
+			return fmt.Sprintf(`last("d") AS %q`, name)
 		}
-		return fmt.Sprintf("difference(last(%q)) AS %q", field, name)
+		return fmt.Sprintf("%s AS %q", influxSlope, name)
 	}
 	if d.energetic(q, m) {
 		return fmt.Sprintf("%s AS %q", influxLevel, name)
@@ -137,11 +160,28 @@ func influxTime(q Query, readings bool) string {
 	if q.Shape != Now {
 		return "$timeFilter"
 	}
-	window := q.Window
-	if q.Stat == Rise && readings {
-		window += 10 * time.Minute
+	window := q.lookback()
+	if q.Stat == Rise {
+		windows := riseWindows()
+		if window = windows[len(windows)-1]; readings {
+			window *= 2
+		}
 	}
-	return fmt.Sprintf("time > ${__to}ms - %s AND time <= ${__to}ms", short(window))
+	after := ">"
+	if !readings {
+		after = ">=" // of a subquery that has a row right at the beginning InfluxDB would give nothing at all
+	}
+	return fmt.Sprintf("time %s ${__to}ms - %s AND time <= ${__to}ms", after, short(window))
+}
+
+// influxPieces groups by windows that end with the range, with a reading at its very
+// end: the milliseconds, and a nanosecond more.
+func influxPieces(q Query, tags []string) string {
+	out := fmt.Sprintf("GROUP BY time(%s, ${__to}000001ns)", short(q.Window))
+	for _, t := range tags {
+		out += fmt.Sprintf(", %q", t)
+	}
+	return out
 }
 
 // influxGroup groups by steps of time and tags.
@@ -199,6 +239,6 @@ func (d Dialect) joinable(a, b Query) bool {
 	same := func(x, y []telemetry.Site) bool {
 		return alternatives(x, regexp.QuoteMeta) == alternatives(y, regexp.QuoteMeta)
 	}
-	return plain(a, ma) && plain(b, mb) && a.Kind == b.Kind && a.Window == b.Window && a.By == b.By && a.Shape == b.Shape &&
+	return plain(a, ma) && plain(b, mb) && a.Kind == b.Kind && a.Window == b.Window && a.Reach == b.Reach && d.falls(a) == d.falls(b) && a.By == b.By && a.Shape == b.Shape &&
 		same(a.Sites, b.Sites) && same(a.Except, b.Except)
 }

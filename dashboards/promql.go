@@ -66,7 +66,7 @@ func promAgain(s Stat, energetic bool, e, window string, piece time.Duration, of
 
 // inParentheses puts what ends in an operator between parentheses.
 func inParentheses(e string) string {
-	if strings.Contains(e, " unless ") || strings.Contains(e, " - ") {
+	if strings.Contains(e, " unless ") || strings.Contains(e, " - ") || strings.Contains(e, " or ") {
 		return "(" + e + ")"
 	}
 	return e
@@ -88,15 +88,21 @@ func (d Dialect) promOver(q Query, m telemetry.Metric) string {
 	name := string(q.Kind) + "_" + string(m)
 	if kept, again := d.hourly(q, m); kept != "" {
 		if q.Shape == Now {
-			return fmt.Sprintf("last_over_time(%s_%s%s[%s])", telemetry.HourlyKind(q.Kind), spec.HourlyName(kept), matchers, window)
+			return fmt.Sprintf("last_over_time(%s_%s%s[%s])", telemetry.HourlyKind(q.Kind), spec.HourlyName(kept), matchers, short(q.lookback()))
 		}
 		// Of an hour's revisions the last counts.
 		e := fmt.Sprintf("last_over_time(%s_%s%s[1h])", telemetry.HourlyKind(q.Kind), spec.HourlyName(kept), matchers)
 		return promAgain(again, d.energetic(q, m), e, window, time.Hour, offset)
 	}
-	if stat == Rise {
-		return fmt.Sprintf("last_over_time(%[1]s%[2]s[%[3]s]%[4]s) - last_over_time(%[1]s%[2]s[%[3]s]%[5]s)",
-			name, matchers, window, offset, riseOffset(q))
+	quality := ""
+	if judged(k) {
+		quality = string(q.Kind) + "_" + string(telemetry.QualityCode) + matchers
+	}
+	switch stat {
+	case Rise:
+		return PromRise(name+matchers, quality, offset)
+	case Age:
+		return fmt.Sprintf("time() - max_over_time((timestamp(%s%s) unless on (locality, site, device) last_over_time(%s[5m]) > 0)[%s:5m])", name, matchers, quality, window)
 	}
 	over := func(window, offset string) string {
 		e := fmt.Sprintf("%s(%s%s[%s]%s)", promFunction(stat), name, matchers, window, offset)
@@ -115,19 +121,18 @@ func (d Dialect) promOver(q Query, m telemetry.Metric) string {
 		}
 		return fmt.Sprintf("%s unless on (locality, site, device) %s(%s_quality%s[%s]%s) > 0", e, worst, q.Kind, matchers, window, offset)
 	}
+	if q.Shape == Now && q.Reach > q.Window {
+		older := fmt.Sprintf("last_over_time(%s[%s:%s])", PromGood(name+matchers, quality), short(q.Reach), short(promSlot))
+		if stat == Sum {
+			older = "(" + over(window, " offset "+window) + ")"
+		}
+		return over(window, offset) + " or " + older
+	}
 	if q.Window <= time.Hour || stat == Last || stat == Increase || !judged(k) {
 		return over(window, offset)
 	}
 	slot := q.slot(d.Catalogue)
 	return promAgain(stat, d.energetic(q, m), "("+over(short(slot), "")+")", window, slot, offset)
-}
-
-// riseOffset is the modifier of what a rise is measured against.
-func riseOffset(q Query) string {
-	if q.Shape == Buckets {
-		return ""
-	}
-	return " offset " + short(q.Window)
 }
 
 // promHourly is how aggregates of pieces are brought together to the same of the

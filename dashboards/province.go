@@ -30,8 +30,7 @@ type Province struct {
 type Site struct {
 	devices.Site
 	Kinds []telemetry.Kind
-	// Cadences are those of its devices that do not report as often as their kind
-	// usually does.
+	// Cadences are those of its devices that somebody has set or their readings tell.
 	Cadences []Cadence
 }
 
@@ -40,6 +39,17 @@ type Cadence struct {
 	Device telemetry.Device
 	Kind   telemetry.Kind
 	Every  time.Duration
+}
+
+// cadence is how often the slowest of the site's devices reports readings of a kind; 0
+// where nobody knows.
+func (s Site) cadence(k telemetry.Kind) (slow time.Duration) {
+	for _, c := range s.Cadences {
+		if c.Kind == k {
+			slow = max(slow, c.Every)
+		}
+	}
+	return slow
 }
 
 // name is what people call the site.

@@ -19,8 +19,11 @@ const (
 	Last
 	Sum
 	Increase
-	// Rise is how much the last reading is above the last of the window before.
+	// Rise is how fast readings rise, per hour, over the last hours that hold two.
 	Rise
+	// Age is how long before the end of the range the newest reading is, in seconds.
+	// InfluxQL cannot tell.
+	Age
 )
 
 // Across says how the series of one group are brought together.
@@ -74,6 +77,9 @@ type Query struct {
 	Shape  Shape
 	// Window is how long a time a value is of. Of Series it may be zero: the step.
 	Window time.Duration
+	// Reach is how far back a value may be that stands for now where the window holds
+	// none; it follows from the cadences of the query's sites.
+	Reach time.Duration
 	// Sites are the only ones asked for; none is all that the board's variables let
 	// through. Except leaves some out.
 	Sites, Except []telemetry.Site

@@ -121,7 +121,7 @@ func (r *renderer) want(q Query) string {
 	if m == nil {
 		return "?"
 	}
-	if q.Unit != nil && (q.Per != "" || q.Times != 0 || q.Across == Number || q.Stat == Rise || m.Unit == "" || q.Unit.Name == m.Unit) {
+	if q.Unit != nil && (q.Per != "" || q.Times != 0 || q.Across == Number || q.Stat == Rise || q.Stat == Age || m.Unit == "" || q.Unit.Name == m.Unit) {
 		return q.Unit.Grafana
 	}
 	u, _ := unitOf(m.Unit)

@@ -12,7 +12,7 @@ type boardCatalogue = *telemetry.Catalogue
 
 // targets are a panel's queries as Grafana sends them.
 func (r *renderer) targets(p Panel) []targetModel {
-	queries := p.resolved(r.board)
+	queries := p.resolved(r)
 	if _, table := p.View.(tabular); table {
 		return r.columns(queries)
 	}
@@ -84,7 +84,7 @@ func (r *renderer) legend(p Panel, q Query) string {
 func (r *renderer) names(p Panel) []override {
 	var out []override
 	seen := map[string]bool{}
-	for _, q := range p.resolved(r.board) {
+	for _, q := range p.resolved(r) {
 		label := q.By.label()
 		add := func(id, name string) {
 			legend := strings.Replace(r.legend(p, q), "{{"+label+"}}", id, 1)

@@ -1,9 +1,6 @@
 package dashboards
 
-import (
-	"slices"
-	"time"
-)
+import "slices"
 
 // Lines is a chart over time.
 type Lines struct {
@@ -132,26 +129,10 @@ func (v Lines) draw(r *renderer, p Panel, m *panelModel) {
 	}
 	d.Custom = custom
 	m.Options = linesOptions{legendOf(v.Legend, "lastNotNull"), tooltipModel{"multi", "desc"}}
-	m.FieldConfig.Overrides = append(m.FieldConfig.Overrides, r.names(p)...)
+	m.FieldConfig.Overrides = append(m.FieldConfig.Overrides, r.cadenceGaps(p, r.names(p))...)
 	for i, c := range v.Colours {
 		m.FieldConfig.Overrides = append(m.FieldConfig.Overrides, override{matcher{"byFrameRefID", refID(i)}, []property{{"color", colorModel{"fixed", c}}}})
 	}
-}
-
-// gap is how long a pause between two readings is still drawn through, in
-// milliseconds: up to three times the usual one a device is only late. Longer is a
-// gap, and looks like one.
-func (r *renderer) gap(p Panel) any {
-	var longest time.Duration
-	for _, q := range p.Queries {
-		if k, _ := q.spec(r.Catalogue); k != nil {
-			longest = max(longest, 3*k.Cadence)
-		}
-	}
-	if longest == 0 {
-		return false
-	}
-	return longest.Milliseconds() + 1
 }
 
 // Tiles are big numbers.

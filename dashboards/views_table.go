@@ -173,7 +173,7 @@ func (r *renderer) idNames(p Panel, v Table) []override {
 		}
 	}
 	sites, localities := map[string]mappingResult{}, map[string]mappingResult{}
-	for _, q := range p.resolved(r.board) {
+	for _, q := range p.resolved(r) {
 		for _, s := range r.sites(q) {
 			sites[string(s.ID)] = mappingResult{Text: s.name().In(r.Lang), Index: len(sites)}
 		}

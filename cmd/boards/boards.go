@@ -178,7 +178,6 @@ func (k placesFile) own() (standing, gone []limits.Own) {
 
 // province puts the names into the boards' words.
 func (k placesFile) province(p dashboards.Province) dashboards.Province {
-	catalogue := telemetry.NewCatalogue()
 	ward := func(w api.Ward) {
 		p.Wards = append(p.Wards, devices.Ward{Code: w.Code, NameVI: w.NameVI, NameEN: w.NameEN, Form: w.Form})
 	}
@@ -202,19 +201,17 @@ func (k placesFile) province(p dashboards.Province) dashboards.Province {
 		for _, d := range s.Devices {
 			kinds = append(kinds, d.Kinds...)
 		}
-		p.Sites = append(p.Sites, dashboards.Site{Kinds: kinds, Cadences: cadencesAt(s, catalogue), Site: devices.Site{ID: s.ID, Name: cmp.Or(s.Name, string(s.ID)), NameEN: s.NameEN, Locality: s.Locality, Ward: s.Ward,
+		p.Sites = append(p.Sites, dashboards.Site{Kinds: kinds, Cadences: cadencesAt(s), Site: devices.Site{ID: s.ID, Name: cmp.Or(s.Name, string(s.ID)), NameEN: s.NameEN, Locality: s.Locality, Ward: s.Ward,
 			Position: devices.Position{Lat: s.Position.Lat, Lon: s.Position.Lon}, Tags: s.Tags, NoiseArea: s.NoiseArea, State: s.State}})
 	}
 	return p
 }
 
-// cadencesAt are the cadences, set or learned, of a site's devices that are not as is
-// usual of their kinds.
-func cadencesAt(s api.Site, catalogue *telemetry.Catalogue) (out []dashboards.Cadence) {
+// cadencesAt are the cadences, set or learned, of a site's devices.
+func cadencesAt(s api.Site) (out []dashboards.Cadence) {
 	for _, d := range s.Devices {
 		for _, c := range d.Cadences {
-			every := time.Duration(c.Seconds * float64(time.Second))
-			if spec := catalogue.Kind(c.Kind); spec != nil && every > 0 && every != spec.Cadence {
+			if every := time.Duration(c.Seconds * float64(time.Second)); every > 0 && !c.Usual {
 				out = append(out, dashboards.Cadence{Device: d.Device, Kind: c.Kind, Every: every})
 			}
 		}

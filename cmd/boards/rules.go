@@ -107,11 +107,14 @@ func RulesOf(ctx context.Context, city terminal.CityFlags) (rules.Options, error
 
 // ruleOptions are what a province's rules are made from, at its moment.
 func ruleOptions(p dashboards.Province) rules.Options {
-	o := rules.Options{At: p.Now, Limits: table(p.Own)}
+	o := rules.Options{At: p.Now, Limits: table(p.Own), Catalogue: telemetry.NewCatalogue()}
 	uses := map[telemetry.Site][]string{}
 	for _, s := range p.Sites {
 		uses[s.ID] = s.Uses()
 		for _, c := range s.Cadences {
+			if k := o.Catalogue.Kind(c.Kind); k == nil || k.Cadence == c.Every {
+				continue
+			}
 			o.Cadences = append(o.Cadences, rules.Cadence{Site: s.ID, Device: c.Device, Kind: c.Kind, Every: c.Every})
 		}
 	}
