@@ -25,8 +25,28 @@ import (
 // oneSeries is a line of a .jsonl file, as VictoriaMetrics exports and imports it.
 type oneSeries struct {
 	Metric     map[string]string `json:"metric"`
-	Values     []float64         `json:"values"`
+	Values     []seriesValue     `json:"values"`
 	Timestamps []int64           `json:"timestamps"` // Unix milliseconds
+}
+
+// seriesValue is a number of such a line. VictoriaMetrics writes null where there
+// is none, a gap, and "Infinity" where JSON has no word.
+type seriesValue float64
+
+// UnmarshalJSON implements json.Unmarshaler; to the standard library null would
+// be no change, and so 0.
+func (v *seriesValue) UnmarshalJSON(b []byte) error {
+	text := strings.Trim(string(b), `"`)
+	if text == "null" || text == "" {
+		*v = seriesValue(math.NaN())
+		return nil
+	}
+	number, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return fmt.Errorf("read value: %s is no number", b)
+	}
+	*v = seriesValue(number)
+	return nil
 }
 
 // seriesSink writes messages as series.
@@ -62,7 +82,7 @@ func (s *seriesSink) Write(m tape.Message) error {
 				s.series[key] = one
 				s.names = append(s.names, key)
 			}
-			one.Values, one.Timestamps = append(one.Values, v.Number), append(one.Timestamps, r.Time.UnixMilli())
+			one.Values, one.Timestamps = append(one.Values, seriesValue(v.Number)), append(one.Timestamps, r.Time.UnixMilli())
 			s.points++
 		}
 	}
@@ -106,7 +126,7 @@ func newGathered() *gathered {
 	return &gathered{telemetry.NewCatalogue(), map[gatheredKey]map[telemetry.Metric]float64{}}
 }
 
-// add adds a series; one that is none of ours is an error. What Hải Đăng has
+// add adds a series' numbers; one that is none of ours is an error. What Hải Đăng has
 // computed nobody sent, and whoever takes the messages computes it again.
 func (g *gathered) add(s oneSeries) error {
 	kind, metric, ok := split(s.Metric["__name__"], g.catalogue.Kinds())
@@ -123,11 +143,14 @@ func (g *gathered) add(s oneSeries) error {
 		return fmt.Errorf("series %q has %d values and %d timestamps", s.Metric["__name__"], len(s.Values), len(s.Timestamps))
 	}
 	for i, v := range s.Values {
+		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+			continue // a gap is a gap
+		}
 		key := gatheredKey{s.Timestamps[i], s.Metric["locality"], kind, s.Metric["device"]}
 		if g.messages[key] == nil {
 			g.messages[key] = map[telemetry.Metric]float64{}
 		}
-		g.messages[key][metric] = v
+		g.messages[key][metric] = float64(v)
 	}
 	return nil
 }
@@ -172,7 +195,7 @@ func (g *gathered) message(k gatheredKey) tape.Message {
 	}
 	b := strconv.AppendInt([]byte(`{"ts":`), k.at, 10)
 	for _, spec := range g.catalogue.Kind(k.kind).Metrics {
-		if v, ok := values[spec.Name]; ok && !math.IsNaN(v) && !math.IsInf(v, 0) {
+		if v, ok := values[spec.Name]; ok {
 			b = append(fmt.Appendf(b, `,"%s":`, spec.Name), strconv.FormatFloat(v, 'f', -1, 64)...)
 		}
 	}
@@ -274,7 +297,7 @@ func (c *tapeConvert) window(ctx context.Context, selector string, start, end ti
 			if err := errors.Join(err, err2, err3); err != nil {
 				return nil, fmt.Errorf("read the store's answer: %w", err)
 			}
-			one.Values, one.Timestamps = append(one.Values, number), append(one.Timestamps, int64(math.Round(at*1000)))
+			one.Values, one.Timestamps = append(one.Values, seriesValue(number)), append(one.Timestamps, int64(math.Round(at*1000)))
 		}
 		if err := g.add(one); err != nil {
 			return nil, fmt.Errorf("read the store's answer: %w", err)

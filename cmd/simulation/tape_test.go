@@ -177,3 +177,26 @@ func TestTapeBadInput(t *testing.T) {
 		t.Errorf("said %q", got)
 	}
 }
+
+// null, and what is no finite number, is a gap in an export of VictoriaMetrics.
+func TestConvertSeriesWithGaps(t *testing.T) {
+	dir := t.TempDir()
+	series := func(metric, values string) string {
+		return fmt.Sprintf(`{"metric":{"__name__":%q,"locality":"nha-trang","site":"s","device":"d"},"values":%s,"timestamps":[1795226400000,1795226460000,1795226520000,1795226580000]}`+"\n", metric, values)
+	}
+	export := filepath.Join(dir, "export.jsonl")
+	if err := os.WriteFile(export, []byte(series("air_quality_pm25", `[12.5,null,"Infinity",0]`)+series("air_quality_pm10", `[null,null,20,"NaN"]`)+series("status_online", `[null,1,null,0]`)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(dir, "out.tape")
+	command(t, 0, "tape", "convert", export, out)
+	var got []string
+	for _, m := range readTape(t, out) {
+		got = append(got, strings.TrimPrefix(m.Topic, "kh/nha-trang/")+" "+string(m.Payload))
+	}
+	want := []string{`air_quality/d {"ts":1795226400000,"pm25":12.5}`, `status/d online`, `air_quality/d {"ts":1795226520000,"pm10":20}`,
+		`air_quality/d {"ts":1795226580000,"pm25":0}`, `status/d offline`}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("have %q\nwant %q", got, want)
+	}
+}

@@ -77,6 +77,10 @@ func (p *Prometheus) ask(ctx context.Context, path string, form url.Values) ([]p
 		Result []promSeries `json:"result"`
 	}
 	err := p.post(ctx, path, form, &data)
+	for i := range data.Result {
+		// A foreign writer's NaN is a gap, and no number that JSON could tell.
+		data.Result[i].Values = slices.DeleteFunc(data.Result[i].Values, func(s promSample) bool { return math.IsNaN(s.value) || math.IsInf(s.value, 0) })
+	}
 	return data.Result, err
 }
 

@@ -129,7 +129,7 @@ func readVector(d *jsontext.Decoder, yield func(s *Series, at int64, value float
 			}
 			return array(d, func() error {
 				at, v, err := readSample(d)
-				if err == nil {
+				if err == nil && !math.IsNaN(v) { // a foreign writer's NaN is a gap
 					yield(s, at, v)
 				}
 				return err
