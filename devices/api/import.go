@@ -94,8 +94,8 @@ func (a *API) importFile(ctx context.Context, q *importQuery) (*huma.StreamRespo
 }
 
 // rowReader knows the words of the city: kinds, localities and wards by name.
-func (a *API) rowReader(ctx context.Context, header []string, q *importQuery) (*rowReader, error) {
-	p := &rowReader{layout: layoutOf(header), kinds: map[string]telemetry.Kind{}, localities: map[string]telemetry.Locality{},
+func (a *API) rowReader(ctx context.Context, s *sheet, q *importQuery) (*rowReader, error) {
+	p := &rowReader{layout: layoutOf(s.header), date1904: s.date1904, kinds: map[string]telemetry.Kind{}, localities: map[string]telemetry.Locality{},
 		wards: map[string][]devices.Ward{}, members: map[telemetry.Locality]map[string]bool{}, fallback: q.Locality,
 		province: a.Registry.Province, fixSwapped: q.FixSwapped}
 	for _, k := range a.Registry.Catalogue.Kinds() {
@@ -144,11 +144,18 @@ type importer struct {
 
 // newImport reads the file. Faults of single rows are for later.
 func (a *API) newImport(ctx context.Context, q *importQuery) (*importer, error) {
+	// A file takes some hundred times its size to read: one at a time.
+	select {
+	case a.sheets <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for another file to be read: %w", ctx.Err())
+	}
 	s, err := readSheet(q.RawBody)
+	<-a.sheets
 	if err != nil {
 		return nil, err
 	}
-	p, err := a.rowReader(ctx, s.header, q)
+	p, err := a.rowReader(ctx, s, q)
 	if err != nil {
 		return nil, err
 	}

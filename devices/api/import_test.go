@@ -15,6 +15,8 @@ import (
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/unicode/norm"
 
+	"github.com/xuri/excelize/v2"
+
 	"github.com/haidang-iot/haidang/devices/api"
 )
 
@@ -156,7 +158,8 @@ func TestImportBadFiles(t *testing.T) {
 		"deep xml":       {workbook(t, strings.Repeat("<a>", 100000)), 422, "bad_file"},
 		"far column":     {workbook(t, `<row r="1"><c r="A1" t="inlineStr"><is><t>device_id</t></is></c></row><row r="2"><c r="XFD2"><v>1</v></c></row>`), 422, "too_many_columns"},
 		"entity":         {workbook(t, `<row r="1"><c r="A1" t="inlineStr"><is><t>&lol;</t></is></c></row>`), 422, "bad_file"},
-		"no such string": {workbook(t, `<row r="1"><c r="A1" t="s"><v>7</v></c></row>`), 422, "bad_file"},
+		"cut sheet":      {workbook(t, `<row r="1"><c r="A1" t="inlineStr"><is><t>device_id</t></is></c></row><row r="2"><c>`), 422, "bad_file"},
+		"many texts":     {manyTexts(t), 413, "unpacks_too_large"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.t = t
@@ -190,9 +193,11 @@ func zipped(t *testing.T, files map[string]io.Reader) []byte {
 // workbook is an XLSX file with rows of XML.
 func workbook(t *testing.T, rows string) []byte {
 	return zipped(t, map[string]io.Reader{
-		"xl/workbook.xml":            strings.NewReader(`<workbook xmlns:r="r"><sheets><sheet name="x" r:id="rId1"/></sheets></workbook>`),
-		"xl/_rels/workbook.xml.rels": strings.NewReader(`<R><Relationship Id="rId1" Target="worksheets/sheet1.xml"/></R>`),
-		"xl/worksheets/sheet1.xml":   strings.NewReader(`<worksheet><sheetData>` + rows + `</sheetData></worksheet>`),
+		"[Content_Types].xml":        strings.NewReader(`<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"><Override PartName="/xl/workbook.xml" ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"/></Types>`),
+		"_rels/.rels":                strings.NewReader(`<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="rId1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" Target="xl/workbook.xml"/></Relationships>`),
+		"xl/workbook.xml":            strings.NewReader(`<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"><sheets><sheet name="x" sheetId="1" r:id="rId1"/></sheets></workbook>`),
+		"xl/_rels/workbook.xml.rels": strings.NewReader(`<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="rId1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet" Target="worksheets/sheet1.xml"/></Relationships>`),
+		"xl/worksheets/sheet1.xml":   strings.NewReader(`<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>` + rows + `</sheetData></worksheet>`),
 	})
 }
 
@@ -212,6 +217,46 @@ func bomb(t *testing.T) []byte {
 		t.Fatalf("the bomb has %d bytes", len(b))
 	}
 	return b
+}
+
+// manyTexts is a small file within the limit of bytes that unpacks to 12 million
+// texts.
+func manyTexts(t *testing.T) []byte {
+	b := zipped(t, map[string]io.Reader{"xl/workbook.xml": strings.NewReader("<workbook/>"),
+		"xl/sharedStrings.xml": io.MultiReader(strings.NewReader("<sst>"), strings.NewReader(strings.Repeat("<si/>", 12<<20)), strings.NewReader("</sst>"))})
+	if len(b) > 200<<10 {
+		t.Fatalf("the file has %d bytes", len(b))
+	}
+	return b
+}
+
+// A workbook says whether its days are counted from 1900 or from 1904.
+func TestImportDateSystems(t *testing.T) {
+	for _, from1904 := range []bool{false, true} {
+		f := excelize.NewFile()
+		if err := f.SetWorkbookProps(&excelize.WorkbookPropsOptions{Date1904: &from1904}); err != nil {
+			t.Fatal(err)
+		}
+		at := time.Date(2026, 7, 1, 9, 30, 0, 0, time.UTC) // of a wall's clock
+		for i, row := range [][]any{{"device_id", "kinds", "site_id", "site_name", "locality", "ward", "lat", "lon", "from"},
+			{"d-1904", "noise", "s-1904", "Điểm", "nha-trang", "22366", 12.2389, 109.1967, at}} {
+			if err := f.SetSheetRow("Sheet1", fmt.Sprintf("A%d", i+1), &row); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b, err := f.WriteToBuffer()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := newTown(t)
+		if r := into[api.ImportResult](c.do("POST", "/import", b.Bytes()).want(200)); !r.Committed {
+			t.Fatalf("1904 is %v: %+v", from1904, r)
+		}
+		out := c.do("GET", "/export?format=csv", nil).want(200)
+		if !strings.Contains(string(out.body), "2026-07-01T02:30:00Z") {
+			t.Errorf("1904 is %v: exported %s", from1904, out.body)
+		}
+	}
 }
 
 // big is a file of rows of which 137 are bad: their coordinates are swapped.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/xuri/excelize/v2"
+
 	"github.com/haidang-iot/haidang/devices"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 	"github.com/haidang-iot/haidang/ingest/telemetry/limits"
@@ -32,6 +34,7 @@ type rowReader struct {
 	fallback   telemetry.Locality
 	province   devices.Box
 	fixSwapped bool
+	date1904   bool // see sheet
 }
 
 // read understands a row. What it cannot read is in the faults; the rules are for
@@ -250,9 +253,12 @@ func (p *rowReader) readTime(e *entry, s string) time.Time {
 	if t, ok := parseDay(s); ok {
 		return t
 	}
-	// A spreadsheet's own number: days since 1899-12-30.
+	// A spreadsheet's own number of days, of a wall's clock.
 	if v, ok := parseNumber(s); ok && v > 20000 && v < 80000 {
-		return time.Date(1899, 12, 30, 0, 0, 0, 0, vietnam()).Add(time.Duration(math.Round(v*24*60*60)) * time.Second)
+		if t, err := excelize.ExcelDateToTime(v, p.date1904); err == nil {
+			t = t.Round(time.Second)
+			return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), 0, vietnam())
+		}
 	}
 	p.fault(e, fieldFrom, "bad_time", "Không đọc được thời điểm; ví dụ đúng: 2026-07-01 hoặc 1/7/2026.", "The time cannot be read; for example 2026-07-01.", "")
 	return time.Time{}
@@ -263,7 +269,7 @@ func vietnam() *time.Location { return time.FixedZone("", 7*60*60) }
 
 // parseDay reads a day or moment as people write it, in Vietnam.
 func parseDay(s string) (time.Time, bool) {
-	for _, form := range []string{time.RFC3339, "2006-01-02", "2006-01-02 15:04", "2006-01-02 15:04:05", "2006-01-02T15:04", "2/1/2006", "2/1/2006 15:04",
+	for _, form := range []string{time.RFC3339, "2006-01-02", "2006-01-02 15:04", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02T15:04:05", "2/1/2006", "2/1/2006 15:04",
 		"2/1/2006 15:04:05", "2-1-2006", "2.1.2006"} {
 		if t, err := time.ParseInLocation(form, s, vietnam()); err == nil {
 			return t, true

@@ -24,6 +24,7 @@ const (
 type sheet struct {
 	format   string // csv or xlsx
 	encoding string
+	date1904 bool // its days are counted from 1904-01-01, as older Excel for Mac does
 	header   []string
 	rows     []row
 }

@@ -11,6 +11,8 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	"github.com/xuri/excelize/v2"
 )
 
 const (
@@ -20,69 +22,101 @@ const (
 	// is unpacked; the reader of zips holds each part to the size that it declares.
 	maxParts    = 1000
 	maxUnpacked = 64 << 20
+	// Elements cost more than their bytes: 64 MiB of <si/> would be 13 million
+	// texts. Rows are read one by one; all other parts are held in memory.
+	maxSheetElements = 8_000_000
+	maxOtherElements = 1_000_000
 	// maxDepth bounds the nesting of XML, which costs memory for each level.
 	maxDepth = 32
 )
 
-// workbook is an opened XLSX file.
-type workbook struct {
-	parts  map[string]*zip.File
-	shared []string
+// readXLSX reads the first sheet that is not hidden. It reads values, not
+// formulas: of a formula's cell the value that was computed last.
+func readXLSX(data []byte) (*sheet, error) {
+	if err := checkXLSX(data); err != nil {
+		return nil, err
+	}
+	f, err := excelize.OpenReader(bytes.NewReader(data), excelize.Options{RawCellValue: true, UnzipSizeLimit: maxUnpacked, UnzipXMLSizeLimit: maxUnpacked})
+	if err != nil {
+		return nil, fmt.Errorf("open workbook: %w", err)
+	}
+	defer f.Close()
+	props, err := f.GetWorkbookProps()
+	if err != nil {
+		return nil, fmt.Errorf("read workbook: %w", err)
+	}
+	name := ""
+	for _, n := range f.GetSheetList() {
+		if visible, err := f.GetSheetVisible(n); err == nil && visible && name == "" {
+			name = n
+		}
+	}
+	if name == "" {
+		return nil, errors.New("find sheet: the file has none")
+	}
+	rows, err := f.Rows(name)
+	if err != nil {
+		return nil, fmt.Errorf("open sheet: %w", err)
+	}
+	defer rows.Close()
+	s := &sheet{format: "xlsx", date1904: props.Date1904 != nil && *props.Date1904}
+	for number := 1; rows.Next(); number++ {
+		cells, err := rows.Columns()
+		if err != nil {
+			return nil, fmt.Errorf("read line %d: %w", number, err)
+		}
+		if err := s.add(row{number, cells}); err != nil {
+			return nil, err
+		}
+	}
+	return s, rows.Error()
 }
 
-// readXLSX reads the first sheet. It reads values, not formulas: of a formula's
-// cell the value that was computed last.
-func readXLSX(data []byte) (*sheet, error) {
+// checkXLSX walks what is unpacked of a workbook before it is understood: the
+// library takes a sheet that breaks off for one that ends, and texts without
+// number.
+func checkXLSX(data []byte) error {
 	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
-		return nil, fmt.Errorf("open zip: %w", err)
+		return fmt.Errorf("open zip: %w", err)
 	}
-	w := workbook{parts: map[string]*zip.File{}}
 	var unpacked uint64
 	for _, f := range z.File {
 		// Checked as it grows, so that it cannot overflow.
 		if f.UncompressedSize64 > maxUnpacked || len(z.File) > maxParts {
-			return nil, bomb()
+			return bomb()
 		}
 		if unpacked += f.UncompressedSize64; unpacked > maxUnpacked {
-			return nil, bomb()
-		}
-		w.parts[strings.TrimPrefix(f.Name, "/")] = f
-	}
-	name, err := w.firstSheet()
-	if err != nil {
-		return nil, err
-	}
-	if w.parts["xl/sharedStrings.xml"] != nil {
-		if err := w.each("xl/sharedStrings.xml", w.sharedString); err != nil {
-			return nil, err
+			return bomb()
 		}
 	}
-	s := &sheet{format: "xlsx"}
-	p := sheetParser{w: &w, sheet: s}
-	return s, w.each(name, p.element)
-}
-
-func bomb() *Problem {
-	return badFile(http.StatusRequestEntityTooLarge, "unpacks_too_large", fmt.Sprintf("Tệp XLSX giải nén ra hơn %d MiB; tệp bị từ chối.", maxUnpacked>>20),
-		fmt.Sprintf("The XLSX file unpacks to more than %d MiB; it is refused.", maxUnpacked>>20))
-}
-
-// each walks the elements of a part. f is told of each element with the decoder
-// after its start, and may read on to its end; then it returns true.
-func (w *workbook) each(name string, f func(*xml.Decoder, xml.StartElement) (consumed bool, err error)) error {
-	part := w.parts[name]
-	if part == nil {
-		return fmt.Errorf("find part: the file has no %s", clip(name, 60))
+	sheets, others := 0, 0
+	for _, f := range z.File {
+		count, most := &others, maxOtherElements
+		switch folder := path.Base(path.Dir(f.Name)); {
+		case !strings.HasSuffix(f.Name, ".xml") && !strings.HasSuffix(f.Name, ".rels"):
+			continue
+		case folder == "drawings", folder == "charts", folder == "diagrams":
+			continue // never read
+		case folder == "worksheets":
+			count, most = &sheets, maxSheetElements
+		}
+		if err := countElements(f, count, most); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// countElements walks a part to its end.
+func countElements(part *zip.File, count *int, most int) error {
 	r, err := part.Open()
 	if err != nil {
 		return fmt.Errorf("open part: %w", err)
 	}
 	defer r.Close()
 	d := xml.NewDecoder(r)
-	depth := 0
-	for {
+	for depth := 0; ; {
 		t, err := d.Token()
 		if errors.Is(err, io.EOF) {
 			return nil
@@ -90,184 +124,104 @@ func (w *workbook) each(name string, f func(*xml.Decoder, xml.StartElement) (con
 		if err != nil {
 			return fmt.Errorf("read part: %w", err)
 		}
-		switch t := t.(type) {
+		switch t.(type) {
 		case xml.StartElement:
+			if *count++; *count > most {
+				return bomb()
+			}
 			if depth++; depth > maxDepth {
 				return errors.New("read part: its elements are nested too deep")
 			}
-			consumed, err := f(d, t)
-			if err != nil {
-				return err
-			}
-			if consumed {
-				depth--
-			}
 		case xml.EndElement:
 			depth--
 		}
 	}
 }
 
-// text gathers the characters of an element up to its end, without those of
-// elements to be left out.
-func text(d *xml.Decoder, without string) (string, error) {
-	var b strings.Builder
-	depth, skip := 1, 0
-	for depth > 0 {
-		t, err := d.Token()
-		if err != nil {
-			return "", fmt.Errorf("read text: %w", err)
-		}
-		switch t := t.(type) {
-		case xml.StartElement:
-			if depth++; depth > maxDepth {
-				return "", errors.New("read text: its elements are nested too deep")
-			}
-			if skip > 0 || t.Name.Local == without {
-				skip++
-			}
-		case xml.EndElement:
-			depth--
-			skip = max(skip-1, 0)
-		case xml.CharData:
-			if skip == 0 {
-				b.Write(t)
-			}
-		}
-	}
-	return b.String(), nil
+func bomb() *Problem {
+	return badFile(http.StatusRequestEntityTooLarge, "unpacks_too_large", fmt.Sprintf("Tệp XLSX giải nén ra hơn %d MiB hoặc quá nhiều ô; tệp bị từ chối.", maxUnpacked>>20),
+		fmt.Sprintf("The XLSX file unpacks to more than %d MiB, or to too many cells; it is refused.", maxUnpacked>>20))
 }
 
-func attribute(e xml.StartElement, name string) string {
-	for _, a := range e.Attr {
-		if a.Name.Local == name {
-			return a.Value
-		}
-	}
-	return ""
+// cell is a value to be written: text, or a number.
+type cell struct {
+	text   string
+	number float64
+	is     bool // it is the number
 }
 
-// firstSheet is the part of the first sheet that is not hidden.
-func (w *workbook) firstSheet() (string, error) {
-	id := ""
-	err := w.each("xl/workbook.xml", func(_ *xml.Decoder, e xml.StartElement) (bool, error) {
-		if e.Name.Local == "sheet" && id == "" && attribute(e, "state") != "hidden" && attribute(e, "state") != "veryHidden" {
-			for _, a := range e.Attr {
-				if a.Name.Local == "id" && a.Name.Space != "" {
-					id = a.Value
-				}
-			}
-		}
-		return false, nil
-	})
-	if err != nil {
-		return "", err
+func textCell[T ~string](s T) cell { return cell{text: string(s)} }
+
+func numberCell(v float64) cell { return cell{number: v, is: true} }
+
+// String is the cell as CSV has it.
+func (c cell) String() string {
+	if c.is {
+		return strconv.FormatFloat(c.number, 'f', -1, 64)
 	}
-	target := ""
-	err = w.each("xl/_rels/workbook.xml.rels", func(_ *xml.Decoder, e xml.StartElement) (bool, error) {
-		if e.Name.Local == "Relationship" && attribute(e, "Id") == id {
-			target = attribute(e, "Target")
-		}
-		return false, nil
-	})
-	if err != nil {
-		return "", err
-	}
-	if id == "" || target == "" {
-		return "", errors.New("find sheet: the file has none")
-	}
-	if strings.HasPrefix(target, "/") {
-		return target[1:], nil
-	}
-	return path.Join("xl", target), nil
+	return harmless(c.text)
 }
 
-// sharedString takes one of the strings that cells refer to by number; how it is
-// pronounced (rPh) is not part of it.
-func (w *workbook) sharedString(d *xml.Decoder, e xml.StartElement) (bool, error) {
-	if e.Name.Local != "si" {
-		return false, nil
+// value is the cell as a spreadsheet has it: nil for nothing.
+func (c cell) value() any {
+	switch {
+	case c.is:
+		return c.number
+	case c.text != "":
+		return c.String()
 	}
-	s, err := text(d, "rPh")
-	w.shared = append(w.shared, s)
-	return true, err
-}
-
-// sheetParser takes rows as their elements come.
-type sheetParser struct {
-	w      *workbook
-	sheet  *sheet
-	number int
-}
-
-func (p *sheetParser) element(d *xml.Decoder, e xml.StartElement) (bool, error) {
-	if e.Name.Local != "row" {
-		return false, nil
-	}
-	p.number++
-	if n, err := strconv.Atoi(attribute(e, "r")); err == nil {
-		p.number = n
-	}
-	r := row{number: p.number}
-	depth := 1
-	for depth > 0 {
-		t, err := d.Token()
-		if err != nil {
-			return true, fmt.Errorf("read row: %w", err)
-		}
-		switch t := t.(type) {
-		case xml.StartElement:
-			if t.Name.Local != "c" {
-				if depth++; depth > maxDepth {
-					return true, errors.New("read row: its elements are nested too deep")
-				}
-				continue
-			}
-			if err := p.cell(d, t, &r); err != nil {
-				return true, err
-			}
-		case xml.EndElement:
-			depth--
-		}
-	}
-	return true, p.sheet.add(r)
-}
-
-// cell reads a cell into its column.
-func (p *sheetParser) cell(d *xml.Decoder, e xml.StartElement, r *row) error {
-	column := len(r.cells)
-	if ref := attribute(e, "r"); ref != "" {
-		column = columnOf(ref)
-	}
-	value, err := text(d, "f") // without the formula
-	if err != nil {
-		return err
-	}
-	if attribute(e, "t") == "s" {
-		n, err := strconv.Atoi(strings.TrimSpace(value))
-		if err != nil || n < 0 || n >= len(p.w.shared) {
-			return fmt.Errorf("read cell: line %d refers to a text that is not there", r.number)
-		}
-		value = p.w.shared[n]
-	}
-	if column >= maxColumns {
-		if strings.TrimSpace(value) == "" {
-			return nil
-		}
-		column = maxColumns // one too many, which add refuses
-	}
-	for len(r.cells) <= column {
-		r.cells = append(r.cells, "")
-	}
-	r.cells[column] = value
 	return nil
 }
 
-// columnOf is the column of a reference such as B12, from 0.
-func columnOf(ref string) int {
-	n := 0
-	for i := 0; i < len(ref) && ref[i] >= 'A' && ref[i] <= 'Z' && n <= maxColumns; i++ {
-		n = n*26 + int(ref[i]-'A') + 1
+// harmless is text that a spreadsheet does not take for a formula. Who imports it
+// again gets the text as it was: see [plain].
+func harmless(s string) string {
+	if s != "" && strings.ContainsRune("=+-@\t\r'", rune(s[0])) {
+		return "'" + s
 	}
-	return max(n-1, 0)
+	return s
+}
+
+// plain undoes harmless.
+func plain(s string) string {
+	if len(s) > 1 && s[0] == '\'' && harmless(s[1:]) == s {
+		return s[1:]
+	}
+	return s
+}
+
+// writeXLSX makes a spreadsheet of one sheet, its header kept in sight. Text is
+// written as text, never as a formula.
+func writeXLSX(rows [][]cell) ([]byte, error) {
+	f := excelize.NewFile()
+	defer f.Close()
+	const name = "Hải Đăng"
+	if err := f.SetSheetName(f.GetSheetName(0), name); err != nil {
+		return nil, fmt.Errorf("write xlsx: %w", err)
+	}
+	w, err := f.NewStreamWriter(name)
+	if err != nil {
+		return nil, fmt.Errorf("write xlsx: %w", err)
+	}
+	if err := w.SetPanes(&excelize.Panes{Freeze: true, YSplit: 1, TopLeftCell: "A2", ActivePane: "bottomLeft"}); err != nil {
+		return nil, fmt.Errorf("write xlsx: %w", err)
+	}
+	var line []any
+	for n, r := range rows {
+		line = line[:0]
+		for _, c := range r {
+			line = append(line, c.value())
+		}
+		if err := w.SetRow("A"+strconv.Itoa(n+1), line); err != nil {
+			return nil, fmt.Errorf("write xlsx: line %d: %w", n+1, err)
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return nil, fmt.Errorf("write xlsx: %w", err)
+	}
+	b, err := f.WriteToBuffer()
+	if err != nil {
+		return nil, fmt.Errorf("write xlsx: %w", err)
+	}
+	return b.Bytes(), nil
 }
