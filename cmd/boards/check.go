@@ -23,14 +23,14 @@ import (
 // boards ask, and fails where that is an error, empty, or of another unit.
 type Check struct {
 	placesFlags
-	Prometheus   string   `help:"The store, asked in PromQL: http://127.0.0.1:8080/prometheus, or VictoriaMetrics." placeholder:"URL"`
-	Influx       string   `help:"The store, asked in InfluxQL: InfluxDB." placeholder:"URL"`
-	InfluxBucket string   `env:"INFLUX_BUCKET" help:"With --influx: the bucket; database or database/policy for InfluxDB 1.8." placeholder:"NAME"`
-	Token        string   `env:"HAIDANG_STORE_TOKEN" help:"Token that may read there (for InfluxDB 1.8 it is USER:PASSWORD); better given in the environment." placeholder:"SECRET"`
-	To           string   `help:"When the boards' ranges end, RFC 3339; now if not given." placeholder:"TIME"`
-	Board        []string `help:"Only these boards, such as air and flood." placeholder:"ID"`
-	All          bool     `help:"Print every query, not only what is wrong."`
-	JSON         bool     `name:"json" help:"Print JSON instead of a table."`
+	Prometheus   string           `help:"The store, asked in PromQL: http://127.0.0.1:8080/prometheus, or VictoriaMetrics." placeholder:"URL"`
+	Influx       string           `help:"The store, asked in InfluxQL: InfluxDB." placeholder:"URL"`
+	InfluxBucket string           `env:"INFLUX_BUCKET" help:"With --influx: the bucket; database or database/policy for InfluxDB 1.8." placeholder:"NAME"`
+	Token        string           `env:"HAIDANG_STORE_TOKEN" help:"Token that may read there (for InfluxDB 1.8 it is USER:PASSWORD); better given in the environment." placeholder:"SECRET"`
+	To           terminal.Instant `help:"When the boards' ranges end; without an offset it is Vietnam's time. Now if not given." placeholder:"TIME"`
+	Board        []string         `help:"Only these boards, such as air and flood." placeholder:"ID"`
+	All          bool             `help:"Print every query, not only what is wrong."`
+	JSON         bool             `name:"json" help:"Print JSON instead of a table."`
 }
 
 // Help is kong's detailed help.
@@ -70,11 +70,9 @@ func (c *Check) Run(ctx context.Context, out *terminal.Output) error {
 	if err != nil {
 		return err
 	}
-	to := time.Now()
-	if c.To != "" {
-		if to, err = time.Parse(time.RFC3339, c.To); err != nil {
-			return fmt.Errorf("--to %q is no time: write it like 2025-11-20T06:00:00+07:00", c.To)
-		}
+	to := time.Time(c.To)
+	if to.IsZero() {
+		to = time.Now()
 	}
 	questions, err := BoardQuestions(p, language, c.Board)
 	if err != nil {

@@ -247,7 +247,7 @@ func (c *Up) welcome(w io.Writer, s *server, source ingest.Broker, b *broker.Bro
 	}
 	row("Admission", admission)
 	if link.Secret != "" {
-		row("Log in", "this link makes the first administrator, once, until "+link.Expires.Local().Format("2006-01-02 15:04")+":")
+		row("Log in", "this link makes the first administrator, once, until "+terminal.Moment(link.Expires)+":")
 		row("", link.URL(s.url()))
 	}
 	if c.Simulate > 0 {

@@ -98,7 +98,7 @@ func printHistory(w io.Writer, h api.History) {
 				continue
 			}
 			rows++
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", p.Time.Local().Format("2006-01-02 15:04"), g.Gateway, terminal.Grouped(p.Received), terminal.Grouped(p.Stored),
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", terminal.Moment(p.Time), g.Gateway, terminal.Grouped(p.Received), terminal.Grouped(p.Stored),
 				terminal.Grouped(p.Partial), terminal.Grouped(p.Duplicate), terminal.Grouped(p.Quarantined), terminal.Grouped(int64(p.Queued)), terminal.Grouped(p.Missing))
 		}
 	}

@@ -88,7 +88,7 @@ func printQuarantine(w io.Writer, page api.QuarantinePage) {
 		if m.Partial {
 			reason += " (partial)"
 		}
-		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\n", m.ID, m.At.Local().Format("2006-01-02 15:04:05"), terminal.Shown(m.Topic, 60), reason, terminal.Shown(what, 100))
+		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\n", m.ID, terminal.MomentSeconds(m.At), terminal.Shown(m.Topic, 60), reason, terminal.Shown(what, 100))
 	}
 	t.Flush()
 	fmt.Fprintln(w)
@@ -127,8 +127,8 @@ func (c *quarantineShow) Run(ctx context.Context, out *terminal.Output) error {
 		state = "stored in part"
 	}
 	fmt.Fprintf(w, "message %d of gateway %s: %s\n", m.ID, m.Gateway, state)
-	fmt.Fprintf(w, "topic     %s\nreceived  %s, QoS %d, redelivered %t, retained %t\n", terminal.Shown(m.Topic, 1000), m.Received.Local().Format("2006-01-02 15:04:05.000 MST"), m.QoS, m.Redelivered, m.Retained)
-	fmt.Fprintf(w, "here      since %s, driven through again %d times\n", m.At.Local().Format("2006-01-02 15:04:05 MST"), m.Tries)
+	fmt.Fprintf(w, "topic     %s\nreceived  %s, QoS %d, redelivered %t, retained %t\n", terminal.Shown(m.Topic, 1000), m.Received.In(terminal.Vietnam()).Format("2006-01-02 15:04:05.000 -07:00"), m.QoS, m.Redelivered, m.Retained)
+	fmt.Fprintf(w, "here      since %s, driven through again %d times\n", terminal.MomentSeconds(m.At), m.Tries)
 	for _, p := range m.Problems {
 		fmt.Fprintf(w, "problem   %s %s\n          %s\n", p.Reason, p.Field, terminal.Shown(p.Detail, 1000))
 	}

@@ -21,9 +21,9 @@ type devicesInstall struct {
 	standingFlags
 	seenFlag
 	whyFlag
-	Site   string `required:"" help:"The site where it stands from now on." placeholder:"ID"`
-	To     dated  `help:"For one of the past: until when it stood there." placeholder:"TIME"`
-	Device string `arg:"" help:"The device's id."`
+	Site   string           `required:"" help:"The site where it stands from now on." placeholder:"ID"`
+	To     terminal.Instant `help:"For one of the past: until when it stood there." placeholder:"TIME"`
+	Device string           `arg:"" help:"The device's id."`
 }
 
 // Help is kong's detailed help.
@@ -36,7 +36,7 @@ func (devicesInstall) Help() string {
 
 // Run installs.
 func (c *devicesInstall) Run(ctx context.Context, out *terminal.Output) error {
-	q := deviceAct(c.Device, "install", c.seenFlag, api.InstallInput{Site: telemetry.Site(c.Site), From: c.From.optional(), To: c.To.optional(),
+	q := deviceAct(c.Device, "install", c.seenFlag, api.InstallInput{Site: telemetry.Site(c.Site), From: c.From.Optional(), To: c.To.Optional(),
 		Redundant: c.Redundant, CadenceSeconds: c.seconds(), Why: c.Why})
 	var i api.Installation
 	if err := c.Ask(ctx, q, &i); err != nil {
@@ -46,10 +46,10 @@ func (c *devicesInstall) Run(ctx context.Context, out *terminal.Output) error {
 		return terminal.PrintJSON(out.Stdout, i)
 	}
 	if i.To != nil {
-		fmt.Fprintf(out.Stdout, "%s stood at %s from %s to %s.\n", terminal.OnScreen(string(i.Device)), i.Site, terminal.LocalTime(&i.From), terminal.LocalTime(i.To))
+		fmt.Fprintf(out.Stdout, "%s stood at %s from %s to %s.\n", terminal.OnScreen(string(i.Device)), i.Site, terminal.TimeText(&i.From), terminal.TimeText(i.To))
 		return nil
 	}
-	fmt.Fprintf(out.Stdout, "%s stands at %s since %s.\n", terminal.OnScreen(string(i.Device)), i.Site, terminal.LocalTime(&i.From))
+	fmt.Fprintf(out.Stdout, "%s stands at %s since %s.\n", terminal.OnScreen(string(i.Device)), i.Site, terminal.TimeText(&i.From))
 	return nil
 }
 
@@ -58,11 +58,11 @@ type devicesSwap struct {
 	hardwareFlags
 	seenFlag
 	whyFlag
-	Create bool   `help:"The new device is not registered yet: register it in the same act. Without --kind it measures what the old one does."`
-	At     dated  `help:"When it was done; absent is now." placeholder:"TIME"`
-	Retire bool   `help:"The old device is out of use for good; otherwise it is in maintenance."`
-	Old    string `arg:"" help:"The device that was taken away."`
-	New    string `arg:"" help:"The device that took its place."`
+	Create bool             `help:"The new device is not registered yet: register it in the same act. Without --kind it measures what the old one does."`
+	At     terminal.Instant `help:"When it was done; absent is now." placeholder:"TIME"`
+	Retire bool             `help:"The old device is out of use for good; otherwise it is in maintenance."`
+	Old    string           `arg:"" help:"The device that was taken away."`
+	New    string           `arg:"" help:"The device that took its place."`
 }
 
 // Help is kong's detailed help.
@@ -77,7 +77,7 @@ Examples:
 
 // Run swaps.
 func (c *devicesSwap) Run(ctx context.Context, out *terminal.Output) error {
-	in := api.SwapInput{New: telemetry.Device(c.New), At: c.At.optional(), Retire: c.Retire, Why: c.Why}
+	in := api.SwapInput{New: telemetry.Device(c.New), At: c.At.Optional(), Retire: c.Retire, Why: c.Why}
 	made := c.hardwareFlags.input(c.New)
 	switch {
 	case c.Create && len(made.Kinds) == 0:
@@ -102,7 +102,7 @@ func (c *devicesSwap) Run(ctx context.Context, out *terminal.Output) error {
 		return terminal.PrintJSON(out.Stdout, s)
 	}
 	fmt.Fprintf(out.Stdout, "At %s (%s), %s measures since %s; %s is %s.\nDoes it work? haidang devices check %[3]s\n", terminal.OnScreen(s.Site.Name), s.Site.ID,
-		terminal.OnScreen(string(s.Device.ID)), terminal.LocalTime(&s.Began.From), terminal.OnScreen(string(s.Replaced.ID)), s.Replaced.State)
+		terminal.OnScreen(string(s.Device.ID)), terminal.TimeText(&s.Began.From), terminal.OnScreen(string(s.Replaced.ID)), s.Replaced.State)
 	return nil
 }
 
@@ -147,9 +147,9 @@ func (c *devicesResume) Run(ctx context.Context, out *terminal.Output) error {
 type devicesRetire struct {
 	terminal.CityFlags
 	seenFlag
-	Why     string   `required:"" help:"Why, in your own words; kept in the journal of changes." placeholder:"TEXT"`
-	At      dated    `help:"When it was; absent is now." placeholder:"TIME"`
-	Devices []string `arg:"" help:"The devices' ids."`
+	Why     string           `required:"" help:"Why, in your own words; kept in the journal of changes." placeholder:"TEXT"`
+	At      terminal.Instant `help:"When it was; absent is now." placeholder:"TIME"`
+	Devices []string         `arg:"" help:"The devices' ids."`
 }
 
 // Help is kong's detailed help.
@@ -163,7 +163,7 @@ Examples:
 
 // Run retires.
 func (c *devicesRetire) Run(ctx context.Context, out *terminal.Output) error {
-	return each(ctx, c.CityFlags, out, c.Devices, c.seenFlag, "retire", api.Act{Why: c.Why, At: c.At.optional()})
+	return each(ctx, c.CityFlags, out, c.Devices, c.seenFlag, "retire", api.Act{Why: c.Why, At: c.At.Optional()})
 }
 
 // devicesRemove takes devices from their sites.
@@ -171,8 +171,8 @@ type devicesRemove struct {
 	terminal.CityFlags
 	seenFlag
 	whyFlag
-	At      dated    `help:"When it was; absent is now." placeholder:"TIME"`
-	Devices []string `arg:"" help:"The devices' ids."`
+	At      terminal.Instant `help:"When it was; absent is now." placeholder:"TIME"`
+	Devices []string         `arg:"" help:"The devices' ids."`
 }
 
 // Help gives examples.
@@ -186,7 +186,7 @@ Examples:
 
 // Run removes them.
 func (c *devicesRemove) Run(ctx context.Context, out *terminal.Output) error {
-	return each(ctx, c.CityFlags, out, c.Devices, c.seenFlag, "remove", api.Act{Why: c.Why, At: c.At.optional()})
+	return each(ctx, c.CityFlags, out, c.Devices, c.seenFlag, "remove", api.Act{Why: c.Why, At: c.At.Optional()})
 }
 
 // each does the same to several devices. What fails is told, and the others are

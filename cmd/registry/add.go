@@ -68,7 +68,7 @@ func (f siteFlags) used() bool {
 
 // standingFlags are how a device stands at a site.
 type standingFlags struct {
-	From      dated             `help:"Since when it stands there; absent: now, or when it was first heard." placeholder:"TIME"`
+	From      terminal.Instant  `help:"Since when it stands there; absent: now, or when it was first heard." placeholder:"TIME"`
 	Redundant bool              `help:"It stands beside another of its kind on purpose."`
 	Cadence   terminal.Duration `help:"How often it reports; absent it is learned from its readings." placeholder:"10m"`
 }
@@ -134,7 +134,7 @@ func (c *devicesAdd) Run(ctx context.Context, out *terminal.Output) error {
 		again = " (by this request, before)"
 	}
 	fmt.Fprintf(out.Stdout, "%s stands at %s (%s) since %s%s.\nDoes it work? haidang devices check %[1]s\n", terminal.OnScreen(string(r.Device.ID)),
-		terminal.OnScreen(r.Site.Name), r.Site.ID, terminal.LocalTime(&r.Installation.From), again)
+		terminal.OnScreen(r.Site.Name), r.Site.ID, terminal.TimeText(&r.Installation.From), again)
 	return nil
 }
 
@@ -173,7 +173,7 @@ func (c *devicesAdd) draft(ctx context.Context) error {
 }
 
 func (c *devicesAdd) registration() (in api.RegistrationInput, err error) {
-	in = api.RegistrationInput{RequestID: c.RequestID, Device: c.hardwareFlags.input(c.Device), NewSite: c.NewSite != "", From: c.From.optional(),
+	in = api.RegistrationInput{RequestID: c.RequestID, Device: c.hardwareFlags.input(c.Device), NewSite: c.NewSite != "", From: c.From.Optional(),
 		Redundant: c.Redundant, CadenceSeconds: c.seconds(), Why: c.Why}
 	if in.RequestID == "" {
 		in.RequestID = "cli." + rand.Text()

@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
-	"time"
-
-	"github.com/alecthomas/kong"
 )
 
 // Devices is the registry for the terminal. All but backup and restore ask
@@ -99,29 +96,3 @@ func (f pageFlags) set(q url.Values) error {
 
 // maxPage is the longest page that the interface gives.
 const maxPage = 1000
-
-// dated is a moment as people write it; one without a zone is of this terminal's.
-type dated struct{ time.Time }
-
-// Decode implements kong.MapperValue.
-func (d *dated) Decode(ctx *kong.DecodeContext) error {
-	var text string
-	if err := ctx.Scan.PopValueInto("time", &text); err != nil {
-		return err
-	}
-	for _, form := range []string{time.RFC3339, "2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02"} {
-		if t, err := time.ParseInLocation(form, text, time.Local); err == nil {
-			d.Time = t
-			return nil
-		}
-	}
-	return fmt.Errorf("%q is not a time: write it like 2026-11-21, \"2026-11-21 14:30\" or 2026-11-21T14:30:00+07:00", text)
-}
-
-// optional is nil where no time was given.
-func (d dated) optional() *time.Time {
-	if d.IsZero() {
-		return nil
-	}
-	return &d.Time
-}

@@ -90,7 +90,7 @@ type devicesMove struct {
 	seenFlag
 	whyFlag
 	To        string            `required:"" help:"The site where it stands from now on." placeholder:"ID"`
-	At        dated             `help:"When it was moved; absent is now." placeholder:"TIME"`
+	At        terminal.Instant  `help:"When it was moved; absent is now." placeholder:"TIME"`
 	Redundant bool              `help:"It stands beside another of its kind on purpose."`
 	Cadence   terminal.Duration `help:"How often it reports there; absent it is learned from its readings." placeholder:"10m"`
 	Device    string            `arg:"" help:"The device's id."`
@@ -108,7 +108,7 @@ Examples:
 // Run moves the device.
 func (c *devicesMove) Run(ctx context.Context, out *terminal.Output) error {
 	var i api.Installation
-	err := c.Ask(ctx, deviceAct(c.Device, "install", c.seenFlag, api.InstallInput{Site: telemetry.Site(c.To), From: c.At.optional(), Move: true,
+	err := c.Ask(ctx, deviceAct(c.Device, "install", c.seenFlag, api.InstallInput{Site: telemetry.Site(c.To), From: c.At.Optional(), Move: true,
 		Redundant: c.Redundant, CadenceSeconds: standingFlags{Cadence: c.Cadence}.seconds(), Why: c.Why}), &i)
 	if err != nil {
 		return err
@@ -116,6 +116,6 @@ func (c *devicesMove) Run(ctx context.Context, out *terminal.Output) error {
 	if c.JSON {
 		return terminal.PrintJSON(out.Stdout, i)
 	}
-	fmt.Fprintf(out.Stdout, "%s stands at %s since %s.\n", terminal.OnScreen(string(i.Device)), i.Site, terminal.LocalTime(&i.From))
+	fmt.Fprintf(out.Stdout, "%s stands at %s since %s.\n", terminal.OnScreen(string(i.Device)), i.Site, terminal.TimeText(&i.From))
 	return nil
 }

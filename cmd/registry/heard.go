@@ -61,7 +61,7 @@ func printHeard(w io.Writer, page api.HeardPage) {
 	}
 	t := terminal.NewTable("DEVICE", "LOCALITY", "KIND", "LAST", "FIRST", "READINGS", "GATEWAY", "STANDING")
 	for _, h := range page.Heard {
-		t.Row(string(h.Device), string(h.Locality), string(h.Kind), terminal.LocalTime(&h.Last), terminal.LocalTime(&h.First), terminal.Grouped(h.Count), terminal.CutTo(h.Gateway, 24), standing(h))
+		t.Row(string(h.Device), string(h.Locality), string(h.Kind), terminal.TimeText(&h.Last), terminal.TimeText(&h.First), terminal.Grouped(h.Count), terminal.CutTo(h.Gateway, 24), standing(h))
 	}
 	t.Print(w)
 	fmt.Fprintf(w, "\n%s of %s\n", terminal.Grouped(int64(len(page.Heard))), terminal.Grouped(int64(page.Total)))
@@ -89,8 +89,8 @@ func (c *devicesHeard) show(ctx context.Context, out *terminal.Output) error {
 	}
 	w := out.Stdout
 	terminal.PrintFields(w, "device", string(h.Device), "kind", string(h.Kind), "locality", string(h.Locality), "topic", h.Topic, "gateway", h.Gateway,
-		"heard", fmt.Sprintf("%s times, %s to %s", terminal.Grouped(h.Count), terminal.LocalTime(&h.First), terminal.LocalTime(&h.Last)),
-		"measured since", terminal.LocalTime(h.Earliest), "standing", standing(h))
+		"heard", fmt.Sprintf("%s times, %s to %s", terminal.Grouped(h.Count), terminal.TimeText(&h.First), terminal.TimeText(&h.Last)),
+		"measured since", terminal.TimeText(h.Earliest), "standing", standing(h))
 	switch {
 	case h.Binary != nil:
 		fmt.Fprintf(w, "sample        %q\n", h.Binary)
@@ -177,7 +177,7 @@ func printCheck(w io.Writer, c api.Check) {
 	if c.Waiting > 0 {
 		waiting = terminal.Grouped(c.Waiting) + " messages: haidang quarantine list --device " + string(c.Device)
 	}
-	terminal.PrintFields(w, "site", string(c.Site), "first reading", readingText(c.First), "last reading", readingText(c.Last), "last seen", terminal.LocalTime(c.LastSeen), "last contact", terminal.LocalTime(c.LastContact),
+	terminal.PrintFields(w, "site", string(c.Site), "first reading", readingText(c.First), "last reading", readingText(c.Last), "last seen", terminal.TimeText(c.LastSeen), "last contact", terminal.TimeText(c.LastContact),
 		"missing", late, "why", c.Reason, "", c.Detail, "topic", c.Topic, "sample", c.Sample, "quarantine", waiting)
 }
 
@@ -190,7 +190,7 @@ func readingText(r *api.Reading) string {
 		values = append(values, string(m)+" "+strconv.FormatFloat(v, 'g', -1, 64))
 	}
 	slices.Sort(values)
-	return fmt.Sprintf("%s  %s: %s", terminal.LocalTime(&r.Time), r.Kind, strings.Join(values, ", "))
+	return fmt.Sprintf("%s  %s: %s", terminal.TimeText(&r.Time), r.Kind, strings.Join(values, ", "))
 }
 
 type devicesChanges struct {
@@ -244,7 +244,7 @@ func (c *devicesChanges) Run(ctx context.Context, out *terminal.Output) error {
 	}
 	t := terminal.NewTable("NO", "AT", "WHO", "WHAT", "", "DEVICE", "SITE", "WHY")
 	for _, ch := range page.Changes {
-		t.Row(fmt.Sprint(ch.Seq), terminal.LocalTime(&ch.At), terminal.CutTo(ch.Who, 24), string(ch.Action), string(ch.Entity)+" "+ch.ID, string(ch.Device), string(ch.Site), terminal.CutTo(ch.Why, 60))
+		t.Row(fmt.Sprint(ch.Seq), terminal.TimeText(&ch.At), terminal.CutTo(ch.Who, 24), string(ch.Action), string(ch.Entity)+" "+ch.ID, string(ch.Device), string(ch.Site), terminal.CutTo(ch.Why, 60))
 	}
 	t.Print(out.Stdout)
 	if page.Next != "" {

@@ -119,11 +119,11 @@ func limitPeriod(l api.Limit) string {
 		if t == nil {
 			return "…"
 		}
-		return terminal.LocalTime(t)
+		return terminal.TimeText(t)
 	}
 	switch {
 	case l.Removed != nil:
-		return "removed " + terminal.LocalTime(l.Removed)
+		return "removed " + terminal.TimeText(l.Removed)
 	case l.From == nil && l.Until == nil:
 		return "always"
 	}
@@ -132,11 +132,11 @@ func limitPeriod(l api.Limit) string {
 
 // limitSource is what a limit rests on, and since when.
 type limitSource struct {
-	Basis    string  `enum:",law,secondary,operational" default:"" help:"What the value rests on: law (read in the regulation or an official feed), secondary (press, another source) or operational (your own). Of new ones operational if left out." placeholder:"law"`
-	Source   *string `help:"The decision or the source; needed with --basis law and secondary." placeholder:"TEXT"`
-	SourceEN *string `name:"source-en" help:"The same in English." placeholder:"TEXT"`
-	From     dated   `help:"It holds from then on, and the value of before ends there; absent: the value is corrected." placeholder:"TIME"`
-	Device   string  `help:"Only this device's readings count; absent: all at the site." placeholder:"ID"`
+	Basis    string           `enum:",law,secondary,operational" default:"" help:"What the value rests on: law (read in the regulation or an official feed), secondary (press, another source) or operational (your own). Of new ones operational if left out." placeholder:"law"`
+	Source   *string          `help:"The decision or the source; needed with --basis law and secondary." placeholder:"TEXT"`
+	SourceEN *string          `name:"source-en" help:"The same in English." placeholder:"TEXT"`
+	From     terminal.Instant `help:"It holds from then on, and the value of before ends there; absent: the value is corrected." placeholder:"TIME"`
+	Device   string           `help:"Only this device's readings count; absent: all at the site." placeholder:"ID"`
 }
 
 type limitsLevels struct {
@@ -170,7 +170,7 @@ Examples:
 // Run sets them.
 func (c *limitsLevels) Run(ctx context.Context, out *terminal.Output) error {
 	in := api.LevelsInput{Device: telemetry.Device(c.Device), BD1: c.BD1, BD2: c.BD2, BD3: c.BD3, Record: c.Record, RecordYear: c.Year, Normal: c.Normal, Flood: c.Flood,
-		Datum: c.Datum, Basis: c.Basis, Reference: c.Source, ReferenceEN: c.SourceEN, From: c.From.optional(), Like: telemetry.Site(c.Like), Why: c.Why}
+		Datum: c.Datum, Basis: c.Basis, Reference: c.Source, ReferenceEN: c.SourceEN, From: c.From.Optional(), Like: telemetry.Site(c.Like), Why: c.Why}
 	said := slices.ContainsFunc([]*float64{c.BD1, c.BD2, c.BD3, c.Record, c.Normal, c.Flood}, func(v *float64) bool { return v != nil })
 	if !said && c.Year == 0 && c.Datum == nil && c.Like == "" {
 		return errors.New("no level is given: say which, such as --bd1 8 --bd2 9.5 --bd3 11, or --like GAUGE")
@@ -201,7 +201,7 @@ type limitsSet struct {
 	NameEN    *string           `name:"name-en" help:"The same in English." placeholder:"NAME"`
 	Year      *int              `help:"Of a record." placeholder:"YYYY"`
 	Datum     *string           `help:"What levels are counted from." placeholder:"TEXT"`
-	Until     dated             `help:"Until when it holds; absent: it goes on." placeholder:"TIME"`
+	Until     terminal.Instant  `help:"Until when it holds; absent: it goes on." placeholder:"TIME"`
 	Site      string            `arg:"" help:"The site's id."`
 	Code      string            `arg:"" help:"Which of its limits: bd1, bd2, bd3, record, normal, flood, or a word of your own."`
 	Value     float64           `arg:"" help:"In the catalogue's unit."`
@@ -227,7 +227,7 @@ func (c *limitsSet) Run(ctx context.Context, out *terminal.Output) error {
 	}
 	in := seen.LimitInput
 	in.Device, in.Code, in.Value = telemetry.Device(c.Device), c.Code, c.Value
-	in.From, in.Until = c.From.optional(), cmp.Or(c.Until.optional(), in.Until)
+	in.From, in.Until = c.From.Optional(), cmp.Or(c.Until.Optional(), in.Until)
 	setGiven(&in.Kind, c.Kind)
 	setGiven(&in.Metric, c.Metric)
 	setGiven(&in.Below, c.Below)
@@ -258,7 +258,7 @@ func (c *limitsSet) Run(ctx context.Context, out *terminal.Output) error {
 // find is the limit that is in force when it is to be changed; false if there is none.
 func (c *limitsSet) find(ctx context.Context) (api.Limit, bool, error) {
 	at := time.Now()
-	if t := c.From.optional(); t != nil {
+	if t := c.From.Optional(); t != nil {
 		at = *t
 	}
 	return findLimit(ctx, c.CityFlags, c.Site, c.Code, c.Device, at)

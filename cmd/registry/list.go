@@ -80,7 +80,7 @@ func printDevices(w io.Writer, page api.DevicePage) {
 	for _, d := range page.Devices {
 		site, since := "", ""
 		if i := d.Installation; i != nil {
-			site, since = string(i.Site), i.From.Local().Format("2006-01-02")
+			site, since = string(i.Site), i.From.In(terminal.Vietnam()).Format("2006-01-02")
 		}
 		t.Row(string(d.ID), terminal.CutTo(d.SiteName, 40), site, terminal.CutTo(terminal.Joined(d.Kinds), 40), stateOf(d), presenceText(d.Presence, d.Online), terminal.CutTo(reports(d.Cadences), 40), since, terminal.CutTo(d.Model, 24))
 	}
@@ -176,11 +176,11 @@ func (c *devicesShow) Run(ctx context.Context, out *terminal.Output) error {
 		if i.Redundant {
 			note = "redundant"
 		}
-		to := terminal.LocalTime(i.To)
+		to := terminal.TimeText(i.To)
 		if to == "" {
 			to = "now"
 		}
-		t.Row(fmt.Sprint(i.ID), string(i.Site), terminal.LocalTime(&i.From), to, note)
+		t.Row(fmt.Sprint(i.ID), string(i.Site), terminal.TimeText(&i.From), to, note)
 	}
 	t.Print(out.Stdout)
 	return nil
@@ -189,7 +189,7 @@ func (c *devicesShow) Run(ctx context.Context, out *terminal.Output) error {
 func printDevice(w io.Writer, d api.Device) {
 	at, cadence := "nowhere", reports(d.Cadences)
 	if i := d.Installation; i != nil {
-		at = fmt.Sprintf("%s (%s) since %s", d.SiteName, i.Site, terminal.LocalTime(&i.From))
+		at = fmt.Sprintf("%s (%s) since %s", d.SiteName, i.Site, terminal.TimeText(&i.From))
 		if cadence == "" && i.CadenceSeconds > 0 { // nobody judges its silence
 			cadence = terminal.SpanOf(time.Duration(i.CadenceSeconds * float64(time.Second)))
 		}
@@ -205,6 +205,6 @@ func printDevice(w io.Writer, d api.Device) {
 		}
 	}
 	terminal.PrintFields(w, "device", string(d.ID), "measures", terminal.Joined(d.Kinds), "state", stateOf(d), "stands at", at, "position", position,
-		"reports", cadence, "heard", presenceText(d.Presence, d.Online), "last reading", terminal.LocalTime(d.LastReading), "last contact", terminal.LocalTime(d.LastContact), "model", d.Model, "profile", d.Profile, "serial", d.Serial, "gateway", d.Gateway,
-		"notes", d.Notes, "version", fmt.Sprintf("%d, changed %s", d.Version, terminal.LocalTime(&d.Updated)))
+		"reports", cadence, "heard", presenceText(d.Presence, d.Online), "last reading", terminal.TimeText(d.LastReading), "last contact", terminal.TimeText(d.LastContact), "model", d.Model, "profile", d.Profile, "serial", d.Serial, "gateway", d.Gateway,
+		"notes", d.Notes, "version", fmt.Sprintf("%d, changed %s", d.Version, terminal.TimeText(&d.Updated)))
 }

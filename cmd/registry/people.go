@@ -55,7 +55,7 @@ func (c *peopleList) Run(ctx context.Context, out *terminal.Output) error {
 	}
 	t := terminal.NewTable("NAME", "PERSON", "ROLE", "LOCALITIES", "LOGS IN AT", "DISABLED", "SINCE")
 	for _, a := range all {
-		t.Row(a.Name, terminal.CutTo(a.Display, 40), string(a.Role), terminal.Joined(a.Localities), a.Issuer, terminal.LocalTime(&a.Disabled), terminal.LocalTime(&a.Created))
+		t.Row(a.Name, terminal.CutTo(a.Display, 40), string(a.Role), terminal.Joined(a.Localities), a.Issuer, terminal.TimeText(&a.Disabled), terminal.TimeText(&a.Created))
 	}
 	t.Print(out.Stdout)
 	return nil
@@ -91,7 +91,7 @@ func printLink(ctx context.Context, f terminal.CityFlags, out *terminal.Output, 
 	if f.JSON {
 		return terminal.PrintJSON(out.Stdout, map[string]any{"url": address, "link": l.Link, "expires": l.Expires})
 	}
-	fmt.Fprintf(out.Stdout, "%s\n\nGood once, until %s. It is not shown again.\n", terminal.OnScreen(address), terminal.LocalTime(&l.Expires))
+	fmt.Fprintf(out.Stdout, "%s\n\nGood once, until %s. It is not shown again.\n", terminal.OnScreen(address), terminal.TimeText(&l.Expires))
 	return nil
 }
 

@@ -83,7 +83,7 @@ func (c *secretList) Run(ctx context.Context, out *terminal.Output) error {
 	}
 	t := terminal.NewTable("ID", "ISSUED", "BY", "EXPIRES", "REVOKED", "REVOKED BY")
 	for _, k := range all {
-		t.Row(fmt.Sprint(k.ID), terminal.LocalTime(&k.Issued), k.IssuedBy, terminal.LocalTime(&k.Expires), terminal.LocalTime(&k.Revoked), k.RevokedBy)
+		t.Row(fmt.Sprint(k.ID), terminal.TimeText(&k.Issued), k.IssuedBy, terminal.TimeText(&k.Expires), terminal.TimeText(&k.Revoked), k.RevokedBy)
 	}
 	t.Print(out.Stdout)
 	return nil

@@ -137,14 +137,14 @@ func printSite(w io.Writer, s api.Site) {
 	}
 	terminal.PrintFields(w, "site", string(s.ID), "name", s.Name, "in English", s.NameEN, "locality", string(s.Locality), "ward", s.Ward, "position", position,
 		"height", height, "tags", terminal.Joined(s.Tags), "noise area", string(s.NoiseArea), "state", siteState(s), "heard", string(s.Presence), "notes", s.Notes,
-		"version", fmt.Sprintf("%d, changed %s", s.Version, terminal.LocalTime(&s.Updated)))
+		"version", fmt.Sprintf("%d, changed %s", s.Version, terminal.TimeText(&s.Updated)))
 	if len(s.Devices) == 0 {
 		return
 	}
 	fmt.Fprintln(w)
 	t := terminal.NewTable("DEVICE", "KINDS", "SINCE", "HEARD", "REPORTS", "LAST READING")
 	for _, d := range s.Devices {
-		t.Row(string(d.Device), terminal.Joined(d.Kinds), terminal.LocalTime(d.Since), presenceText(d.Presence, d.Online), reports(d.Cadences), terminal.LocalTime(d.LastReading))
+		t.Row(string(d.Device), terminal.Joined(d.Kinds), terminal.TimeText(d.Since), presenceText(d.Presence, d.Online), reports(d.Cadences), terminal.TimeText(d.LastReading))
 	}
 	t.Print(w)
 }
@@ -247,9 +247,9 @@ func (c *sitesEdit) Run(ctx context.Context, out *terminal.Output) error {
 
 type sitesRetire struct {
 	terminal.CityFlags
-	Why  string `required:"" help:"Why, in your own words; kept in the journal of changes." placeholder:"TEXT"`
-	At   dated  `help:"When it was; absent is now." placeholder:"TIME"`
-	Site string `arg:"" help:"The site's id."`
+	Why  string           `required:"" help:"Why, in your own words; kept in the journal of changes." placeholder:"TEXT"`
+	At   terminal.Instant `help:"When it was; absent is now." placeholder:"TIME"`
+	Site string           `arg:"" help:"The site's id."`
 }
 
 // Help is kong's detailed help.
@@ -262,7 +262,7 @@ Examples:
 
 // Run retires it.
 func (c *sitesRetire) Run(ctx context.Context, out *terminal.Output) error {
-	return askSite(ctx, c.CityFlags, out, terminal.PostTo(sitePath(c.Site)+"/retire", api.Act{Why: c.Why, At: c.At.optional()}))
+	return askSite(ctx, c.CityFlags, out, terminal.PostTo(sitePath(c.Site)+"/retire", api.Act{Why: c.Why, At: c.At.Optional()}))
 }
 
 type sitesReopen struct {

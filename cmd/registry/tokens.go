@@ -58,7 +58,7 @@ func (c *tokensList) Run(ctx context.Context, out *terminal.Output) error {
 	}
 	t := terminal.NewTable("ID", "NAME", "WHOSE", "SCOPES", "EXPIRES", "LAST USED", "REVOKED")
 	for _, k := range all {
-		t.Row(k.ID, terminal.CutTo(k.Name, 40), k.Account, terminal.Joined(k.Scopes), terminal.LocalTime(&k.Expires), terminal.LocalTime(&k.Last), terminal.LocalTime(&k.Revoked))
+		t.Row(k.ID, terminal.CutTo(k.Name, 40), k.Account, terminal.Joined(k.Scopes), terminal.TimeText(&k.Expires), terminal.TimeText(&k.Last), terminal.TimeText(&k.Revoked))
 	}
 	t.Print(out.Stdout)
 	return nil
@@ -106,7 +106,7 @@ func (c *tokensCreate) Run(ctx context.Context, out *terminal.Output) error {
 	if c.JSON {
 		return terminal.PrintJSON(out.Stdout, k)
 	}
-	fmt.Fprintf(out.Stdout, "%s\n\nIt is token %s, good until %s. It is not shown again.\n", terminal.OnScreen(k.Secret), terminal.OnScreen(k.ID), terminal.LocalTime(&k.Expires))
+	fmt.Fprintf(out.Stdout, "%s\n\nIt is token %s, good until %s. It is not shown again.\n", terminal.OnScreen(k.Secret), terminal.OnScreen(k.ID), terminal.TimeText(&k.Expires))
 	return nil
 }
 

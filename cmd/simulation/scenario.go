@@ -71,14 +71,9 @@ func lineTime(text string, start time.Time) (time.Time, error) {
 			return start.Add(d), nil
 		}
 	}
-	for _, layout := range []string{"2006-01-02 15:04", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02T15:04:05", time.DateOnly} {
-		if t, err := time.ParseInLocation(layout, text, terminal.Vietnam()); err == nil {
-			return t, nil
-		}
-	}
-	t, err := time.Parse(time.RFC3339, text)
+	t, err := terminal.ParseInstant(text)
 	if err != nil {
-		return t, fmt.Errorf("%q, which is not a time: write it like 2026-03-11T07:30 (in Vietnam), 2026-03-11T00:30:00Z or, after the start, +2h", text)
+		return t, fmt.Errorf("%w or, after the start, +2h", err)
 	}
 	return t, nil
 }

@@ -74,14 +74,14 @@ func (c *Verify) Validate() error {
 	var errs []error
 	for _, t := range []struct{ flag, text string }{{"--from", c.From}, {"--to", c.To}, {"--at", c.At}} {
 		if t.text != "" {
-			if _, err := readTime(t.text); err != nil {
+			if _, err := terminal.ParseInstant(t.text); err != nil {
 				errs = append(errs, fmt.Errorf("%s is %w", t.flag, err))
 			}
 		}
 	}
 	if errs == nil && c.From != "" && c.To != "" {
-		from, _ := readTime(c.From)
-		if to, _ := readTime(c.To); !to.After(from) {
+		from, _ := terminal.ParseInstant(c.From)
+		if to, _ := terminal.ParseInstant(c.To); !to.After(from) {
 			errs = append(errs, fmt.Errorf("--to is %s, not after --from %s", c.To, c.From))
 		}
 	}
@@ -105,21 +105,6 @@ func (c *Verify) Validate() error {
 	return errors.Join(errs...)
 }
 
-// readTime reads a time as people of the province write it, or RFC 3339.
-func readTime(text string) (time.Time, error) {
-	zone := time.FixedZone("Asia/Ho_Chi_Minh", 7*3600)
-	for _, layout := range []string{"2006-01-02 15:04", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02T15:04:05", "2006-01-02"} {
-		if t, err := time.ParseInLocation(layout, text, zone); err == nil {
-			return t, nil
-		}
-	}
-	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return t, fmt.Errorf("%q, which is not a time: write it as 2026-03-11 07:30 or 2026-03-11T00:30:00Z", text)
-	}
-	return t, nil
-}
-
 // received makes of --sent and --speed when a message was received; nil is
 // unknown.
 func (c *Verify) received(from time.Time) (func(time.Time) time.Time, error) {
@@ -129,7 +114,7 @@ func (c *Verify) received(from time.Time) (func(time.Time) time.Time, error) {
 	case "due":
 		return func(due time.Time) time.Time { return due }, nil
 	}
-	start, err := readTime(c.Sent)
+	start, err := terminal.ParseInstant(c.Sent)
 	if err != nil {
 		return nil, fmt.Errorf("--sent is neither due nor a time: %w", err)
 	}
@@ -201,7 +186,7 @@ func (c *Verify) scorer(ctx context.Context, out *terminal.Output) (*score.Score
 		to   *time.Time
 	}{{c.From, &o.From}, {c.To, &o.To}, {c.At, &o.At}} {
 		if t.text != "" {
-			if *t.to, err = readTime(t.text); err != nil {
+			if *t.to, err = terminal.ParseInstant(t.text); err != nil {
 				return nil, err
 			}
 		}

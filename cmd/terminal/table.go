@@ -115,12 +115,12 @@ func CutTo(s string, columns int) string {
 	return s
 }
 
-// LocalTime is a time in this terminal's zone; empty for none.
-func LocalTime(t *time.Time) string {
+// TimeText is [Moment]; empty for none.
+func TimeText(t *time.Time) string {
 	if t == nil || t.IsZero() {
 		return ""
 	}
-	return t.Local().Format("2006-01-02 15:04")
+	return Moment(*t)
 }
 
 // SpanOf is a period as people say it: 45 s, 12 min, 3 h, 5 d.

@@ -60,8 +60,16 @@ func (d *Duration) Decode(ctx *kong.DecodeContext) error {
 	return nil
 }
 
-// Instant is a moment as people type it; without a zone it is Vietnam's.
+// Instant is a moment as people type it; see [ParseInstant].
 type Instant time.Time
+
+// Optional is nil where no time was given.
+func (i Instant) Optional() *time.Time {
+	if t := time.Time(i); !t.IsZero() {
+		return &t
+	}
+	return nil
+}
 
 // Decode implements kong.MapperValue.
 func (i *Instant) Decode(ctx *kong.DecodeContext) error {
@@ -81,18 +89,30 @@ func (i *Instant) Decode(ctx *kong.DecodeContext) error {
 	return nil
 }
 
-// ParseInstant reads a moment as people type it; without a zone it is Vietnam's.
+// ParseInstant reads a moment as people type it. Without an offset from UTC it is
+// Vietnam's, whatever the zone of this machine: who works for the city from
+// elsewhere, or in a container, means the city's time.
 func ParseInstant(text string) (time.Time, error) {
-	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
-		return t, nil
-	}
-	for _, layout := range []string{"2006-01-02T15:04:05", "2006-01-02T15:04", time.DateOnly} {
-		if t, err := time.ParseInLocation(layout, text, Vietnam()); err == nil {
-			return t, nil
+	for _, day := range []string{"2006-01-02 ", "2006-01-02T"} {
+		for _, clock := range []string{"15:04", "15:04:05"} {
+			for _, zone := range []string{"", "Z07:00", " Z07:00"} {
+				if t, err := time.ParseInLocation(day+clock+zone, text, Vietnam()); err == nil {
+					return t, nil
+				}
+			}
 		}
 	}
-	return time.Time{}, fmt.Errorf("%q is not a time: write it like 2026-11-21, 2026-11-21T18:30 (in Vietnam) or 2026-11-21T11:30:00Z", text)
+	if t, err := time.ParseInLocation(time.DateOnly, text, Vietnam()); err == nil {
+		return t, nil
+	}
+	return time.Time{}, fmt.Errorf("%q is not a time: write it like 2026-11-21 or \"2026-11-21 18:30\", which are Vietnam's (+07:00), or 2026-11-21T11:30:00Z", text)
 }
+
+// Moment is a time for people, to the minute: Vietnam's, and it says so.
+func Moment(t time.Time) string { return t.In(Vietnam()).Format("2006-01-02 15:04 -07:00") }
+
+// MomentSeconds is Moment to the second.
+func MomentSeconds(t time.Time) string { return t.In(Vietnam()).Format("2006-01-02 15:04:05 -07:00") }
 
 // Vietnam is Asia/Ho_Chi_Minh, without summer time since 1975.
 func Vietnam() *time.Location { return time.FixedZone("Asia/Ho_Chi_Minh", 7*60*60) }
