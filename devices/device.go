@@ -121,6 +121,12 @@ func (d *Device) normalize() (errs Errors) {
 	return errs
 }
 
+// Normalized is the device in the form it is kept in, so that two can be compared.
+func (d Device) Normalized() Device {
+	_ = d.normalize() // what is wrong with its text is for Validate
+	return d
+}
+
 // Validate says all that is wrong with the device by itself; the error is
 // [Errors].
 func (d Device) Validate(cat *telemetry.Catalogue) error {

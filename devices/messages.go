@@ -140,7 +140,7 @@ func conflictSentences(r Reason) (vi, en string) {
 	case ReasonNotInstalled:
 		return "Thiết bị %[1]s không đặt ở điểm nào.", "Device %[1]s does not stand anywhere."
 	case ReasonRetired:
-		return "%[1]s đã ngừng sử dụng.", "%[1]s is retired."
+		return "%[1]s đã ngừng sử dụng. Hãy đưa vào sử dụng lại trước.", "%[1]s is retired. Take it into use again first."
 	case ReasonNoCommonKind:
 		return "Thiết bị %[1]s không đo loại nào mà %[2]s đã đo.", "Device %[1]s measures none of the kinds of %[2]s."
 	case ReasonBadPhoto:

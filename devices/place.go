@@ -207,6 +207,12 @@ func (s Site) Uses() []string {
 	return out
 }
 
+// Normalized is the site in the form it is kept in, so that two can be compared.
+func (s Site) Normalized() Site {
+	_ = s.normalize() // what is wrong with its text is for Validate
+	return s
+}
+
 // Validate says all that is wrong with the site by itself: what other entities
 // have to say, the registry adds. The error is [Errors].
 func (s Site) Validate(province Box) error {

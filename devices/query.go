@@ -247,3 +247,21 @@ func (r *Registry) SuggestWards(ctx context.Context, p Position) ([]Ward, error)
 	slices.SortStableFunc(out, func(a, b Ward) int { return cmp.Compare(Distance(a.Box.centre(), p), Distance(b.Box.centre(), p)) })
 	return out, nil
 }
+
+// NearestWard is the ward that a position most likely lies in: of those whose box
+// holds it the one with the nearest centre; if none does, the nearest at all. It is
+// what the field app fills in. The wards must be in force.
+func NearestWard(wards []Ward, p Position) (best Ward) {
+	centre := func(b Box) Position { return Position{Lat: (b.South + b.North) / 2, Lon: (b.West + b.East) / 2} }
+	inside := false
+	for _, w := range wards {
+		if w.Box == (Box{}) {
+			continue
+		}
+		holds := w.Box.Holds(p)
+		if best.Code == "" || holds && !inside || holds == inside && Distance(p, centre(w.Box)) < Distance(p, centre(best.Box)) {
+			best, inside = w, holds
+		}
+	}
+	return best
+}

@@ -40,10 +40,16 @@ func (devicesImport) Help() string {
 Vietnamese or English, as in an export; CSV may have commas, semicolons or tabs, decimal points or
 commas, and come from Excel. Nothing is imported if a row fails, unless --partial. The exit code is 1 if
 a row fails, in a dry run too. Ctrl-C stops it: what is not committed is undone, which is everything
-unless --partial, where every 500 rows are. The same file sent again does nothing twice.
+unless --partial, where every 500 rows are.
+
+What is not known is created, what is known is changed where the row says something else, and the same
+file sent again is told as unchanged. An empty cell says nothing, but in an export (a file with the column
+state) it takes an optional value away. A device that was taken away is put back. A new site without a ward
+gets the one that its position suggests; wards are known by code or name. Times without offset are Vietnam's.
 
 Examples:
   haidang devices import new.xlsx --dry-run
+  haidang devices export --out all.xlsx && … && haidang devices import all.xlsx --all-rows
   haidang devices import new.xlsx --why "delivery of November"
   haidang devices import old.csv --locality cam-ranh --fix-swapped --partial`
 }
@@ -222,15 +228,23 @@ func (c *devicesImport) print(w io.Writer, r api.ImportResult) {
 // summary says what came of it, and what to do if rows failed.
 func (c *devicesImport) summary(r api.ImportResult) string {
 	rows, failed, good := terminal.Grouped(int64(r.Rows)), terminal.Grouped(int64(r.Failed)), terminal.Grouped(int64(r.Rows-r.Failed))
+	as := "" // what the rows that are there already need
+	if r.Updated > 0 || r.Unchanged > 0 {
+		as = fmt.Sprintf(" (%s new, %s updated; %s unchanged)", terminal.Grouped(int64(r.Imported-r.Updated)), terminal.Grouped(int64(r.Updated)), terminal.Grouped(int64(r.Unchanged)))
+	}
 	switch {
 	case r.DryRun && r.Failed == 0:
-		return fmt.Sprintf("%s rows, all good. Nothing was imported: it was a dry run.", rows)
+		return fmt.Sprintf("%s rows, all good%s. Nothing was imported: it was a dry run.", rows, as)
+	case !r.DryRun && r.Failed == 0 && r.Unchanged == r.Rows:
+		return fmt.Sprintf("%s rows, all unchanged: the registry has all that they say.", rows)
 	case r.DryRun:
 		return fmt.Sprintf("%s rows, %s failed. Nothing was imported: it was a dry run.", rows, failed)
 	case r.Committed && r.Failed == 0:
-		return fmt.Sprintf("%s rows imported.", rows)
+		return fmt.Sprintf("%s rows imported%s.", terminal.Grouped(int64(r.Imported)), as)
 	case r.Committed:
-		return fmt.Sprintf("%s of %s rows imported; %s failed.", terminal.Grouped(int64(r.Imported)), rows, failed)
+		return fmt.Sprintf("%s of %s rows imported%s; %s failed.", terminal.Grouped(int64(r.Imported)), rows, as, failed)
+	case c.Partial && r.Unchanged > 0:
+		return fmt.Sprintf("%s rows, %s failed, the others unchanged: nothing was imported.", rows, failed)
 	case c.Partial:
 		return fmt.Sprintf("%s rows, all failed: nothing was imported.", rows)
 	default:

@@ -50,7 +50,7 @@ func TestDevicesImport(t *testing.T) {
 	o.run("changes", "aq-1").want(0, "November")
 	good := importFile(t, "good.csv", importHeader+"aq-4;noise;Điểm bốn;Nha Trang;22366;12,26;109,19;\n")
 	o.run("import", good, "--all-rows").want(0, "imported", "1 rows imported.")
-	o.run("import", good).want(0, "1 rows imported.") // the same file again does nothing
+	o.run("import", good).want(0, "1 rows, all unchanged")
 	o.run("import", importFile(t, "empty.csv", "")).want(1, "is empty")
 	o.run("import", importFile(t, "bomb.xlsx", "PK\x03\x04 no archive")).want(1, "422")
 	o.run("import", importFile(t, "huge.csv", strings.Repeat("x", maxImport+1))).want(1, "16 MiB", "split it")

@@ -1,6 +1,9 @@
 package api
 
 import (
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/haidang-iot/haidang/devices"
@@ -120,10 +123,15 @@ type layout struct {
 	at      map[field]int
 }
 
-// layoutOf understands a header.
-func layoutOf(header []string) layout {
+// layoutOf understands a header. Two columns of one meaning are an error that names
+// both: which of them holds cannot be known.
+func layoutOf(header []string) (layout, error) {
 	l := layout{at: map[field]int{}}
 	known := headers()
+	if slices.ContainsFunc(header, func(h string) bool { return !isPlainName(h) && known[devices.SearchKey(h)] == fieldName }) {
+		// Beside "Tên điểm" the column "Tên" is the device's, of which only the id counts.
+		maps.DeleteFunc(known, func(key string, _ field) bool { return isPlainName(key) })
+	}
 	for i, h := range header {
 		h = clip(strings.TrimSpace(h), 100)
 		c := Column{Header: h}
@@ -132,13 +140,23 @@ func layoutOf(header []string) layout {
 		if !ok { // "Vĩ độ (độ)", "Height [m]"
 			f, ok = known[devices.SearchKey(strings.SplitN(strings.SplitN(h, "(", 2)[0], "[", 2)[0])]
 		}
-		if _, twice := l.at[f]; ok && !twice {
+		if first, twice := l.at[f]; ok && twice {
+			return l, invalidField("file", "ambiguous_columns",
+				fmt.Sprintf("Cột %q và cột %q đều là %s; hãy đổi tên hoặc bỏ một cột.", l.columns[first].Header, h, f),
+				fmt.Sprintf("Columns %q and %q are both %s; rename or remove one.", l.columns[first].Header, h, f))
+		} else if ok {
 			c.Field = string(f)
 			l.at[f] = i
 		}
 		l.columns = append(l.columns, c)
 	}
-	return l
+	return l, nil
+}
+
+// isPlainName is whether a header says name, and not whose.
+func isPlainName(header string) bool {
+	key := devices.SearchKey(header)
+	return key == "ten" || key == "name"
 }
 
 // header is how the file names the column of a field; the field's own name where

@@ -27,15 +27,17 @@ type RowStatus string
 
 // The statuses of rows.
 const (
-	RowImported RowStatus = "imported" // it is in the registry
-	RowOK       RowStatus = "ok"       // it would be, and was not because of other rows or because it is a dry run
-	RowFailed   RowStatus = "failed"
+	RowImported  RowStatus = "imported"  // what was new of it is in the registry
+	RowUpdated   RowStatus = "updated"   // what is known was changed to what it says
+	RowUnchanged RowStatus = "unchanged" // the registry had all that it says
+	RowOK        RowStatus = "ok"        // it would be imported or updated, and was not because of other rows or because it is a dry run
+	RowFailed    RowStatus = "failed"
 )
 
 // RowResult is what became of a row.
 type RowResult struct {
 	Row    int              `json:"row" doc:"Line of the sheet, the header being 1"`
-	Status RowStatus        `json:"status" enum:"imported,ok,failed"`
+	Status RowStatus        `json:"status" enum:"imported,updated,unchanged,ok,failed"`
 	Device telemetry.Device `json:"device,omitempty"`
 	Site   telemetry.Site   `json:"site,omitempty"`
 	Errors []RowFault       `json:"errors,omitempty"`
@@ -55,7 +57,9 @@ type ImportResult struct {
 	Committed bool        `json:"committed" doc:"Something is in the registry now"`
 	DryRun    bool        `json:"dry_run,omitempty"`
 	Rows      int         `json:"rows"`
-	Imported  int         `json:"imported"`
+	Imported  int         `json:"imported" doc:"Rows that were taken, new or updated; with dry_run those that would be"`
+	Updated   int         `json:"updated,omitempty" doc:"Those of them that changed what was known"`
+	Unchanged int         `json:"unchanged,omitempty" doc:"Rows of which the registry had everything"`
 	Failed    int         `json:"failed"`
 	Format    string      `json:"format" enum:"csv,xlsx"`
 	Encoding  string      `json:"encoding,omitempty" doc:"utf-8, utf-16 or windows-1258, as was recognised; CSV only"`

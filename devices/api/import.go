@@ -19,9 +19,9 @@ import (
 
 const importDescription = `The body is the file: CSV (UTF-8, UTF-16 or Windows-1258; commas, semicolons or tabs; decimal points or commas) or XLSX (its first sheet).
 A row is a device at a site, a device alone or a site alone. Columns are found by their headers in Vietnamese or English, as in an export; what is not known is ignored and told.
-A site that exists is used as it is; one that does not is created. A device that stands somewhere already is refused.
+A device or site that is not known is created; of a new site without a ward it is the one that its position suggests. What is known is changed where the row says something else, and is otherwise unchanged: no version, no entry in the journal. An empty cell says nothing, but in an export (a file with the column state) it takes an optional value away. A device that was taken away is put back; one that stands at another site is refused.
 Nothing is imported if a row fails, unless partial=true. With dry_run=true nothing is imported at all.
-Who accepts application/x-ndjson is told how far it has come: a line {"done":500,"rows":50000} now and then, and at last one with the result or the problem. Once the connection is cut nothing more is imported, and what is not committed is undone; with partial=true every 500 rows are. The same file sent again does nothing twice.`
+Who accepts application/x-ndjson is told how far it has come: a line {"done":500,"rows":50000} now and then, and at last one with the result or the problem. Once the connection is cut nothing more is imported, and what is not committed is undone; with partial=true every 500 rows are. The same file sent again changes nothing.`
 
 type importQuery struct {
 	DryRun     bool               `query:"dry_run" doc:"Try it, import nothing"`
@@ -95,7 +95,11 @@ func (a *API) importFile(ctx context.Context, q *importQuery) (*huma.StreamRespo
 
 // rowReader knows the words of the city: kinds, localities and wards by name.
 func (a *API) rowReader(ctx context.Context, s *sheet, q *importQuery) (*rowReader, error) {
-	p := &rowReader{layout: layoutOf(s.header), date1904: s.date1904, kinds: map[string]telemetry.Kind{}, localities: map[string]telemetry.Locality{},
+	l, err := layoutOf(s.header)
+	if err != nil {
+		return nil, err
+	}
+	p := &rowReader{layout: l, date1904: s.date1904, kinds: map[string]telemetry.Kind{}, localities: map[string]telemetry.Locality{},
 		wards: map[string][]devices.Ward{}, members: map[telemetry.Locality]map[string]bool{}, fallback: q.Locality,
 		province: a.Registry.Province, fixSwapped: q.FixSwapped}
 	for _, k := range a.Registry.Catalogue.Kinds() {
@@ -109,6 +113,7 @@ func (a *API) rowReader(ctx context.Context, s *sheet, q *importQuery) (*rowRead
 	}
 	for _, l := range localities {
 		p.members[l.ID] = map[string]bool{}
+		p.order = append(p.order, l.ID)
 		for _, m := range l.Wards {
 			p.members[l.ID][m.Ward] = true
 		}
@@ -123,8 +128,14 @@ func (a *API) rowReader(ctx context.Context, s *sheet, q *importQuery) (*rowRead
 	now := a.Now()
 	for _, w := range wards {
 		p.wards[w.Code] = append(p.wards[w.Code], w)
-		if key := wardKey(w.NameVI); w.InForce(now) {
-			p.wards[key] = append(p.wards[key], w)
+		if !w.InForce(now) {
+			continue
+		}
+		p.placing = append(p.placing, w)
+		for _, name := range []string{w.NameVI, w.NameEN} {
+			if key, _ := wardKey(name); key != "" && !slices.ContainsFunc(p.wards[key], func(o devices.Ward) bool { return o.Code == w.Code }) {
+				p.wards[key] = append(p.wards[key], w)
+			}
 		}
 	}
 	return p, nil
@@ -192,9 +203,11 @@ func (i *importer) run(ctx context.Context, tell func(done int) error) (*ImportR
 	}
 	res.Committed = err == nil && res.Imported > 0
 	if !res.Committed {
-		res.Imported = 0
+		if !i.query.DryRun {
+			res.Imported, res.Updated = 0, 0
+		}
 		for n := range res.Results {
-			if res.Results[n].Status == RowImported {
+			if s := res.Results[n].Status; s == RowImported || s == RowUpdated {
 				res.Results[n].Status = RowOK
 			}
 		}
@@ -239,8 +252,8 @@ func (i *importer) some(ctx context.Context, b *devices.Batch, rows []row) error
 	}
 	for n, r := range rows {
 		e := entries[n]
-		res := RowResult{Row: r.number, Status: RowImported, Device: clipped(e.device.ID), Site: clipped(e.site.ID), Errors: e.faults}
-		err := i.take(ctx, b, r, e)
+		res := RowResult{Row: r.number, Device: clipped(e.device.ID), Site: clipped(e.site.ID), Errors: e.faults}
+		status, err := i.take(ctx, b, r, e)
 		if devices.CodeOf(err) == devices.Internal {
 			return err
 		}
@@ -248,8 +261,13 @@ func (i *importer) some(ctx context.Context, b *devices.Batch, rows []row) error
 		if len(res.Errors) > 0 {
 			res.Status = RowFailed
 			i.result.Failed++
+		} else if res.Status = status; status == RowUnchanged {
+			i.result.Unchanged++
 		} else {
 			i.result.Imported++
+			if status == RowUpdated {
+				i.result.Updated++
+			}
 		}
 		if i.query.Results == "all" || res.Status == RowFailed {
 			i.result.Results = append(i.result.Results, res)
@@ -260,78 +278,6 @@ func (i *importer) some(ctx context.Context, b *devices.Batch, rows []row) error
 
 // requestOf is the id of a row's own act.
 func (i *importer) requestOf(r row) string { return fmt.Sprintf("%s.%d", i.request, r.number) }
-
-// clipped keeps what a file calls an id short.
-func clipped[T ~string](id T) T { return T(clip(string(id), telemetry.MaxIDLength)) }
-
-// take brings an entry into the registry. One with faults is only looked at, so
-// that all that is wrong with it is told at once.
-func (i *importer) take(ctx context.Context, b *devices.Batch, r row, e entry) error {
-	if len(e.faults) > 0 {
-		return i.look(e)
-	}
-	request := i.requestOf(r)
-	if _, err := b.Reader().Request(ctx, request); err == nil {
-		return nil // this row of this file is done
-	} else if devices.CodeOf(err) != devices.NotFound {
-		return err
-	}
-	isNew := false
-	if e.site.ID != "" {
-		_, err := b.Reader().Site(ctx, e.site.ID)
-		isNew = devices.CodeOf(err) == devices.NotFound
-		if err != nil && !isNew {
-			return err
-		}
-	}
-	return b.Whole(ctx, func() error {
-		if err := i.register(ctx, b, request, e, isNew); err != nil {
-			return err
-		}
-		if !e.levels.Said() {
-			return nil
-		}
-		_, err := b.SetLevels(ctx, e.levels)
-		return err
-	})
-}
-
-// register brings an entry's device and site into the registry.
-func (i *importer) register(ctx context.Context, b *devices.Batch, request string, e entry, isNew bool) error {
-	switch {
-	case e.site.ID == "":
-		_, err := b.CreateDevice(ctx, e.device)
-		return err
-	case e.device.ID == "" && !isNew && e.levels.Said():
-		return nil // the row is about the levels of a site that exists
-	case e.device.ID == "":
-		_, err := b.CreateSite(ctx, e.site)
-		return err
-	default:
-		_, err := b.RegisterDevice(ctx, devices.Registration{Request: request, Device: e.device, Site: e.site,
-			NewSite: isNew, From: e.from, Redundant: e.backup, Cadence: e.cadence})
-		return err
-	}
-}
-
-// look says what is wrong with an entry by itself.
-func (i *importer) look(e entry) error {
-	var wrong devices.Errors
-	if e.device.ID != "" {
-		for _, d := range devices.Details(e.device.Validate(i.api.Registry.Catalogue)) {
-			c := *d
-			c.Field = "device." + c.Field
-			wrong = append(wrong, &c)
-		}
-	}
-	if e.site.Name != "" { // it may be one that exists, and then it needs nothing else
-		wrong = append(wrong, devices.Details(e.site.Validate(i.reader.province))...)
-	}
-	if len(wrong) == 0 {
-		return nil
-	}
-	return wrong
-}
 
 // explain adds what the registry found wrong, by the file's own columns.
 func (i *importer) explain(res *RowResult, err error) {

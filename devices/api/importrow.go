@@ -2,6 +2,7 @@ package api
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,6 +32,8 @@ type rowReader struct {
 	localities map[string]telemetry.Locality // likewise
 	wards      map[string][]devices.Ward     // likewise, and by code
 	members    map[telemetry.Locality]map[string]bool
+	order      []telemetry.Locality // all of members
+	placing    []devices.Ward       // those in force
 	fallback   telemetry.Locality
 	province   devices.Box
 	fixSwapped bool
@@ -58,6 +61,10 @@ func (p *rowReader) read(r row) entry {
 	e.backup = p.flag(&e, fieldRedundant, get(fieldRedundant))
 	p.readLevels(&e, get)
 	e.cadence = duration(p.number(&e, fieldCadence, get(fieldCadence)))
+	if e.device.ID != "" && e.site.ID == "" && e.site.Position.Known() {
+		p.fault(&e, fieldName, "required", "Có tọa độ nhưng không có điểm đo; hãy ghi tên điểm hoặc mã điểm.",
+			"The row has a position but no site; give the site's name or id.", "")
+	}
 	if e.device.ID == "" && e.site.ID == "" {
 		p.fault(&e, fieldDevice, "required", "Dòng này không có mã thiết bị lẫn điểm đo.", "The row names neither a device nor a site.", "")
 	}
@@ -189,15 +196,15 @@ func (p *rowReader) readWard(e *entry, s string, locality telemetry.Locality) st
 	if s == "" {
 		return ""
 	}
-	found := p.wards[wardKey(s)]
-	if len(found) > 1 {
-		var near []devices.Ward
-		for _, w := range found {
-			if p.members[locality][w.Code] {
-				near = append(near, w)
-			}
+	key, form := wardKey(s)
+	found := slices.Clone(p.wards[key])
+	for _, better := range []func(devices.Ward) bool{
+		func(w devices.Ward) bool { return form == "" || w.Form == form },
+		func(w devices.Ward) bool { return p.members[locality][w.Code] },
+	} {
+		if len(found) > 1 {
+			found = slices.DeleteFunc(found, func(w devices.Ward) bool { return !better(w) })
 		}
-		found = near
 	}
 	if len(found) == 1 {
 		return found[0].Code
@@ -207,15 +214,24 @@ func (p *rowReader) readWard(e *entry, s string, locality telemetry.Locality) st
 	return ""
 }
 
-// wardKey is a ward's name without what it is called in law.
-func wardKey(s string) string {
-	key := devices.SearchKey(s)
-	for _, form := range []string{"phuong ", "xa ", "dac khu "} {
-		if rest, ok := strings.CutPrefix(key, form); ok {
-			return rest
+// wardKey is a ward's name without what it is called in law, and what that is if
+// it says it: "Phường Nha Trang", "P. Nha Trang", "Nha Trang ward".
+func wardKey(s string) (key string, form devices.WardForm) {
+	key = devices.SearchKey(s)
+	forms := []struct {
+		word string
+		form devices.WardForm
+	}{{"phuong", devices.Phuong}, {"p", devices.Phuong}, {"ward", devices.Phuong}, {"xa", devices.Xa}, {"x", devices.Xa}, {"commune", devices.Xa},
+		{"dac khu", devices.DacKhu}, {"dk", devices.DacKhu}, {"special zone", devices.DacKhu}}
+	for _, f := range forms {
+		if rest, ok := strings.CutPrefix(key, f.word+" "); ok {
+			return rest, f.form
+		}
+		if rest, ok := strings.CutSuffix(key, " "+f.word); ok && len(f.word) > 2 {
+			return rest, f.form
 		}
 	}
-	return key
+	return key, ""
 }
 
 // readPosition takes two columns or one.

@@ -378,12 +378,14 @@ export interface ImportResult {
   dry_run?: boolean
   rows: number
   imported: number
+  updated?: number
+  unchanged?: number
   failed: number
   format: 'csv' | 'xlsx'
   encoding?: string
   columns: { header: string; field?: string }[]
   swapped?: number
-  results: { row: number; status: 'imported' | 'ok' | 'failed'; device?: string; site?: string; errors?: RowFault[] }[]
+  results: { row: number; status: 'imported' | 'updated' | 'unchanged' | 'ok' | 'failed'; device?: string; site?: string; errors?: RowFault[] }[]
 }
 
 export type Role = 'viewer' | 'field' | 'operator' | 'admin'

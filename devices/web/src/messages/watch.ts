@@ -140,6 +140,8 @@ export const watch = {
   'import.stopped.trial': ['Đã dừng kiểm tra. Chưa ghi gì.', 'The trial was stopped. Nothing was written.'],
   'import.ok': ['Cả {n} dòng đều đúng. Chưa ghi gì.', 'All {n} rows are right. Nothing was written.'],
   'import.bad': ['{bad} trong {n} dòng có lỗi. Chưa ghi gì.', '{bad} of {n} rows are wrong. Nothing was written.'],
+  'import.unchanged': ['Cả {n} dòng đã có đúng như vậy; không có gì phải ghi.', 'All {n} rows are there already as they are; there is nothing to write.'],
+  'import.counts': ['Mới: {created} · Sửa: {updated} · Không đổi: {unchanged}', 'New: {created} · Updated: {updated} · Unchanged: {unchanged}'],
   'import.done': ['Đã nhập {n} dòng.', '{n} rows are in the registry.'],
   'import.done.partial': ['Đã nhập {n} dòng; {bad} dòng lỗi không được nhập.', '{n} rows are in the registry; {bad} were left out.'],
   'import.row': ['Dòng', 'Row'],
