@@ -46,6 +46,9 @@ type Alarm struct {
 	AcknowledgedBy string    `json:"acknowledged_by,omitempty"`
 	Acknowledged   time.Time `json:"acknowledged,omitzero"`
 	Note           string    `json:"note,omitempty"`
+	// Stale is when the newest reading was measured, of an alarm that holds although its
+	// devices are overdue; zero while they are not.
+	Stale time.Time `json:"stale_since,omitzero" doc:"No reading since: the alarm holds, for nothing says that it is over"`
 	// Quiet is since when the limit is not crossed any more of an alarm that is kept
 	// on for a while, so that it does not ring again and again; zero while it is
 	// crossed.

@@ -170,12 +170,12 @@ func happenings() map[string]happening {
 		// A gauge that calibrated this morning still tells of the rain that fell since.
 		"rain after calibration": {
 			series: `
-				weather_rain{locality="nha-trang",site="cho-dam",device="w-1"} 0x5 30 0x11 10x9 0x12
+				weather_rain{locality="nha-trang",site="cho-dam",device="w-1"} 0x5 30 0x11 10x10 0x12
 				weather_quality{locality="nha-trang",site="cho-dam",device="w-1"} _x6 1 _x60`,
 			to: 3 * time.Hour, every: 5 * time.Minute, rules: []string{"rain-80mm", "rain-100mm"}, swapped: [2]string{"rain-80mm-3h", "rain-100mm-3h"},
 			want: []string{
-				"02:10 +rain-80mm-3h cho-dam",
-				"02:20 +rain-100mm-3h cho-dam",
+				"02:15 +rain-80mm-3h cho-dam",
+				"02:25 +rain-100mm-3h cho-dam",
 			},
 		},
 		// A wet day: 4 mm every five minutes for three hours. Each sum is told once it
@@ -187,11 +187,11 @@ func happenings() map[string]happening {
 			want: []string{
 				"02:00 +rain-heavy-24h cho-dam",
 				"02:00 +rain-very-heavy-12h cho-dam",
-				"02:35 +rain-80mm-3h cho-dam",
-				"03:00 +rain-100mm-3h cho-dam",
-				"03:00 +rain-very-heavy-24h cho-dam",
-				"05:10 -rain-100mm-3h cho-dam",
-				"05:35 -rain-80mm-3h cho-dam",
+				"02:40 +rain-80mm-3h cho-dam",
+				"03:05 +rain-100mm-3h cho-dam",
+				"03:05 +rain-very-heavy-24h cho-dam",
+				"05:05 -rain-100mm-3h cho-dam",
+				"05:30 -rain-80mm-3h cho-dam",
 			},
 		},
 		// The hour's mean of the temperature, over the limit for five minutes: 35 when
@@ -200,9 +200,9 @@ func happenings() map[string]happening {
 			series: `weather_temperature{locality="cam-ranh",site="ba-ngoi",device="w-1"} 34x23 36x23 38x23 40x23 34x23`,
 			to:     10 * time.Hour, every: 5 * time.Minute, rules: []string{"heat-"}, swapped: [2]string{"heat-35", "heat-39"},
 			want: []string{
-				"02:35 +heat-35 ba-ngoi",
-				"04:35 +heat-37 ba-ngoi",
-				"06:35 +heat-39 ba-ngoi",
+				"02:30 +heat-35 ba-ngoi",
+				"04:30 +heat-37 ba-ngoi",
+				"06:30 +heat-39 ba-ngoi",
 				"08:25 -heat-39 ba-ngoi",
 				"08:45 -heat-37 ba-ngoi",
 				"09:05 -heat-35 ba-ngoi",
@@ -226,8 +226,8 @@ func happenings() map[string]happening {
 			want: []string{
 				"02:45 +farm-do-5 binh-ba",
 				"04:45 +farm-do-35 binh-ba",
-				"06:25 -farm-do-35 binh-ba",
-				"06:55 -farm-do-5 binh-ba",
+				"06:20 -farm-do-35 binh-ba",
+				"06:50 -farm-do-5 binh-ba",
 			},
 		},
 		// A day of haze: the hour's index as Hải Đăng writes it.
@@ -243,14 +243,14 @@ func happenings() map[string]happening {
 				"05:00 -vnaqi-151 cho-dam",
 			},
 		},
-		// 60 µg/m³ of PM2.5 all day are over the day's limit of 45, told when half the
+		// 60 µg/m³ of PM2.5 all day are over the day's limit of 45, told when three quarters of the
 		// day has been measured.
 		"a day's PM2.5": {
 			series: `air_quality_pm25{locality="nha-trang",site="cho-dam",device="aq-1"} 60x200 20x300`,
 			to:     27 * time.Hour, every: 5 * time.Minute, rules: []string{"air-pm25", "air-so2-24h"}, swapped: [2]string{"air-pm25-24h", "air-so2-24h"},
 			want: []string{
-				"01 12:00 +air-pm25-24h cho-dam",
-				"02 02:00 -air-pm25-24h cho-dam",
+				"01 18:00 +air-pm25-24h cho-dam",
+				"02 01:55 -air-pm25-24h cho-dam",
 			},
 		},
 		// An outage: first a device, then the site, then the gateway, then the store.

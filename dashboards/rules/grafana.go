@@ -74,7 +74,7 @@ func (g Grafana) Groups(all []Rule) []GrafanaGroup {
 	for _, group := range groups(all) {
 		made := GrafanaGroup{OrgID: 1, Name: group.name, Folder: g.Folder, Interval: promDuration(group.every)}
 		for _, r := range group.rules {
-			made.Rules = append(made.Rules, g.rule(r))
+			made.Rules = append(made.Rules, g.of(r)...)
 		}
 		out = append(out, made)
 	}
@@ -103,31 +103,53 @@ func (g Grafana) file(all []Rule) grafanaFile {
 	return grafanaFile{APIVersion: 1, Groups: g.Groups(all)}
 }
 
+// of makes a rule's rules: in PromQL one, unless its question would be too long; in
+// InfluxQL, which cannot join what is asked differently, one for each cadence. Its own
+// kind's has the rule's name, the others say theirs.
+func (g Grafana) of(r Rule) (out []GrafanaRule) {
+	if g.Language == dashboards.InfluxQL {
+		for _, o := range r.Compared.cohorts() {
+			suffix, title := "", r.Name.In(g.Lang)
+			if !o.rest {
+				suffix, title = "-"+promDuration(o.every), fmt.Sprintf("%s (%s)", title, windowText(o.every).In(g.Lang))
+			}
+			q := r.influxQL(o)
+			out = append(out, g.rule(r, suffix, title, q.query, q))
+		}
+		return out
+	}
+	for i, part := range r.parts() {
+		suffix, title := "", r.Name.In(g.Lang)
+		if i > 0 {
+			suffix, title = fmt.Sprintf("-%d", i+1), fmt.Sprintf("%s (%d)", title, i+1)
+		}
+		out = append(out, g.rule(r, suffix, title, part.Compared.promql(r.Below, false), question{reach: max(r.Compared.Window, 10*time.Minute)}))
+	}
+	return out
+}
+
 // rule makes a rule of three steps: A asks, B takes the newest, C compares. The
 // hours of a limit are part of the question in PromQL. InfluxQL knows no hours:
 // there D asks what time of day it is, E takes the newest, and C compares that too.
-func (g Grafana) rule(r Rule) GrafanaRule {
-	op := ">="
-	if r.Below {
-		op = "<"
-	}
+func (g Grafana) rule(r Rule, suffix, title, asked string, q question) GrafanaRule {
+	_, op := r.sign()
 	condition := fmt.Sprintf("$B %s %s", op, number(r.Value))
-	window := int(max(r.Compared.Window, 10*time.Minute) / time.Second)
 	var clock []GrafanaQuery
-	if g.Language == dashboards.InfluxQL {
-		window = int(r.Compared.Window / time.Second)
-		if from, to, some := r.Compared.clock(); some {
-			clock = []GrafanaQuery{g.ask("D", int(clockFresh/time.Second), influxClock()), expression("E", "reduce", "D", newest())}
-			between := "||"
-			if from < to {
-				between = "&&"
-			}
-			condition += fmt.Sprintf(" && ($E >= %s %s $E < %s)", number(from), between, number(to))
+	if q.some {
+		clock = []GrafanaQuery{g.ask("D", int(clockFresh/time.Second), influxClock()), expression("E", "reduce", "D", newest())}
+		between := "||"
+		if q.from < q.to {
+			between = "&&"
 		}
+		condition += fmt.Sprintf(" && ($E >= %s %s $E < %s)", number(q.from), between, number(q.to))
 	}
-	data := append([]GrafanaQuery{g.ask("A", window, g.question(r)), expression("B", "reduce", "A", newest())}, clock...)
+	window := int(q.reach / time.Second)
+	if g.Language == dashboards.InfluxQL && !r.Compared.Computed {
+		window-- // Grafana takes in both ends, and a window has one
+	}
+	data := append([]GrafanaQuery{g.ask("A", window, asked), expression("B", "reduce", "A", newest())}, clock...)
 	return GrafanaRule{
-		UID: g.uid(r), Title: r.Name.In(g.Lang), Condition: "C",
+		UID: g.uid(r, suffix), Title: title, Condition: "C",
 		NoDataState: "OK", ExecErrState: "Error", For: grafanaFor(r.For), Annotations: r.annotations(g.Lang, r.grafanaValue()), Labels: r.labels(),
 		Data: append(data, expression("C", "math", condition, nil)),
 	}
@@ -136,9 +158,9 @@ func (g Grafana) rule(r Rule) GrafanaRule {
 // uid is stable, and the same in each language: rules in two of them would ring
 // twice. Grafana allows 40 letters, digits, - and _; ids of sites may be longer and
 // have other signs, and then the end tells one rule from another.
-func (g Grafana) uid(r Rule) string {
+func (g Grafana) uid(r Rule, suffix string) string {
 	const most = 40
-	id := "hd-" + r.ID
+	id := "hd-" + r.ID + suffix
 	clean := strings.Map(func(c rune) rune {
 		if strings.ContainsRune(".:@", c) {
 			return '_'
@@ -151,14 +173,6 @@ func (g Grafana) uid(r Rule) string {
 	sum := sha256.Sum256([]byte(id))
 	end := "-" + hex.EncodeToString(sum[:4])
 	return clean[:min(len(clean), most-len(end))] + end
-}
-
-// question is what is compared, in the data source's language.
-func (g Grafana) question(r Rule) string {
-	if g.Language == dashboards.InfluxQL {
-		return r.InfluxQL()
-	}
-	return r.Compared.promql(r.Below) + r.Compared.promHours()
 }
 
 // ask is a step that asks the data source; window is how far back, in seconds.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/haidang-iot/haidang/dashboards"
 	"github.com/haidang-iot/haidang/deploy/realserver"
 )
 
@@ -29,20 +30,21 @@ func TestInfluxQL(t *testing.T) {
 	}
 	write(t, server, lines.String())
 	got := map[string]string{}
-	for _, r := range all() {
-		window := max(r.Compared.Window, 61*time.Minute)
-		query := strings.ReplaceAll(r.InfluxQL(), "$timeFilter", fmt.Sprintf("time > %dms", now.Add(-window).UnixMilli()))
-		answer, err := server.InfluxQL(t.Context(), query)
-		if err != nil {
-			t.Errorf("%s: %v\n%s", r.ID, err, query)
-			continue
-		}
-		for _, s := range answer.Series {
-			got[r.ID] = fmt.Sprint(s.Tags["site"], " ", s.Values[len(s.Values)-1][1])
+	for _, group := range grafana(dashboards.InfluxQL).Groups(all()) {
+		for _, r := range group.Rules {
+			query := at(r.Data[0].Model["query"].(string), r.Data[0].TimeRange.From, now)
+			answer, err := server.InfluxQL(t.Context(), query)
+			if err != nil {
+				t.Errorf("%s: %v\n%s", r.UID, err, query)
+				continue
+			}
+			for _, s := range answer.Series {
+				got[strings.TrimPrefix(r.UID, "hd-")] = fmt.Sprint(s.Tags["site"], " ", s.Values[len(s.Values)-1][1])
+			}
 		}
 	}
 	for id, want := range map[string]string{"flood-bd1-dong-trang": "dong-trang 9.7", "flood-rise": "dong-trang 0", "device-silent": "cho-dam 1", "site-silent": "cho-dam 0.25",
-		"noise-ordinary-day": "cho-dam 67.4"} { // the mean of the energy of 60 and 70 dB
+		"noise-ordinary-day-5m": "cho-dam 67.7"} { // the mean of the energy of 60 and 70 dB
 		if !strings.HasPrefix(got[id], want) {
 			t.Errorf("%s is %q, want %q", id, got[id], want)
 		}
@@ -50,4 +52,11 @@ func TestInfluxQL(t *testing.T) {
 	if ids := slices.Sorted(maps.Keys(got)); len(ids) != 9 { // the three levels, the record, the rise, noise by day and at night, and two of silence
 		t.Errorf("answers for %v", ids)
 	}
+}
+
+// at is a query of Grafana's as it asks it at a moment, back to some seconds before.
+func at(query string, from int, now time.Time) string {
+	filter := fmt.Sprintf("time >= %dms AND time <= %dms", now.Add(-time.Duration(from)*time.Second).UnixMilli(), now.UnixMilli())
+	// InfluxDB's now() is the wall clock's; windows are counted from the same moment.
+	return strings.ReplaceAll(strings.ReplaceAll(query, "$timeFilter", filter), "now()", fmt.Sprintf("%ds", now.Unix()%86400))
 }

@@ -51,7 +51,7 @@ func TestNightInInfluxDB(t *testing.T) {
 	noisyDay(t, server, midnight)
 	night := nightRule(t)
 	condition := night.Data[len(night.Data)-1].Model["expression"].(string)
-	if condition != "$B >= 55 && ($E >= 22 || $E < 6)" {
+	if condition != "$B > 55 && ($E >= 22 || $E < 6)" {
 		t.Fatalf("the condition is %q", condition)
 	}
 	for clock, want := range nightTimes() {
@@ -76,7 +76,7 @@ func TestNightInInfluxDB(t *testing.T) {
 			}
 			values[q.RefID] = number
 		}
-		if got := values["A"] >= 55 && (values["D"] >= 22 || values["D"] < 6); got != want {
+		if got := values["A"] > 55 && (values["D"] >= 22 || values["D"] < 6); got != want {
 			t.Errorf("at %v: fires %v, want %v: %v", clock, got, want, values)
 		}
 	}
@@ -93,7 +93,7 @@ func nightRule(t *testing.T) rules.GrafanaRule {
 	t.Helper()
 	for _, g := range grafana(dashboards.InfluxQL).Groups(all()) {
 		for _, r := range g.Rules {
-			if r.UID == "hd-noise-ordinary-night" {
+			if r.UID == "hd-noise-ordinary-night-5m" {
 				return r
 			}
 		}
@@ -187,13 +187,13 @@ func TestRulesInGrafana(t *testing.T) {
 	for _, group := range rendered.Groups(all()) {
 		for _, r := range group.Rules {
 			got := evaluate(r, midnight.Add(23*time.Hour))
-			fires := slices.Contains([]string{"hd-noise-ordinary-night"}, r.UID)
+			fires := slices.Contains([]string{"hd-noise-ordinary-night-5m"}, r.UID)
 			if c := got.Results["C"]; len(c.Frames) > 0 && len(c.Frames[0].Data.Values) > 0 && (c.Frames[0].Data.Values[0][0] == 1) != fires {
 				t.Errorf("%s at 23 h: %+v, want fires %v", r.UID, c.Frames, fires)
 			} else if fires && len(c.Frames) == 0 {
 				t.Errorf("%s has no answer", r.UID)
 			}
-			if r.UID != "hd-noise-ordinary-night" {
+			if r.UID != "hd-noise-ordinary-night-5m" {
 				continue
 			}
 			for clock, want := range nightTimes() {

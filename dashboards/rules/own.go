@@ -46,7 +46,7 @@ func silence() []Rule {
 // platform is what must not go wrong with Hải Đăng itself.
 func platform() []Rule {
 	const k = telemetry.Platform
-	below := func(r Rule) Rule { r.Below = true; return r }
+	below := func(r Rule) Rule { r.Below, r.Strict = true, true; return r }
 	lasting := func(r Rule, d time.Duration) Rule { r.For = d; return r }
 	hinted := func(r Rule, vi, en string) Rule { r.Hint = both(vi, en); return r }
 	audit := func(r Rule) Rule {

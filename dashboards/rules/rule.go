@@ -22,10 +22,10 @@ type Rule struct {
 	// ID is the limit's, and stable. Platform rules have ids of their own.
 	ID       string
 	Compared Compared
-	// Value is what it is compared with: crossed by it and above, or, where Below
-	// is set, by less.
-	Value float64
-	Below bool
+	// Value is what it is compared with: crossed by more or, where Below is set, by
+	// less, and by Value itself unless Strict is set.
+	Value         float64
+	Below, Strict bool
 	// Unit of Value; empty is a number.
 	Unit     string
 	Severity limits.Severity
@@ -54,22 +54,21 @@ type Compared struct {
 	Device    telemetry.Device
 	Statistic limits.Statistic
 	Window    time.Duration
-	// Cadence is how often a reading is expected.
-	Cadence time.Duration
+	// Cadence is how often a reading is expected; Cadences are the devices of which it
+	// is expected at another pace.
+	Cadence  time.Duration
+	Cadences []Cadence
 	// From and To are the local hours within which the whole window must lie;
 	// equal is all day.
 	From, To int
 	// Computed readings are Hải Đăng's own: they bring no quality, and each device
 	// (a gateway) is looked at for itself, not each site.
 	Computed bool
-}
 
-// Cadence is how often a device at a site reports readings of a kind.
-type Cadence struct {
-	Site   telemetry.Site
-	Device telemetry.Device
-	Kind   telemetry.Kind
-	Every  time.Duration
+	// excluded are the devices of Cadences, of all parts of a rule that had to be
+	// split; listed says that this part is only about those of Cadences.
+	excluded []telemetry.Device
+	listed   bool
 }
 
 // Options say what rules are made from.
@@ -116,7 +115,7 @@ func fromLimit(l limits.Limit, o Options) (Rule, bool) {
 		sites = slices.Sorted(slices.Values(sites))
 	}
 	r := Rule{
-		ID: l.ID, Value: l.Value, Below: l.Below, Severity: l.Severity,
+		ID: l.ID, Value: l.Value, Below: l.Below, Strict: l.Strict, Severity: l.Severity,
 		Compared: Compared{Kind: l.Kind, Metric: l.Metric, Sites: sites, Device: l.Device, Statistic: l.Statistic, Window: l.Window, From: l.From, To: l.To},
 		For:      10 * time.Minute, Keep: 15 * time.Minute, Every: time.Minute,
 		Name: both(l.NameVI, l.NameEN), Hint: hint(l.Kind), Basis: l.Basis, Reference: both(l.Reference, l.ReferenceEN),
@@ -126,6 +125,10 @@ func fromLimit(l limits.Limit, o Options) (Rule, bool) {
 		if m := kind.Metric([]byte(l.Metric)); m != nil {
 			r.Unit = m.Unit
 		}
+	}
+	r.Compared = r.Compared.with(o.Cadences)
+	if l.Statistic == limits.Rise {
+		r.Unit += "/h"
 	}
 	switch {
 	case l.Statistic == limits.Last, l.Statistic == limits.Rise:
@@ -197,18 +200,21 @@ func (r Rule) basis() (id string, text dashboards.Text) {
 	return "operational", both("Ngưỡng vận hành: "+strings.TrimPrefix(r.Reference.VI, "Ngưỡng vận hành; "), "Operational threshold, not law: "+r.Reference.EN)
 }
 
+// sign is how the value is compared, as people read it and in PromQL.
+func (r Rule) sign() (text, operator string) {
+	text = limits.Limit{Below: r.Below, Strict: r.Strict}.Sign()
+	return text, strings.NewReplacer("≥", ">=", "≤", "<=").Replace(text)
+}
+
 // threshold is the limit as people read it: "≥ 8 m".
 func (r Rule) threshold(lang dashboards.Lang) string {
-	sign := "≥ "
-	if r.Below {
-		sign = "< "
-	}
+	sign, _ := r.sign()
 	v, unit := r.shown()
 	text := strconv.FormatFloat(v, 'f', -1, 64)
 	if lang == dashboards.Vietnamese {
 		text = strings.Replace(text, ".", ",", 1)
 	}
-	return strings.TrimSpace(sign + text + " " + unit)
+	return strings.TrimSpace(sign + " " + text + " " + unit)
 }
 
 // shown is the threshold with the unit in which it is told: shares are told in
@@ -229,7 +235,7 @@ func (r Rule) statistic() dashboards.Text {
 	case limits.Sum:
 		return both("tổng "+w.VI, "sum of "+w.EN)
 	case limits.Rise:
-		return both("mức tăng trong "+w.VI, "rise within "+w.EN)
+		return both("tốc độ tăng", "rate of rise")
 	}
 	return both("giá trị mới nhất", "newest value")
 }
@@ -267,10 +273,17 @@ func (r Rule) description(value dashboards.Text) dashboards.Text {
 // annotations are what a notification says; value is how the dialect writes it.
 func (r Rule) annotations(lang dashboards.Lang, value string) map[string]string {
 	_, unit := r.shown()
+	held := strings.Contains(value, "$value }}") && r.Compared.Of == ""                   // in PromQL: see [Rule.Alert]
 	said := both(strings.Replace(value, " }}", ` | reReplaceAll "[.]" "," }}`, 1), value) // 9,5 in Vietnamese
 	if unit != "" && r.Compared.Of == "" {                                                // a share brings its own %
 		value += " " + unit
 		said = both(said.VI+" "+unit, said.EN+" "+unit)
+	}
+	if held {
+		unless := func(none, some string) string {
+			return "{{ if gt $value 1e300 }}" + none + "{{ else }}" + some + "{{ end }}"
+		}
+		value, said = unless("–", value), both(unless("chưa có số đo mới", said.VI), unless("not measured anew", said.EN))
 	}
 	id, basis := r.basis()
 	summary, description := r.summary(), r.description(said)

@@ -232,21 +232,50 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// After hours of absence no reading is young enough; the alarm of before stays for
-// as long as its rule keeps it on, and ends then.
+// Absence clears nothing, through a restart after hours either: the alarm is stale
+// since its last reading, until a reading says that the water has gone.
 func TestLongAbsence(t *testing.T) {
 	p := start(t, local(2026, 11, 22, 8, 0), "flood-bd", alarm.Options{})
 	p.minutes(20, steady(8.2))
-	p.close()
-	p.now = p.now.Add(5 * time.Hour)
-	p.open()
-	p.minutes(14, nil)
-	if f := p.firing(); len(f) != 1 {
-		t.Errorf("within the grace: %v", f)
+	last := p.now.Add(-5 * time.Minute)
+	for range 2 {
+		p.close()
+		p.now = p.now.Add(9 * time.Hour)
+		p.open()
+		p.minutes(40, nil)
+		if all := p.all(); len(all) != 1 || !all[0].Active() || all[0].Stale.Sub(last).Abs() > 10*time.Minute || all[0].Value != 8.2 {
+			t.Fatalf("after hours without a reading: %+v", all)
+		}
 	}
-	p.minutes(3, nil)
+	p.minutes(10, steady(8.1))
+	if all := p.all(); len(all) != 1 || !all[0].Active() || !all[0].Stale.IsZero() || all[0].Value != 8.1 {
+		t.Errorf("with readings over the limit again: %+v", all)
+	}
+	p.minutes(25, steady(7.9))
 	if f := p.firing(); f != nil {
-		t.Errorf("after the grace: %v", f)
+		t.Errorf("readings say that it is over, and %v are active", f)
+	}
+}
+
+// What no reading can end, ends: with its limit, with its site or devices.
+func TestHeldAlarmEnds(t *testing.T) {
+	gone := false
+	for name, end := range map[string]func(p *platform){
+		"the limit": func(p *platform) { p.only = func(string) bool { return false } },
+		"the site":  func(*platform) { gone = true },
+	} {
+		gone = false
+		p := start(t, local(2026, 11, 22, 8, 0), "flood-bd", alarm.Options{Gone: func(_ context.Context, site telemetry.Site) bool { return gone && site == "dong-trang" }})
+		p.minutes(20, steady(8.2))
+		p.minutes(9*60, nil)
+		if f := p.firing(); len(f) != 1 {
+			t.Fatalf("without a reading: %v", f)
+		}
+		end(p)
+		p.minutes(20, nil)
+		if f := p.firing(); f != nil {
+			t.Errorf("%s has gone, and %v are active", name, f)
+		}
 	}
 }
 

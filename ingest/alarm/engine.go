@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"github.com/prometheus/prometheus/storage"
 
 	"github.com/haidang-iot/haidang/ingest"
+	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
 
 const (
@@ -54,6 +56,9 @@ type Options struct {
 	Remote *Remote
 	// Alarms keeps what was raised.
 	Alarms ingest.Alarms
+	// Gone reports whether a site is no more, or has no device any more: its alarms
+	// end, which no reading can. nil knows of none.
+	Gone func(ctx context.Context, site telemetry.Site) bool
 	// Alertmanager and Webhook are told; nil is nobody.
 	Alertmanager *Alertmanager
 	Webhook      *Webhook
@@ -78,7 +83,14 @@ type Engine struct {
 	text   []byte // of the rules in force
 	groups map[string]*rules.Group
 	last   map[string]time.Time // when each group was evaluated
-	failed int                  // rounds in a row in which no rule could be
+	// query asks the store; holdings are the rules' expressions by name, shares those
+	// whose value is told in percent, and absent what Gone has said this round.
+	query    rules.QueryFunc
+	holdings map[string][]*holding
+	shares   map[string]bool
+	newest   map[string][]string // expressions of the newest readings, by rule
+	absent   map[telemetry.Site]bool
+	failed   int // rounds in a row in which no rule could be
 
 	mu      sync.Mutex
 	active  map[instance]*ingest.Alarm
@@ -107,9 +119,12 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 		Logger: o.Logger, GroupLoader: e, Parser: p, OutageTolerance: outage, NameValidationScheme: model.LegacyValidation}
 	if o.Store != nil {
 		e.engine = promql.NewEngine(promql.EngineOpts{Logger: o.Logger, MaxSamples: maxSamples, Timeout: queryTimeout, EnableAtModifier: true, EnableNegativeOffset: true, Parser: p})
-		m.QueryFunc, m.Queryable, m.Appendable = rules.EngineQueryFunc(e.engine, o.Store), o.Store, o.Store
+		e.query, m.Queryable, m.Appendable = rules.EngineQueryFunc(e.engine, o.Store), o.Store, o.Store
 	} else {
-		m.QueryFunc, m.Queryable, m.Appendable = o.Remote.query, nothing{}, nothing{}
+		e.query, m.Queryable, m.Appendable = o.Remote.query, nothing{}, nothing{}
+	}
+	m.QueryFunc = func(ctx context.Context, expr string, at time.Time) (promql.Vector, error) {
+		return e.answer(ctx, rules.FromOriginContext(ctx).Name, expr, at)
 	}
 	e.manager = rules.NewManager(m)
 	open, err := o.Alarms.Alarms(ctx, ingest.AlarmFilter{Active: true})
@@ -161,6 +176,7 @@ func (e *Engine) Run(ctx context.Context) error {
 // round tries it again.
 func (e *Engine) Evaluate(ctx context.Context, now time.Time) error {
 	err := e.load(now)
+	e.absent = map[telemetry.Site]bool{}
 	var failures []error
 	good, seen := 0, map[string]bool{}
 	for key, g := range e.groups {
@@ -197,7 +213,8 @@ func (e *Engine) Evaluate(ctx context.Context, now time.Time) error {
 	case len(failures) > 0:
 		e.failed++
 	}
-	return errors.Join(err, errors.Join(failures...), e.watch(ctx, now, errors.Join(failures...)))
+	late, stale := e.overdue(ctx, now)
+	return errors.Join(err, errors.Join(failures...), stale, e.watch(ctx, now, late, errors.Join(failures...)))
 }
 
 // load makes the groups anew if the rules have changed; those that stay the same
@@ -232,8 +249,36 @@ func (e *Engine) load(now time.Time) error {
 			delete(e.last, key)
 		}
 	}
-	e.groups = groups
+	holdings, err := holdingsOf(e.parser, groups)
+	if err != nil {
+		e.text = before
+		return err
+	}
+	e.groups, e.holdings, e.shares, e.newest = groups, holdings, map[string]bool{}, map[string][]string{}
+	for _, key := range slices.Sorted(maps.Keys(groups)) {
+		for _, r := range groups[key].AlertingRules() {
+			e.shares[r.Name()] = r.Annotations().Get("share") == "true"
+			if text := r.Annotations().Get("newest"); text != "" {
+				e.newest[r.Name()] = append(e.newest[r.Name()], text)
+			}
+		}
+	}
 	return nil
+}
+
+// holdingsOf are the expressions of rules by name.
+func holdingsOf(p parser.Parser, groups map[string]*rules.Group) (map[string][]*holding, error) {
+	out := map[string][]*holding{}
+	for _, key := range slices.Sorted(maps.Keys(groups)) {
+		for _, r := range groups[key].AlertingRules() {
+			h, err := newHolding(p, r.Query().String())
+			if err != nil {
+				return nil, fmt.Errorf("read rule %s: %w", r.Name(), err)
+			}
+			out[r.Name()] = append(out[r.Name()], h)
+		}
+	}
+	return out, nil
 }
 
 // Load implements [rules.GroupLoader].

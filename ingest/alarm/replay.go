@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -22,7 +23,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/haidang-iot/haidang/ingest"
-	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
 
 const (
@@ -151,12 +151,20 @@ type replaying struct {
 	manager *rules.Manager
 	text    []byte
 	groups  map[string]*rules.Group
-	// states are the rules' by name.
-	states map[string]*replayed
+	// holdings are the rules' expressions by name.
+	holdings map[string][]*holding
+	// states are the rules' by name and, of one in several parts, by which part it is.
+	states map[partOf]*replayed
+}
+
+// partOf is the n-th part of a rule.
+type partOf struct {
+	rule string
+	n    int
 }
 
 func newReplaying(ctx context.Context) *replaying {
-	p := &replaying{parser: parser.NewParser(parser.Options{}), states: map[string]*replayed{}}
+	p := &replaying{parser: parser.NewParser(parser.Options{}), states: map[partOf]*replayed{}}
 	p.manager = rules.NewManager(&rules.ManagerOptions{Context: ctx, Logger: slog.New(slog.DiscardHandler), GroupLoader: p, Parser: p.parser,
 		Queryable: nothing{}, Appendable: nothing{}, NotifyFunc: func(context.Context, string, ...*rules.Alert) {}, NameValidationScheme: model.LegacyValidation})
 	return p
@@ -176,6 +184,10 @@ func (p *replaying) load(text []byte) error {
 		if old := p.groups[key]; old != nil {
 			g.CopyState(old)
 		}
+	}
+	var err error
+	if p.holdings, err = holdingsOf(p.parser, groups); err != nil {
+		return err
 	}
 	p.groups = groups
 	return nil
@@ -202,10 +214,12 @@ func (p *replaying) Parse(query string) (parser.Expr, error) { return p.parser.P
 
 // chosen are the rules in force, but for those that only leaves out.
 func (p *replaying) chosen(only func(string) bool) (out []*replayed) {
-	for _, g := range p.groups {
-		for _, rule := range g.AlertingRules() {
+	parts := map[string]int{}
+	for _, key := range slices.Sorted(maps.Keys(p.groups)) {
+		for _, rule := range p.groups[key].AlertingRules() {
 			if only == nil || only(rule.Name()) {
-				out = append(out, p.of(rule, g.Interval()))
+				out = append(out, p.of(rule, parts[rule.Name()], p.groups[key].Interval()))
+				parts[rule.Name()]++
 			}
 		}
 	}
@@ -222,14 +236,15 @@ func (p *replaying) endOthers(inForce []*replayed, now time.Time) {
 }
 
 // of is a rule's state.
-func (p *replaying) of(rule *rules.AlertingRule, every time.Duration) *replayed {
+func (p *replaying) of(rule *rules.AlertingRule, n int, every time.Duration) *replayed {
 	rule.SetRestored(false) // else it makes the samples of ALERTS, which nobody wants
-	s := p.states[rule.Name()]
+	key := partOf{rule.Name(), n}
+	s := p.states[key]
 	if s == nil {
 		s = &replayed{active: map[instance]*ingest.Alarm{}}
-		p.states[rule.Name()] = s
+		p.states[key] = s
 	}
-	s.rule, s.every = rule, every
+	s.rule, s.every, s.parts, s.part = rule, every, p.holdings[rule.Name()], n
 	return s
 }
 
@@ -245,8 +260,11 @@ func (p *replaying) alarms() (out []ingest.Alarm) {
 
 // replayed is one rule and what it raised. One goroutine has it at a time.
 type replayed struct {
-	rule   *rules.AlertingRule
-	every  time.Duration
+	rule  *rules.AlertingRule
+	every time.Duration
+	// parts are the expressions of all rules of its name, of which it is one.
+	parts  []*holding
+	part   int
 	active map[instance]*ingest.Alarm
 	ended  []ingest.Alarm
 }
@@ -260,7 +278,7 @@ func (s *replayed) run(ctx context.Context, store *Remote, from, to time.Time) e
 	if !first.Before(to) {
 		return nil
 	}
-	at, err := store.steps(ctx, s.rule.Query().String(), first, to.Add(-time.Millisecond), s.every)
+	at, err := store.steps(ctx, s.parts[s.part].crossed, first, to.Add(-time.Millisecond), s.every)
 	if err != nil && to.Sub(from) > replayLeast && ctx.Err() == nil {
 		half := from.Add(to.Sub(from) / 2)
 		if err := s.run(ctx, store, from, half); err != nil {
@@ -271,8 +289,12 @@ func (s *replayed) run(ctx context.Context, store *Remote, from, to time.Time) e
 	if err != nil {
 		return fmt.Errorf("evaluate rule %s: %w", s.rule.Name(), err)
 	}
+	kept := replayedHold{store: store, end: to, stays: map[instance]map[int64]bool{}}
 	for now := first; now.Before(to); now = now.Add(s.every) {
-		vector := at[now.UnixMilli()]
+		vector, err := s.hold(ctx, &kept, now, at[now.UnixMilli()])
+		if err != nil {
+			return fmt.Errorf("evaluate rule %s: %w", s.rule.Name(), err)
+		}
 		if len(vector) == 0 && s.rule.ActiveAlertsCount() == 0 {
 			continue // nothing would happen
 		}
@@ -285,6 +307,83 @@ func (s *replayed) run(ctx context.Context, store *Remote, from, to time.Time) e
 	return nil
 }
 
+// replayedHold is what the store has said of alarms that are held.
+type replayedHold struct {
+	store *Remote
+	end   time.Time
+	// stays are the steps, by Unix milliseconds, at which nothing contradicts an alarm.
+	stays map[instance]map[int64]bool
+}
+
+// hold adds to what is crossed at a step the alarms that nothing contradicts there, as
+// [Engine.answer] does; the store is asked once for all later steps.
+func (s *replayed) hold(ctx context.Context, k *replayedHold, now time.Time, crossed promql.Vector) (promql.Vector, error) {
+	if s.parts[s.part].kept == "" || len(s.active) == 0 {
+		return crossed, nil
+	}
+	found, value := map[instance]bool{}, map[instance]float64{}
+	for _, sample := range crossed {
+		found[instanceOfSample(s.rule.Name(), sample.Metric)] = true
+	}
+	var held, unknown []instance
+	for key, a := range s.active {
+		if !a.Quiet.IsZero() || found[key] {
+			continue
+		}
+		held, value[key] = append(held, key), a.Value
+		if k.stays[key] == nil {
+			unknown = append(unknown, key)
+		}
+	}
+	for part := range slices.Chunk(unknown, mostHeld) {
+		if err := k.ask(ctx, s, part, now); err != nil {
+			return nil, err
+		}
+	}
+	for _, key := range held {
+		if k.stays[key][now.UnixMilli()] {
+			crossed = append(crossed, promql.Sample{T: now.UnixMilli(), F: value[key], Metric: key.labels()})
+		}
+	}
+	return crossed, nil
+}
+
+// ask asks of some alarms at which steps from a moment on nothing contradicts them.
+func (k *replayedHold) ask(ctx context.Context, s *replayed, held []instance, from time.Time) error {
+	counts := map[instance]map[int64]int{}
+	asked := 0
+	for _, h := range s.parts {
+		if h.kept == "" {
+			continue
+		}
+		asked++
+		question, err := h.question(held, map[instance]float64{})
+		if err != nil {
+			return err
+		}
+		at, err := k.store.steps(ctx, question, from, k.end.Add(-time.Millisecond), s.every)
+		if err != nil {
+			return err
+		}
+		for step, vector := range at {
+			for _, sample := range vector {
+				key := instanceOfSample(s.rule.Name(), sample.Metric)
+				if counts[key] == nil {
+					counts[key] = map[int64]int{}
+				}
+				counts[key][step]++
+			}
+		}
+	}
+	for _, key := range held {
+		k.stays[key] = map[int64]bool{}
+		for step, n := range counts[key] {
+			k.stays[key][step] = n == asked // no part of the rule contradicts it
+		}
+	}
+	return nil
+}
+
 // watch takes note of what the rule raises and clears at a step.
 func (s *replayed) watch(now time.Time) {
 	firing := map[instance]bool{}
@@ -293,12 +392,13 @@ func (s *replayed) watch(now time.Time) {
 			return
 		}
 		l := alert.Labels
-		key := instance{s.rule.Name(), telemetry.Locality(l.Get("locality")), telemetry.Site(l.Get("site")), telemetry.Device(l.Get("device"))}
+		key := instanceOfSample(s.rule.Name(), l)
 		firing[key] = true
 		if s.active[key] == nil {
 			s.active[key] = &ingest.Alarm{Rule: key.rule, Locality: key.locality, Site: key.site, Device: key.device,
 				Value: alert.Value, Since: alert.ActiveAt.UTC(), Raised: alert.FiredAt.UTC()}
 		}
+		s.active[key].Quiet = alert.KeepFiringSince.UTC()
 	})
 	s.end(now, firing)
 }

@@ -28,6 +28,10 @@ type instance struct {
 	device   telemetry.Device
 }
 
+func (i instance) compare(j instance) int {
+	return cmp.Or(strings.Compare(i.rule, j.rule), strings.Compare(string(i.locality), string(j.locality)), strings.Compare(string(i.site), string(j.site)), strings.Compare(string(i.device), string(j.device)))
+}
+
 func instanceOf(a ingest.Alarm) instance { return instance{a.Rule, a.Locality, a.Site, a.Device} }
 
 // seen is what the rules say now.
@@ -83,13 +87,13 @@ func alarmOf(r *rules.AlertingRule, alert *rules.Alert) ingest.Alarm {
 
 // watch keeps what has been raised and cleared and tells of it. What could not be
 // kept is tried again in the next round.
-func (e *Engine) watch(ctx context.Context, now time.Time, cause error) error {
+func (e *Engine) watch(ctx context.Context, now time.Time, late map[instance]time.Time, cause error) error {
 	s := e.look()
 	if e.failed >= roundsFailed {
 		a := evaluationAlarm(now, cause)
 		s.firing[instanceOf(a)] = a
 	}
-	changed, raised, cleared := e.compare(s, now)
+	changed, raised, cleared := e.compare(s, late, now)
 	if err := e.o.Alarms.KeepAlarms(ctx, changed, e.o.Webhook != nil); err != nil {
 		return fmt.Errorf("keep alarms: %w", err)
 	}
@@ -107,7 +111,7 @@ func (e *Engine) watch(ctx context.Context, now time.Time, cause error) error {
 		if e.active[key] != nil && e.active[key].ID == a.ID {
 			// Who acknowledged it meanwhile stays.
 			open := e.active[key]
-			open.Value, open.Worst, open.DescriptionVI, open.DescriptionEN, open.Quiet = a.Value, a.Worst, a.DescriptionVI, a.DescriptionEN, a.Quiet
+			open.Value, open.Worst, open.DescriptionVI, open.DescriptionEN, open.Quiet, open.Stale = a.Value, a.Worst, a.DescriptionVI, a.DescriptionEN, a.Quiet, a.Stale
 		}
 	}
 	e.cleared = slices.DeleteFunc(append(e.cleared, copies(cleared)...), func(a ingest.Alarm) bool { return now.Sub(a.Cleared) > clearedTold })
@@ -122,7 +126,7 @@ func (e *Engine) watch(ctx context.Context, now time.Time, cause error) error {
 
 // compare finds what is to be written: changed holds raised and cleared too. They
 // are copies, so that nothing has happened if they cannot be kept.
-func (e *Engine) compare(s seen, now time.Time) (changed, raised, cleared []*ingest.Alarm) {
+func (e *Engine) compare(s seen, late map[instance]time.Time, now time.Time) (changed, raised, cleared []*ingest.Alarm) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for key, a := range s.firing {
@@ -136,6 +140,9 @@ func (e *Engine) compare(s seen, now time.Time) (changed, raised, cleared []*ing
 		next.Value, next.DescriptionVI, next.DescriptionEN, next.Quiet = a.Value, a.DescriptionVI, a.DescriptionEN, a.Quiet
 		if worse(a, open) {
 			next.Worst = a.Value
+		}
+		if at, told := late[key]; told {
+			next.Stale = at
 		}
 		if next != *open {
 			changed = append(changed, &next)

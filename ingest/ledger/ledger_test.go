@@ -243,7 +243,7 @@ func TestAlarmsOfLayout2(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.ExecContext(t.Context(), `DROP INDEX alarm_owed; ALTER TABLE alarm DROP COLUMN owed; ALTER TABLE alarm DROP COLUMN quiet;
+	if _, err := db.ExecContext(t.Context(), `DROP INDEX alarm_owed; ALTER TABLE alarm DROP COLUMN owed; ALTER TABLE alarm DROP COLUMN quiet; ALTER TABLE alarm DROP COLUMN stale;
 		ALTER TABLE heard DROP COLUMN memory; ALTER TABLE heard DROP COLUMN noted; INSERT INTO heard VALUES ('aq-1', 1795293000000, 1795293000000, 'gw'); PRAGMA user_version = 2`); err != nil {
 		t.Fatal(err)
 	}
@@ -258,10 +258,10 @@ func TestAlarmsOfLayout2(t *testing.T) {
 	if e, ok, err := l.NextEvent(t.Context()); ok || err != nil {
 		t.Errorf("of what was raised before, somebody is to be told %+v, %v", e, err)
 	}
-	if err := l.KeepAlarms(t.Context(), []*ingest.Alarm{{Rule: "heat-37", Site: "cho-dam", Raised: raised.Add(time.Hour), Quiet: raised}}, true); err != nil {
+	if err := l.KeepAlarms(t.Context(), []*ingest.Alarm{{Rule: "heat-37", Site: "cho-dam", Raised: raised.Add(time.Hour), Quiet: raised, Stale: raised.Add(time.Minute)}}, true); err != nil {
 		t.Fatal(err)
 	}
-	if e, ok, err := l.NextEvent(t.Context()); !ok || err != nil || e.ID != "2-raised" || !e.At.Equal(raised.Add(time.Hour)) || !e.Alarm.Quiet.Equal(raised) {
+	if e, ok, err := l.NextEvent(t.Context()); !ok || err != nil || e.ID != "2-raised" || !e.At.Equal(raised.Add(time.Hour)) || !e.Alarm.Quiet.Equal(raised) || !e.Alarm.Stale.Equal(raised.Add(time.Minute)) {
 		t.Errorf("the next event is %+v, %v", e, err)
 	}
 }

@@ -50,6 +50,7 @@ const (
 	ORP               Metric = "orp"
 	SuspendedSolids   Metric = "tss"
 	AmmoniumNitrogen  Metric = "nh4_n"
+	NitriteNitrogen   Metric = "no2_n"
 	NitrateNitrogen   Metric = "no3_n"
 	PhosphatePhosphor Metric = "po4_p"
 	Chlorophyll       Metric = "chlorophyll"
@@ -172,6 +173,7 @@ func kinds() []KindSpec {
 			{Name: ORP, Unit: "mV", Min: -2000, Max: 2000, NameVI: "Thế oxy hóa khử (ORP)", NameEN: "Redox potential (ORP)"},
 			{Name: SuspendedSolids, Unit: "mg/L", Min: 0, Max: 50000, NameVI: "Tổng chất rắn lơ lửng (TSS)", NameEN: "Total suspended solids"},
 			{Name: AmmoniumNitrogen, Unit: "mg/L", Min: 0, Max: 1000, NameVI: "Amoni (NH₄⁺ tính theo N)", NameEN: "Ammonium (as N)"},
+			{Name: NitriteNitrogen, Unit: "mg/L", Min: 0, Max: 1000, NameVI: "Nitrit (NO₂⁻ tính theo N)", NameEN: "Nitrite (as N)"},
 			{Name: NitrateNitrogen, Unit: "mg/L", Min: 0, Max: 1000, NameVI: "Nitrat (NO₃⁻ tính theo N)", NameEN: "Nitrate (as N)"},
 			{Name: PhosphatePhosphor, Unit: "mg/L", Min: 0, Max: 1000, NameVI: "Phosphat (PO₄³⁻ tính theo P)", NameEN: "Phosphate (as P)"},
 			{Name: Chlorophyll, Unit: "µg/L", Min: 0, Max: 2000, NameVI: "Chlorophyll-a", NameEN: "Chlorophyll-a"},

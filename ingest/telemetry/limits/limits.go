@@ -40,7 +40,7 @@ const (
 	Mean Statistic = iota + 1
 	// Sum over the window, of an amount.
 	Sum
-	// Last is the newest reading; the window is how old it may be.
+	// Last is the newest reading; [News] says how old it may be, not the window.
 	Last
 	// Rise is how fast the reading has risen within the window, per hour.
 	Rise
@@ -178,6 +178,22 @@ func InForce(table []Limit, t time.Time) []Limit {
 		}
 	}
 	return out
+}
+
+// News is how old a kind's newest reading may be for an alarm to be raised of it: what
+// a late reading tells is told while one can still act upon it. A device that reports
+// less than twice in that time has two of its cadences. It is operational: no
+// regulation names it.
+func News(k telemetry.Kind) time.Duration {
+	switch k {
+	case telemetry.WaterLevel:
+		return 6 * hour
+	case telemetry.AirQuality, telemetry.WaterQuality:
+		return 3 * hour
+	case telemetry.AirQualityIndex:
+		return 2 * hour
+	}
+	return hour
 }
 
 // vietnam is Asia/Ho_Chi_Minh, without summer time since 1975.

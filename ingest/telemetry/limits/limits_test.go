@@ -1,6 +1,7 @@
 package limits_test
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -98,6 +99,53 @@ func TestCrossed(t *testing.T) {
 	}
 	if !flood.For("dong-trang", "") || flood.For("dien-phu", "") || oxygen.For("x", limits.AreaRiver) || !oxygen.For("x", limits.AreaAquaculture) {
 		t.Error("the limit is about the wrong sites")
+	}
+}
+
+// A regulation's limit may be reached: "không vượt quá". A flood alarm level may not,
+// nor a class of wind or heat; the rain scale says "over".
+func TestEqual(t *testing.T) {
+	for id, want := range map[string]bool{
+		"river-ph-high": false, "river-ph-low": false, "river-tss": false, "river-do": false, "river-nh4-n": false, "river-no2-n": false, "air-pm25-24h": false, "air-co-8h": false,
+		"noise-ordinary-night": false, "bathing-nh4-n": false, "farm-do-5": false, "farm-ph-high": false, "farm-salinity-35": false,
+		"rain-heavy-24h": false, "rain-very-heavy-24h": false, "rain-very-heavy-12h": false, "rain-80mm-3h": false, "rain-100mm-3h": false, "flood-record-dong-trang": false,
+		"flood-bd1-dong-trang": true, "flood-bd3-dien-phu": true, "flood-rise": true, "wind-6": true, "wind-16": true, "heat-35": true, "uv-8": true,
+	} {
+		l := find(t, id)
+		beyond, within := l.Value+0.01, l.Value-0.01
+		if l.Below {
+			beyond, within = within, beyond
+		}
+		if l.Crossed(l.Value) != want || !l.Crossed(beyond) || l.Crossed(within) || l.Crossed(math.NaN()) {
+			t.Errorf("%s: crossed by %v: %v, want %v; by %v: %v; by %v: %v", id, l.Value, l.Crossed(l.Value), want, beyond, l.Crossed(beyond), within, l.Crossed(within))
+		}
+	}
+}
+
+// Values, dates and basis as the sources have them.
+func TestLegalTable(t *testing.T) {
+	for _, want := range []struct {
+		id    string
+		value float64
+		basis limits.Basis
+		since string
+	}{
+		{"air-tsp-1h", 300, limits.Secondary, "2023-09-12"}, {"air-tsp-24h", 200, limits.Secondary, "2023-09-12"}, {"air-pm10-24h", 100, limits.Secondary, "2023-09-12"},
+		{"river-do", 5, limits.Secondary, "2023-09-12"}, {"river-bod5", 6, limits.Secondary, "2023-09-12"}, {"river-cod", 15, limits.Secondary, "2023-09-12"},
+		{"river-tss", 100, limits.Operational, "2023-09-12"}, {"river-nh4-n", 0.3, limits.Law, "2023-09-12"}, {"river-no2-n", 0.05, limits.Law, "2023-09-12"},
+		{"bathing-nh4-n", 0.1, limits.Secondary, "2023-09-12"}, {"farm-po4-p", 0.2, limits.Secondary, "2023-09-12"},
+		{"farm-ph-low", 7.5, limits.Operational, "0001-01-01"}, {"farm-ph-high", 8.5, limits.Operational, "0001-01-01"},
+		{"farm-salinity-33", 33, limits.Operational, "0001-01-01"}, {"farm-salinity-35", 35, limits.Operational, "0001-01-01"}, {"wind-16", 51, limits.Law, "0001-01-01"},
+	} {
+		l := find(t, want.id)
+		if l.Value != want.value || l.Basis != want.basis || l.Since.Format(time.DateOnly) != want.since {
+			t.Errorf("%s is %v, basis %d, since %v, want %+v", want.id, l.Value, l.Basis, l.Since, want)
+		}
+	}
+	for _, l := range limits.At(time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)) {
+		if l.ID == "air-pm25-24h" && (l.Basis != limits.Secondary || strings.Contains(l.Reference, "chưa")) {
+			t.Errorf("PM2.5 since 2026: basis %d, %q", l.Basis, l.Reference)
+		}
 	}
 }
 
