@@ -99,7 +99,7 @@ func (c *city) openAlarms(ctx context.Context, f loadFlags, g *guarded) (*alarms
 		}
 	}
 	a.rules = newCurrentRules(g.registry.Registry, g.registry.cadences, c.log)
-	o.Rules, o.Alertmanager, o.Webhook = a.rules.at, a.alertmanager, a.webhook
+	o.Rules, o.Gone, o.Alertmanager, o.Webhook = a.rules.at, a.rules.gone, a.alertmanager, a.webhook
 	o.Changed = func(changed []ingest.Alarm) {
 		for _, one := range changed {
 			g.registry.live.Alarm(one.Locality, one.Site, one)
@@ -196,7 +196,9 @@ type currentRules struct {
 
 	mu    sync.Mutex
 	known rules.Options // without a moment
-	read  time.Time     // zero: something has changed since
+	// stand are the kinds that devices measure at each site.
+	stand map[telemetry.Site]map[telemetry.Kind]bool
+	read  time.Time // zero: something has changed since
 }
 
 func newCurrentRules(r *devices.Registry, cadences func() []rules.Cadence, log *slog.Logger) *currentRules {
@@ -228,12 +230,43 @@ func (c *currentRules) at(now time.Time) ([]byte, error) {
 			c.read = time.Time{}
 			c.log.Warn("cannot read limits and areas of sites; alarms go on with those of before", "error", err)
 		} else {
-			known, c.known = fresh, fresh
+			known, c.known, c.stand = fresh, fresh, standing(c.registry)
 		}
 		c.mu.Unlock()
 	}
 	known.At, known.Cadences = now, c.cadences()
 	return rules.Prometheus(rules.All(known), "vi")
+}
+
+// gone reports whether no device measures a kind at a site any more.
+func (c *currentRules) gone(site telemetry.Site, kind telemetry.Kind) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stand == nil {
+		return false
+	}
+	switch kinds := c.stand[site]; kind {
+	case telemetry.SiteState:
+		return len(kinds) == 0
+	case telemetry.AirQualityIndex:
+		return !kinds[telemetry.AirQuality]
+	default:
+		return !kinds[kind]
+	}
+}
+
+// standing are the kinds that devices measure at each site now.
+func standing(r *devices.Registry) map[telemetry.Site]map[telemetry.Kind]bool {
+	out := map[telemetry.Site]map[telemetry.Kind]bool{}
+	for _, e := range r.Snapshot().Expectations() {
+		if out[e.Site] == nil {
+			out[e.Site] = map[telemetry.Kind]bool{}
+		}
+		for _, k := range e.Kinds {
+			out[e.Site][k] = true
+		}
+	}
+	return out
 }
 
 // rulesAt makes the rules that hold at any moment, with the sites and limits of now.

@@ -265,7 +265,9 @@ func TestHeldAlarmEnds(t *testing.T) {
 		"the site":  func(*platform) { gone = true },
 	} {
 		gone = false
-		p := start(t, local(2026, 11, 22, 8, 0), "flood-bd", alarm.Options{Gone: func(_ context.Context, site telemetry.Site) bool { return gone && site == "dong-trang" }})
+		p := start(t, local(2026, 11, 22, 8, 0), "flood-bd", alarm.Options{Gone: func(site telemetry.Site, kind telemetry.Kind) bool {
+			return gone && site == "dong-trang" && kind == telemetry.WaterLevel
+		}})
 		p.minutes(20, steady(8.2))
 		p.minutes(9*60, nil)
 		if f := p.firing(); len(f) != 1 {

@@ -56,9 +56,9 @@ type Options struct {
 	Remote *Remote
 	// Alarms keeps what was raised.
 	Alarms ingest.Alarms
-	// Gone reports whether a site is no more, or has no device any more: its alarms
-	// end, which no reading can. nil knows of none.
-	Gone func(ctx context.Context, site telemetry.Site) bool
+	// Gone reports whether no device measures a kind at a site any more, or the site is
+	// no more: its alarms end, which no reading could. nil knows of none.
+	Gone func(telemetry.Site, telemetry.Kind) bool
 	// Alertmanager and Webhook are told; nil is nobody.
 	Alertmanager *Alertmanager
 	Webhook      *Webhook
@@ -84,13 +84,13 @@ type Engine struct {
 	groups map[string]*rules.Group
 	last   map[string]time.Time // when each group was evaluated
 	// query asks the store; holdings are the rules' expressions by name, shares those
-	// whose value is told in percent, and absent what Gone has said this round.
+	// whose value is told in percent, kinds what they are about.
 	query    rules.QueryFunc
 	holdings map[string][]*holding
 	shares   map[string]bool
+	kinds    map[string]telemetry.Kind
 	newest   map[string][]string // expressions of the newest readings, by rule
-	absent   map[telemetry.Site]bool
-	failed   int // rounds in a row in which no rule could be
+	failed   int                 // rounds in a row in which no rule could be
 
 	mu      sync.Mutex
 	active  map[instance]*ingest.Alarm
@@ -176,7 +176,6 @@ func (e *Engine) Run(ctx context.Context) error {
 // round tries it again.
 func (e *Engine) Evaluate(ctx context.Context, now time.Time) error {
 	err := e.load(now)
-	e.absent = map[telemetry.Site]bool{}
 	var failures []error
 	good, seen := 0, map[string]bool{}
 	for key, g := range e.groups {
@@ -255,8 +254,10 @@ func (e *Engine) load(now time.Time) error {
 		return err
 	}
 	e.groups, e.holdings, e.shares, e.newest = groups, holdings, map[string]bool{}, map[string][]string{}
+	e.kinds = map[string]telemetry.Kind{}
 	for _, key := range slices.Sorted(maps.Keys(groups)) {
 		for _, r := range groups[key].AlertingRules() {
+			e.kinds[r.Name()] = telemetry.Kind(r.Labels().Get("kind"))
 			e.shares[r.Name()] = r.Annotations().Get("share") == "true"
 			if text := r.Annotations().Get("newest"); text != "" {
 				e.newest[r.Name()] = append(e.newest[r.Name()], text)

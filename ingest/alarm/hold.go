@@ -178,8 +178,8 @@ func (e *Engine) answer(ctx context.Context, rule, expr string, at time.Time) (p
 	if err != nil {
 		return nil, err
 	}
-	crossed = slices.DeleteFunc(crossed, func(s promql.Sample) bool { return e.gone(ctx, instanceOfSample(rule, s.Metric)) })
-	held, value := e.held(ctx, rule, all, i, crossed)
+	crossed = slices.DeleteFunc(crossed, func(s promql.Sample) bool { return e.gone(instanceOfSample(rule, s.Metric)) })
+	held, value := e.held(rule, all, i, crossed)
 	for part := range slices.Chunk(held, mostHeld) {
 		kept := promql.Vector{}
 		// Of a rule in several parts, what any of them observes counts.
@@ -215,7 +215,7 @@ func (e *Engine) kept(ctx context.Context, h *holding, held []instance, value ma
 // held are the active alarms of a rule that are not among what its i-th part finds
 // crossed, with their values; each is the matter of one part. What is quiet has been
 // contradicted already.
-func (e *Engine) held(ctx context.Context, rule string, all []*holding, i int, crossed promql.Vector) ([]instance, map[instance]float64) {
+func (e *Engine) held(rule string, all []*holding, i int, crossed promql.Vector) ([]instance, map[instance]float64) {
 	found := map[instance]bool{}
 	for _, s := range crossed {
 		found[instanceOfSample(rule, s.Metric)] = true
@@ -231,7 +231,7 @@ func (e *Engine) held(ctx context.Context, rule string, all []*holding, i int, c
 	value := map[instance]float64{}
 	for key, a := range open {
 		first := slices.IndexFunc(all, func(h *holding) bool { return h.kept != "" && h.about(key.site) })
-		if first != i || e.gone(ctx, key) {
+		if first != i || e.gone(key) {
 			continue
 		}
 		value[key] = a.Value
@@ -242,15 +242,8 @@ func (e *Engine) held(ctx context.Context, rule string, all []*holding, i int, c
 	return slices.SortedFunc(maps.Keys(value), instance.compare), value
 }
 
-// gone reports whether the site of an alarm is no more, asked once a round.
-func (e *Engine) gone(ctx context.Context, key instance) bool {
-	if e.o.Gone == nil || key.site == "" || key.site == telemetry.PlatformSite {
-		return false
-	}
-	gone, asked := e.absent[key.site]
-	if !asked {
-		gone = e.o.Gone(ctx, key.site)
-		e.absent[key.site] = gone
-	}
-	return gone
+// gone reports whether nobody is left at the site of an alarm who could say that it is
+// over.
+func (e *Engine) gone(key instance) bool {
+	return e.o.Gone != nil && key.site != "" && key.site != telemetry.PlatformSite && e.o.Gone(key.site, e.kinds[key.rule])
 }
