@@ -33,6 +33,9 @@ const (
 	// webhookRetry and webhookRetryMost are the first and the longest pause before
 	// a call is tried again.
 	webhookRetry, webhookRetryMost = time.Second, time.Minute
+	// webhookRefusals is how often a receiver may refuse one event before it is given
+	// up, some four minutes.
+	webhookRefusals = 10
 )
 
 // Webhook posts events to a receiver, each until it has been taken: those of the
@@ -53,6 +56,13 @@ type Webhook struct {
 	Retry time.Duration
 
 	wake chan struct{}
+	// taken says that the receiver has taken an event since one was last given up;
+	// refused is the event that it refuses, and how often it has.
+	taken   bool
+	refused struct {
+		id    string
+		times int
+	}
 }
 
 // NewWebhook makes a webhook.
@@ -107,20 +117,34 @@ func (w *Webhook) Run(ctx context.Context) error {
 	return nil
 }
 
-// tell posts an event once. There is no error where another try would be refused as
-// well: that is logged, and the event is done with.
+// tell posts an event once. There is no error where the event is done with: it is
+// taken, or given up. A refusal, were it a 400, is no word on the event where all
+// are refused: a proxy says so, and a TLS port that is spoken to in HTTP. So an event
+// is given up only if it was refused often, by a receiver that took others, and none
+// after it before the receiver has taken one again.
 func (w *Webhook) tell(ctx context.Context, e ingest.AlarmEvent) error {
 	body, err := json.Marshal(e)
 	if err != nil { // a value that is no number
 		w.Logger.Error("cannot encode an alarm for the webhook", "error", err)
 		return nil
 	}
-	err, final := w.post(ctx, body)
-	if final {
-		w.Logger.Error("the alarm webhook refuses an event", "error", err, "event", e.Event, "rule", e.Alarm.Rule)
+	err, refused := w.post(ctx, body)
+	if err == nil {
+		w.taken = true
 		return nil
 	}
-	return err
+	if !refused {
+		return err
+	}
+	if w.refused.id != e.ID {
+		w.refused.id, w.refused.times = e.ID, 0
+	}
+	if w.refused.times++; !w.taken || w.refused.times < webhookRefusals {
+		return err
+	}
+	w.taken = false
+	w.Logger.Error("the alarm webhook refuses an event though it takes others; it is given up", "error", err, "event", e.Event, "rule", e.Alarm.Rule)
+	return nil
 }
 
 // pause waits, but not longer than ctx.
@@ -133,11 +157,11 @@ func (w *Webhook) pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// post makes one call; final says that another would be refused as well.
-func (w *Webhook) post(ctx context.Context, body []byte) (err error, final bool) {
+// post makes one call; refused says that it may be the event that is refused.
+func (w *Webhook) post(ctx context.Context, body []byte) (err error, refused bool) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.URL, bytes.NewReader(body))
 	if err != nil {
-		return errors.New("the address of the webhook is no URL"), true
+		return errors.New("the address of the webhook is no URL"), false
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "haidang")
@@ -156,14 +180,14 @@ func (w *Webhook) post(ctx context.Context, body []byte) (err error, final bool)
 	}
 	defer resp.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // so that the connection serves again
-	switch c := resp.StatusCode; {
-	case c/100 == 2:
-		return nil, false
-	case c/100 == 4 && c != http.StatusRequestTimeout && c != http.StatusTooManyRequests && c != http.StatusUnauthorized && c != http.StatusForbidden && c != http.StatusNotFound:
+	switch resp.StatusCode {
+	case http.StatusBadRequest, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
 		return fmt.Errorf("webhook answers %s", resp.Status), true
-	default:
-		return fmt.Errorf("webhook answers %s", resp.Status), false
 	}
+	if resp.StatusCode/100 == 2 {
+		return nil, false
+	}
+	return fmt.Errorf("webhook answers %s", resp.Status), false
 }
 
 // Sign is the signature of a body sent at a time.
