@@ -236,10 +236,14 @@ func (c *tapeConvert) writeTable(ctx context.Context, out *terminal.Output, in *
 	if err := errors.Join(err, w.Close()); err != nil {
 		return c.aboutTable(err)
 	}
-	if written == 0 {
-		var why bytes.Buffer
-		tellReport(&why, report)
-		return fmt.Errorf("read %s: no reading came of its %s rows, so nothing was written\n%s", c.In, terminal.Grouped(int64(report.Rows)), strings.TrimRight(why.String(), "\n"))
+	if written == 0 || report.Twice > report.Values {
+		why := fmt.Sprintf("no reading came of its %s rows", terminal.Grouped(int64(report.Rows)))
+		if written > 0 {
+			why = "most values fall on another of the same device and time, so a column that tells devices apart is missing in device"
+		}
+		var more bytes.Buffer
+		tellReport(&more, report)
+		return fmt.Errorf("read %s: %s; nothing was written\n%s", c.In, why, strings.TrimRight(more.String(), "\n"))
 	}
 	if err := f.Commit(); err != nil {
 		return err

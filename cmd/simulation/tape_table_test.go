@@ -87,7 +87,8 @@ func TestTapeConvertTable(t *testing.T) {
 // Whatever ends a conversion early, nothing is left of it, and it says where it was.
 func TestTapeConvertTableFails(t *testing.T) {
 	file := inDir(t, map[string]string{"air.csv": uciRows, "bad.yaml": "table:\n  delimiter: \";\"\n  header: 1\ntime:\n  columns: [Datum]\n  format: iso\n  zone: UTC\nlocality: x\ndevice: y\nkind: noise\nvalues:\n  - {column: T, metric: laeq}\n",
-		"none.csv": "time,pm25\n2026-01-01T00:00:00Z,99999\n", "typo.yaml": "tabel: {}\n"})
+		"none.csv": "time,pm25\n2026-01-01T00:00:00Z,99999\n", "typo.yaml": "tabel: {}\n",
+		"many.csv": "time,id,pm25\n2026-01-01T00:00:00Z,a,1\n2026-01-01T00:00:00Z,b,2\n2026-01-01T00:00:00Z,c,3\n"})
 	for _, c := range []struct {
 		args []string
 		want string
@@ -96,6 +97,7 @@ func TestTapeConvertTableFails(t *testing.T) {
 		{[]string{file("air.csv"), file("a.tape"), "--mapping", file("bad.yaml")}, `there is no column "Datum": there are Date, Time`},
 		{[]string{file("air.csv"), file("a.tape"), "--mapping", file("typo.yaml")}, `unknown field "tabel"`},
 		{[]string{file("none.csv"), file("a.tape"), "--yes"}, "no reading came of its 1 rows"},
+		{[]string{file("many.csv"), file("a.tape"), "--yes", "--as", "one"}, "a column that tells devices apart is missing in device; nothing was written"},
 		{[]string{file("air.csv"), file("a.tape"), "--yes", "--device", "x"}, "select from the quarantine"},
 		{[]string{file("air.csv"), file("a.xyz"), "--yes"}, "end in .tape, .csv or .jsonl"},
 		{[]string{file("air.csv"), file("a.tape"), "--yes", "--save-mapping", file("bad.yaml")}, "exists"},
@@ -112,7 +114,7 @@ func TestTapeConvertTableFails(t *testing.T) {
 		t.Errorf("interrupted: exit code %d, %s", code, errs.String())
 	}
 	entries, err := os.ReadDir(filepath.Dir(file("a")))
-	if err != nil || len(entries) != 4 {
+	if err != nil || len(entries) != 5 {
 		t.Errorf("%v was left behind, %v", entries, err)
 	}
 }

@@ -373,6 +373,7 @@ func (c *conversionRun) reading(records []record) (Reading, error) {
 				continue
 			}
 			if first := out.Values[before]; first.Number != n.Number {
+				c.report.Twice++
 				if err := c.report.fault(Fault{Cause: "a second, different value of the same device and time; the later line is taken", Line: n.Line, Column: n.Column,
 					Value: fmt.Sprintf("%s=%g, and %g in line %d", p.Metric, n.Number, first.Number, first.Line), Remedy: "if these are two devices, tell them apart in device"}); err != nil {
 					return out, err

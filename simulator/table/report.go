@@ -58,8 +58,11 @@ type Report struct {
 	Devices int `json:"devices"`
 	// Outside are values that cannot be the metric's, by the catalogue's range; they
 	// are among Faults too.
-	Outside uint64  `json:"outside"`
-	Faults  []Fault `json:"faults"`
+	Outside uint64 `json:"outside"`
+	// Twice are values that a later line of the same device and time replaced by
+	// others; they are among Faults too.
+	Twice  uint64  `json:"twice"`
+	Faults []Fault `json:"faults"`
 	// Ignored are rows of a long table by their parameter, which the mapping does
 	// not name.
 	Ignored map[string]uint64 `json:"ignored,omitempty"`
