@@ -7,6 +7,7 @@ import { createServer } from 'node:http'
 import { extname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { City, kinds, localities } from './city.mjs'
+import { limit, siteLimits } from './limits.mjs'
 import { addPhoto, exported, filtered, labels, photo, photosOf, Raw } from './files.mjs'
 import { Refusal, refuse } from './refusal.mjs'
 
@@ -135,7 +136,9 @@ function answer(city, req, user, route, root, id, act, q, text, raw) {
     case 'quarantine': return route.endsWith('/redrive') ? redrive(city, JSON.parse(text)) : quarantine(city, q)
     case 'registrations': return register(city, user, JSON.parse(text))
     case 'import': return importRows(city, text, q)
-    case 'sites': return site(city, id, act, q)
+    case 'sites': if (['limits', 'levels'].includes(act)) return siteLimits(city, req.method, user, id, act, text)
+      return site(city, id, act, q)
+    case 'limits': return limit(city, req, user, Number(id), q, text)
     case 'devices': return device(city, req, user, id, act, id ? text : JSON.stringify(q))
   }
 }

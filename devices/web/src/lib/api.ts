@@ -187,6 +187,49 @@ export interface DeviceFilter {
 }
 
 /** A picture of an installation; its bytes are at url and never change. */
+export interface Limit {
+  id: number
+  site: string
+  device?: string
+  code: string
+  kind: string
+  metric: string
+  statistic: 'last' | 'mean' | 'sum' | 'rise'
+  window_seconds?: number
+  value: number
+  unit?: string
+  below?: boolean
+  strict?: boolean
+  severity: 'watch' | 'warning' | 'danger' | 'extreme'
+  name_vi: string
+  name_en?: string
+  year?: number
+  datum?: string
+  basis: 'law' | 'secondary' | 'operational'
+  reference?: string
+  reference_en?: string
+  from?: string
+  until?: string
+  in_force: boolean
+  version: number
+  updated: string
+}
+
+export interface LevelsInput {
+  bd1?: number
+  bd2?: number
+  bd3?: number
+  record?: number
+  record_year?: number
+  normal?: number
+  flood?: number
+  datum?: string
+  basis?: string
+  reference?: string
+  from?: string
+  why?: string
+}
+
 export interface Photo {
   id: number
   installation: number
@@ -427,6 +470,15 @@ export const getChanges = (site: string, f: { cursor?: string; limit?: number })
 
 export const getAllChanges = (f: { entity?: string; id?: string; who?: string; cursor?: string; limit?: number }) =>
   request<{ changes: Change[]; next?: string }>(query('/changes', f))
+
+export const getLimits = (site: string) => request<{ limits: Limit[] }>(`${v1}/sites/${seg(site)}/limits`)
+export const setLevels = (site: string, levels: LevelsInput) =>
+  request<{ limits: Limit[] }>(`${v1}/sites/${seg(site)}/levels`, { ...body(levels), method: 'PUT' })
+export const createLimit = (site: string, limit: Partial<Limit> & { why?: string }) => request<Limit>(`${v1}/sites/${seg(site)}/limits`, body(limit))
+export const updateLimit = (l: Limit, limit: Partial<Limit> & { why?: string }) =>
+  request<Limit>(`${v1}/limits/${seg(l.id)}`, { ...body(limit, l.version), method: 'PUT' })
+export const removeLimit = (l: Limit, why: string) =>
+  request<void>(query(`/limits/${seg(l.id)}`, { why }), { method: 'DELETE', headers: { 'If-Match': `"${l.version}"` } })
 
 export const getSitePhotos = (site: string) => request<{ photos: Photo[] }>(`${v1}/sites/${seg(site)}/photos`)
 export const addPhoto = (installation: number, photo: Blob) =>
