@@ -26,7 +26,7 @@ function level(city, site, code, value, more) {
     severity, basis: 'operational', version: 1, updated: now(), rule: `flood-${code}-${site}`, ...named, ...more })
 }
 
-const shown = (l) => ({ ...l, in_force: inForce(l) })
+const shown = (l) => ({ ...l, unit: l.metric === 'level' ? 'm' : '', in_force: inForce(l) })
 const listed = (city, site) => ({ limits: all(city).filter((l) => l.site === site).sort((a, b) => order.indexOf(a.code) - order.indexOf(b.code)).map(shown) })
 
 export function siteLimits(city, method, user, site, act, text) {

@@ -90,7 +90,7 @@ export const city = {
   'limits.from.label': ['Áp dụng từ ngày (để trống: sửa giá trị hiện tại)', 'In force from (empty: corrects the present value)'],
   'limits.add': ['Thêm ngưỡng', 'Add a limit'],
   'limits.edit': ['Sửa ngưỡng', 'Change the limit'],
-  'limits.edit.of': ['Sửa: {name}', 'Change: {name}'],
+  'limits.edit.of': ['Sửa ngưỡng: {name}', 'Change the limit: {name}'],
   'limits.code': ['Mã (a–z, 0–9, _)', 'Code (a–z, 0–9, _)'],
   'limits.name': ['Tên ngưỡng', 'Name'],
   'limits.metric': ['Đại lượng', 'Quantity'],
