@@ -60,7 +60,7 @@ func (f *Fleet) course(d *Device, reading uint64) course {
 	switch {
 	case kept != nil:
 		f.sendLate(&c, d, kept, at)
-	case d.unheard(f.start.Add(at)):
+	case d.unheard(f.start.Add(at)), f.loss > 0 && unit(mix(mix(d.salt, 44), reading)) < f.loss:
 		c.unsent, c.fault, c.due = true, RadioLoss, at
 	case disorder:
 		c.fault = Disorder

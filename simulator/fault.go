@@ -46,7 +46,8 @@ const (
 	// Reboot starts the sequence numbers and the warm-up again.
 	Reboot FaultClass = "reboot"
 
-	// RadioLoss is an uplink that no LoRaWAN gateway heard.
+	// RadioLoss is an uplink that no LoRaWAN gateway heard, or one of the scenario's
+	// own share of losses.
 	RadioLoss FaultClass = "radio_loss"
 	// WarmUp is a sensor that has just been switched on.
 	WarmUp FaultClass = "warm_up"

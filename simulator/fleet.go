@@ -27,6 +27,7 @@ type Fleet struct {
 	live       bool
 
 	faults []Fault
+	loss   float64
 	places []city.Place
 	skies  map[telemetry.Site]*sky
 }
@@ -198,7 +199,7 @@ func NewScenarioFleet(s Scenario) (*Fleet, error) {
 		return nil, fmt.Errorf("check scenario %s: %w", s.Name, err)
 	}
 	s.fill()
-	f := &Fleet{devices: make([]Device, 0, s.deviceCount()), seed: s.Seed, start: s.Start, end: s.End, faults: s.Faults}
+	f := &Fleet{devices: make([]Device, 0, s.deviceCount()), seed: s.Seed, start: s.Start, end: s.End, faults: s.Faults, loss: s.Loss}
 	b := newBuilder(f, s.Events)
 	for i := range s.Fleet {
 		b.group(&s.Fleet[i])

@@ -22,6 +22,32 @@ type Scenario struct {
 	Events     []city.Event
 	Fleet      []Group
 	Faults     []Fault
+	// Loss is the share of the messages, drawn one by one, that never arrive, besides
+	// what a radio loses.
+	Loss float64
+}
+
+// Variation is how a scenario is played otherwise than it is written, to try what a
+// pipeline and its rules make of slower devices and worse links. The zero is as written.
+type Variation struct {
+	// Cadence is how many times as long it takes between a device's readings; 0 is 1.
+	Cadence int
+	// Loss is the share of messages that never arrive.
+	Loss float64
+}
+
+// Varied is the scenario so played: as deterministic as the one it was.
+func (s Scenario) Varied(v Variation) Scenario {
+	if v.Cadence > 1 {
+		s.fill()
+		for i := range s.Fleet {
+			s.Fleet[i].Every *= time.Duration(v.Cadence)
+		}
+	}
+	if v.Loss > 0 {
+		s.Loss = v.Loss
+	}
+	return s
 }
 
 // Group is a part of a fleet: devices of one kind and make.
@@ -50,6 +76,7 @@ const (
 	minCadence = time.Second
 	maxCadence = day
 	maxRate    = 500
+	maxLoss    = 0.9
 	// maxWindows bounds the memory of the faults that come by chance.
 	maxWindows = 3_000_000
 	// clockNear and clockFar: between them, what becomes of a clock that is ahead
@@ -165,6 +192,9 @@ func (s Scenario) Check() error {
 		if err := e.Validate(); err != nil {
 			bad(fmt.Sprintf("events[%d]", i), "%w", err)
 		}
+	}
+	if !(s.Loss >= 0 && s.Loss <= maxLoss) {
+		bad("loss", "%v is not from 0 to %v, a share of the messages", s.Loss, maxLoss)
 	}
 	if len(s.Fleet) == 0 {
 		bad("fleet", "there are no devices: list at least one group, such as {kind: air_quality, places: all}")

@@ -25,6 +25,7 @@ type scenarioFlags struct {
 	Check    bool   `xor:"look" help:"Only check the scenario: the exit code is 1 if something is wrong with it."`
 	Describe bool   `xor:"look" help:"Only say what the scenario is."`
 	Print    bool   `xor:"look" help:"Only print a shipped scenario's file, to start your own from."`
+	variationFlags
 }
 
 // looking reports whether nothing is to be sent.
@@ -39,7 +40,7 @@ func (f *scenarioFlags) check() error {
 			flag  string
 			given bool
 		}{{"--check", f.Check}, {"--describe", f.Describe}, {"--print", f.Print}, {"--as-fast-as-possible", f.AsFast}, {"--at", f.At != ""},
-			{"--from", f.From != ""}, {"--to", f.To != ""}, {"--again", f.Again}} {
+			{"--from", f.From != ""}, {"--to", f.To != ""}, {"--again", f.Again}, {"--cadence", f.Cadence > 1}, {"--loss", f.Loss > 0}} {
 			if o.given {
 				bad("%s is given, but no scenario: add --scenario NAME; --list says which there are", o.flag)
 			}
@@ -94,7 +95,7 @@ func (f *scenarioFlags) look(out *terminal.Output, asJSON bool) error {
 		}
 		return err
 	}
-	s, err := scenario.Load(f.Scenario)
+	s, err := f.load(f.Scenario)
 	if err != nil {
 		return err
 	}
@@ -126,7 +127,7 @@ func printScenarios(out *terminal.Output, asJSON bool, all []scenario.Descriptio
 
 // fleet makes the scenario's fleet.
 func (f *scenarioFlags) fleet() (*simulator.Fleet, error) {
-	s, err := scenario.Load(f.Scenario)
+	s, err := f.load(f.Scenario)
 	if err != nil {
 		return nil, err
 	}
@@ -181,7 +182,7 @@ func (f *scenarioFlags) part(o *simulator.Options) (err error) {
 
 // verification is how what was sent is scored.
 func (f *scenarioFlags) verification(o simulator.Options, began time.Time) string {
-	s := "Score it: haidang verify --scenario " + f.Scenario
+	s := "Score it: haidang verify --scenario " + f.Scenario + f.variationFlags.String()
 	add := func(flag string, t time.Time) { s += " " + flag + " " + t.UTC().Format(time.RFC3339) }
 	if f.At != "" {
 		add("--at", o.Fleet.Start())

@@ -57,6 +57,7 @@ Examples:
   haidang simulate --scenario november-flood --speed 60x
   haidang simulate --scenario hundred-thousand --rate 20000/s --at now --metrics 127.0.0.1:9464
   haidang simulate --scenario rush-hour --as-fast-as-possible --from +1h --to +2h -n 100
+  haidang simulate --scenario november-flood --cadence x12 --loss 10% --as-fast-as-possible   hourly gauges, bad links
   haidang simulate --scenario my.yaml --check            is it right? if not, in which line?
   haidang simulate --scenario rush-hour --speed 60x --register --credentials secrets.json \
     --broker ssl://city.example.vn:8883 --url https://city.example.vn

@@ -15,7 +15,7 @@ import (
 	"github.com/haidang-iot/haidang/ingest/api"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 	"github.com/haidang-iot/haidang/ingest/telemetry/limits"
-	"github.com/haidang-iot/haidang/simulator/scenario"
+	"github.com/haidang-iot/haidang/simulator"
 	"github.com/haidang-iot/haidang/simulator/score"
 )
 
@@ -38,8 +38,11 @@ type Verify struct {
 	Every        terminal.Duration `default:"1s" help:"With --follow: how often the store is asked; the resolution of the delay." placeholder:"1s"`
 	Crossings    string            `type:"path" help:"Write the thresholds that the physical truth crossed to this JSON file." placeholder:"FILE"`
 	alarmScoring
-	HTML   string `name:"html" type:"path" help:"Write a report with charts to this file." placeholder:"FILE"`
-	Lang   string `enum:"vi,en" default:"en" help:"Language of table and report: vi or en." placeholder:"vi"`
+	variationFlags
+	HTML string `name:"html" type:"path" help:"Write a report with charts to this file." placeholder:"FILE"`
+	Lang string `enum:"vi,en" default:"en" help:"Language of table and report: vi or en." placeholder:"vi"`
+	// fleet is the scenario's, once it is known.
+	fleet  *simulator.Fleet
 	now    func() time.Time
 	limits []limits.Limit // those that are scored
 	look   time.Duration  // how often a city that catches up is asked; 0 is queueLook
@@ -64,6 +67,7 @@ Examples:
   haidang verify --scenario november-flood --alarms                        by the rules of the city at --url
   haidang verify --scenario november-flood --alarms --rules my.rules.yaml  would these have raised what they should?
   haidang verify --scenario my.yaml --sent due --alarms                    as the city raised them
+  haidang verify --scenario november-flood --cadence x12 --loss 10% --alarms    what was sent with the same two
 
 An alarm is demanded where the physical truth is over a limit for twenty minutes by more than instruments may be off.
 Alarms of silence and of the platform itself are not scored.`
@@ -176,7 +180,7 @@ func (c *Verify) Run(ctx context.Context, out *terminal.Output) error {
 
 // scorer makes one of the flags.
 func (c *Verify) scorer(ctx context.Context, out *terminal.Output) (*score.Scorer, error) {
-	played, err := scenario.Load(c.Scenario)
+	played, err := c.load(c.Scenario)
 	if err != nil {
 		return nil, err
 	}
@@ -216,6 +220,9 @@ func (c *Verify) scorer(ctx context.Context, out *terminal.Output) (*score.Score
 	own := c.Prometheus == "" && c.Influx == ""
 	if c.Quarantine == "yes" || c.Quarantine == "auto" && own {
 		o.Quarantine = c.waiting
+	}
+	if c.fleet, err = simulator.NewScenarioFleet(played); err != nil {
+		return nil, err
 	}
 	o.Progress = c.progress(out)
 	return score.New(o)

@@ -190,8 +190,9 @@ func (c *Verify) ruleFile() (file func(context.Context, time.Time) ([]byte, erro
 			return text, c.Call(ctx, http.MethodGet, "/api/v1/alarms/rules?"+q.Encode(), nil, &text)
 		}, terminal.Redact(c.URL), nil
 	case "table":
+		cadences := cadencesOf(c.fleet)
 		return func(_ context.Context, at time.Time) ([]byte, error) {
-			return rules.Prometheus(rules.All(rules.Options{At: at, Areas: rules.AreasOf(seedUses())}), "vi")
+			return rules.Prometheus(rules.All(rules.Options{At: at, Areas: rules.AreasOf(seedUses()), Cadences: cadences}), "vi")
 		}, "table", nil
 	}
 	text, err := os.ReadFile(c.Rules)
@@ -199,6 +200,16 @@ func (c *Verify) ruleFile() (file func(context.Context, time.Time) ([]byte, erro
 		return nil, "", fmt.Errorf("read --rules: %w", err)
 	}
 	return func(context.Context, time.Time) ([]byte, error) { return text, nil }, c.Rules, nil
+}
+
+// cadencesOf is how often the devices of a fleet report.
+func cadencesOf(f *simulator.Fleet) []rules.Cadence {
+	all := make([]rules.Cadence, 0, len(f.Devices()))
+	for i := range f.Devices() {
+		d := &f.Devices()[i]
+		all = append(all, rules.Cadence{Site: d.Site(), Device: d.ID, Kind: d.Kind.Kind, Every: d.Every})
+	}
+	return all
 }
 
 // uses says of which use a simulated device's site is and which limits hold: as the

@@ -30,6 +30,10 @@ type Alarms struct {
 	// Missed should have been raised and were not; False were raised for nothing.
 	Missed []Crossing `json:"missed"`
 	False  []Alarm    `json:"false"`
+	// Broken ended while what they told of went on; Lingering went on long after it was
+	// over, though their devices told so.
+	Broken    []Alarm `json:"broken"`
+	Lingering []Alarm `json:"lingering"`
 	// Limits are the tallies of the limits that were crossed or raised.
 	Limits []LimitTally `json:"limits"`
 	// Unjudged are alarms of what the truth does not tell: silence, the platform.
@@ -54,6 +58,8 @@ type AlarmTally struct {
 	Raised      int `json:"raised"`
 	MissedCount int `json:"missed_count"`
 	FalseCount  int `json:"false_count"`
+	// EndedWrong counts the broken and the lingering.
+	EndedWrong int `json:"ended_wrong_count"`
 	// Late is how long after the truth crossed the limit the alarm came, of those
 	// raised; ClearLate how long after it was clear that it had.
 	LateP50      time.Duration `json:"late_p50_ns"`
@@ -73,8 +79,11 @@ type LimitTally struct {
 	AlarmTally
 }
 
-// Perfect reports whether nothing was missed and nothing raised for nothing.
-func (a Alarms) Perfect() bool { return len(a.Missed) == 0 && len(a.False) == 0 }
+// Perfect reports whether nothing was missed, nothing raised for nothing, and nothing
+// ended before or long after it was over.
+func (a Alarms) Perfect() bool {
+	return len(a.Missed)+len(a.False)+len(a.Broken)+len(a.Lingering) == 0
+}
 
 const (
 	// brief is how long a crossing must be clear to demand an alarm: rules wait for up
@@ -83,6 +92,9 @@ const (
 	// earlyBy is how long before the truth an alarm may come and LateBy how long
 	// after its end: means and night hours take their window to follow.
 	earlyBy, LateBy = 30 * time.Minute, 90 * time.Minute
+	// contradicted is by how much the reading that ends an alarm is older, for one
+	// reading does not end it.
+	contradicted = 30 * time.Minute
 )
 
 // spot is a limit at a site.
@@ -96,7 +108,7 @@ type spot struct {
 // that come up to [LateBy] after it. An alarm at a site of a device's own name, which the city gave it because nobody had
 // registered it, is one at the device's site.
 func ScoreAlarms(c *Crossings, alarms []Alarm) *Alarms {
-	out := &Alarms{Missed: []Crossing{}, False: []Alarm{}, Limits: []LimitTally{}}
+	out := &Alarms{Missed: []Crossing{}, False: []Alarm{}, Broken: []Alarm{}, Lingering: []Alarm{}, Limits: []LimitTally{}}
 	near := bySpot(bySite(append(slices.Clone(c.Crossings), c.near...)))
 	truth := bySpot(bySite(c.Crossings))
 	limits := limitTallies{c.judgedLimits(), map[string]*LimitTally{}}
@@ -141,19 +153,74 @@ func ScoreAlarms(c *Crossings, alarms []Alarm) *Alarms {
 				continue
 			}
 			t.Raised++
+			broken := brokenOf(e, told[p])
+			out.Broken, t.EndedWrong = append(out.Broken, broken...), t.EndedWrong+len(broken)
 			if !e.Began { // when it began is not known
 				t.late = append(t.late, max(0, raised.Sub(e.From)))
 				t.clear = append(t.clear, max(0, raised.Sub(e.ClearFrom)))
 			}
 		}
 	}
+	for p, all := range told {
+		lingering := lingeringOf(c, near[p], all)
+		out.Lingering = append(out.Lingering, lingering...)
+		if len(lingering) > 0 {
+			limits.of(p.limit).EndedWrong += len(lingering)
+		}
+	}
 	out.sum(limits)
 	slices.SortFunc(out.Missed, func(a, b Crossing) int {
 		return cmp.Or(b.Severity-a.Severity, a.From.Compare(b.From), cmp.Compare(a.Limit, b.Limit), cmp.Compare(a.Site, b.Site))
 	})
-	slices.SortFunc(out.False, func(a, b Alarm) int {
-		return cmp.Or(a.Raised.Compare(b.Raised), cmp.Compare(a.Limit, b.Limit), cmp.Compare(a.Site, b.Site))
-	})
+	for _, list := range [][]Alarm{out.False, out.Broken, out.Lingering} {
+		slices.SortFunc(list, func(a, b Alarm) int {
+			return cmp.Or(a.Raised.Compare(b.Raised), cmp.Compare(a.Limit, b.Limit), cmp.Compare(a.Site, b.Site))
+		})
+	}
+	return out
+}
+
+// brokenOf are the alarms that ended while a crossing was clear, if no other went on:
+// nothing that a device measured says that it was over.
+func brokenOf(e Crossing, told []Alarm) (out []Alarm) {
+	for _, a := range told {
+		during := func(s spell) bool { return a.Cleared.After(s.from.Add(contradicted)) && a.Cleared.Before(s.to) }
+		if a.Cleared.IsZero() || !slices.ContainsFunc(e.clear, during) {
+			continue
+		}
+		if !slices.ContainsFunc(told, func(o Alarm) bool {
+			return !o.Raised.After(a.Cleared) && (o.Cleared.IsZero() || o.Cleared.After(a.Cleared))
+		}) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// lingeringOf are the alarms that were active longer than [LateBy], and two of their
+// device's cadences, after instruments can last have shown the limit to be crossed,
+// though devices sent readings since.
+func lingeringOf(c *Crossings, near []Crossing, told []Alarm) (out []Alarm) {
+	for _, a := range told {
+		end := a.Cleared
+		if end.IsZero() || end.After(c.To) {
+			end = c.To
+		}
+		last := -1
+		for i, e := range near {
+			if e.From.Before(end) && (last < 0 || e.To.After(near[last].To)) {
+				last = i
+			}
+		}
+		if last < 0 || !end.After(near[last].To.Add(LateBy+2*near[last].every)) {
+			continue
+		}
+		since := near[last]
+		since.ClearFrom, since.To = since.To.Add(time.Duration(since.Window*float64(time.Second))), end
+		if c.seen == nil || since.ClearFrom.Before(end) && c.seen(since) {
+			out = append(out, a)
+		}
+	}
 	return out
 }
 
@@ -176,6 +243,7 @@ func (a *Alarms) sum(l limitTallies) {
 		a.Raised += t.Raised
 		a.MissedCount += t.MissedCount
 		a.FalseCount += t.FalseCount
+		a.EndedWrong += t.EndedWrong
 		a.late, a.clear = append(a.late, t.late...), append(a.clear, t.clear...)
 		t.settle()
 		a.Limits = append(a.Limits, *t)
@@ -236,6 +304,7 @@ func bySite(all []Crossing) []Crossing {
 		if e.To.After(last.To) {
 			last.To, last.Open = e.To, e.Open
 		}
+		last.clear, last.every = append(slices.Clone(last.clear), e.clear...), max(last.every, e.every)
 		if last.ClearFrom.IsZero() || !e.ClearFrom.IsZero() && e.ClearFrom.Before(last.ClearFrom) {
 			last.ClearFrom = e.ClearFrom
 		}

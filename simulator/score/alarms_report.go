@@ -23,9 +23,10 @@ type told struct {
 	// Columns head the numbers of the rows, of which the last is the sum.
 	Columns []string
 	Rows    []toldRow
-	// Missed and False are single ones, and how many more there are.
-	Missed, False         []toldAlarm
-	MoreMissed, MoreFalse int
+	// Missed, False and Wrong, which ended wrongly, are single ones, and how many more
+	// there are.
+	Missed, False, Wrong             []toldAlarm
+	MoreMissed, MoreFalse, MoreWrong int
 }
 
 type toldRow struct {
@@ -43,7 +44,7 @@ func (r *Report) told(l Language) *told {
 		return nil
 	}
 	out := &told{Summary: a.summary(l), About: a.about(l), Bad: !a.Perfect(), Columns: []string{
-		l.pick("cần có", "expected"), l.pick("đã báo", "raised"), l.pick("bỏ sót", "missed"), l.pick("báo nhầm", "for nothing"),
+		l.pick("cần có", "expected"), l.pick("đã báo", "raised"), l.pick("bỏ sót", "missed"), l.pick("báo nhầm", "for nothing"), l.pick("kết thúc sai", "ended wrongly"),
 		l.pick("trễ: p50 · lớn nhất", "late: p50 · max"), l.pick("từ lúc rõ", "since clear"), l.pick("sát ngưỡng", "slight")}}
 	for _, t := range a.Limits {
 		out.Rows = append(out.Rows, t.row(l, l.pick(t.NameVI, t.NameEN), t.Severity))
@@ -56,14 +57,21 @@ func (r *Report) told(l Language) *told {
 			fmt.Sprintf(l.pick("đỉnh %s, ngưỡng %s", "peak %s, limit %s"), l.decimal(c.Peak, 2), l.number(c.Value))})
 	}
 	known := r.Crossings.judgedLimits()
-	for _, f := range a.False[:min(len(a.False), maxTold)] {
-		name, site := known[f.Limit], r.sites[f.Site]
-		if site == "" {
-			site = string(f.Site)
+	list := func(to *[]toldAlarm, all []Alarm, why string) (more int) {
+		n := min(len(all), maxTold-len(*to))
+		for _, f := range all[:n] {
+			name, site := known[f.Limit], r.sites[f.Site]
+			if site == "" {
+				site = string(f.Site)
+			}
+			*to = append(*to, toldAlarm{Name: l.pick(name.vi, name.en), Site: site, When: between(f.Raised, f.Cleared), Why: why})
 		}
-		out.False = append(out.False, toldAlarm{Name: l.pick(name.vi, name.en), Site: site, When: between(f.Raised, f.Cleared)})
+		return len(all) - n
 	}
-	out.MoreMissed, out.MoreFalse = len(a.Missed)-len(out.Missed), len(a.False)-len(out.False)
+	out.MoreFalse = list(&out.False, a.False, "")
+	out.MoreWrong = list(&out.Wrong, a.Broken, l.pick("kết thúc khi chưa hết", "ended while it went on"))
+	out.MoreWrong += list(&out.Wrong, a.Lingering, l.pick("còn báo khi đã hết", "went on when it was over"))
+	out.MoreMissed = len(a.Missed) - len(out.Missed)
 	return out
 }
 
@@ -75,7 +83,7 @@ func (t AlarmTally) row(l Language, name string, severity int) toldRow {
 		}
 		return cell{Text: l.minutes(p50) + " · " + l.minutes(most)}
 	}
-	return toldRow{name, severity, []cell{count(t.Expected, false), count(t.Raised, false), count(t.MissedCount, true), count(t.FalseCount, true),
+	return toldRow{name, severity, []cell{count(t.Expected, false), count(t.Raised, false), count(t.MissedCount, true), count(t.FalseCount, true), count(t.EndedWrong, true),
 		late(t.LateP50, t.LateMax), late(t.ClearLateP50, t.ClearLateMax), count(t.Slight, false)}}
 }
 
@@ -83,6 +91,11 @@ func (t AlarmTally) row(l Language, name string, severity int) toldRow {
 func (a *Alarms) summary(l Language) string {
 	if a.Perfect() {
 		return fmt.Sprintf(l.pick("%s trên %s cảnh báo cần có đã được báo, không báo nhầm.", "%s of %s expected alarms were raised, and none for nothing."), grouped(int64(a.Raised)), grouped(int64(a.Expected)))
+	}
+	if a.EndedWrong > 0 {
+		return fmt.Sprintf(l.pick("%s trên %s cảnh báo cần có đã được báo; bỏ sót %s, báo nhầm %s, kết thúc sai %s.",
+			"%s of %s expected alarms were raised; %s were missed, %s raised for nothing, %s ended before it was over or long after."),
+			grouped(int64(a.Raised)), grouped(int64(a.Expected)), grouped(int64(a.MissedCount)), grouped(int64(a.FalseCount)), grouped(int64(a.EndedWrong)))
 	}
 	return fmt.Sprintf(l.pick("%s trên %s cảnh báo cần có đã được báo; bỏ sót %s, báo nhầm %s.", "%s of %s expected alarms were raised; %s were missed, %s raised for nothing."),
 		grouped(int64(a.Raised)), grouped(int64(a.Expected)), grouped(int64(a.MissedCount)), grouped(int64(a.FalseCount)))
@@ -148,6 +161,7 @@ func (t *told) text(w io.Writer, l Language) {
 	}
 	list(l.pick("Bỏ sót", "Missed"), t.Missed, t.MoreMissed)
 	list(l.pick("Báo nhầm", "Raised for nothing"), t.False, t.MoreFalse)
+	list(l.pick("Kết thúc sai", "Ended wrongly"), t.Wrong, t.MoreWrong)
 }
 
 // between is a time from when to when; the end is zero while it lasts.

@@ -66,8 +66,9 @@ func added(l limits.Limit, column []float64) (_ []float64, level func(float64) f
 	return energy, func(v float64) float64 { return telemetry.FromLinear(l.Metric, v) }
 }
 
-// over holds a limit against the course.
-func (c *course) over(l limits.Limit) crossed {
+// over holds a limit against the course. sent, for a sum, says of which steps a
+// reading is sent: nobody can demand an alarm of rain that was never told.
+func (c *course) over(l limits.Limit, sent []bool) crossed {
 	x := crossed{start: c.start, step: c.step, limit: l, make: func(d *simulator.Device) Crossing {
 		return crossing(d, l.ID, l.NameVI, l.NameEN, int(l.Severity), basisName(l.Basis), l.Metric, statisticName(l.Statistic), l.Window, l.Below, l.Value)
 	}}
@@ -82,11 +83,20 @@ func (c *course) over(l limits.Limit) crossed {
 		sign = -1
 	}
 	added, level := added(l, column)
-	var total, since float64
+	var total, since, told float64
+	reading := func(i int) float64 {
+		if i < len(sent) && !sent[i] {
+			return 0
+		}
+		return column[i]
+	}
 	for i, v := range column {
 		at := c.time(i)
 		if total += added[i]; i >= n {
 			total -= added[i-n]
+		}
+		if told += reading(i); i >= n {
+			told -= reading(i - n)
 		}
 		if !at.Before(c.sent) {
 			since += added[i]
@@ -95,20 +105,21 @@ func (c *course) over(l limits.Limit) crossed {
 			since -= added[i-n]
 		}
 		// some is what is told from the readings since the beginning.
-		some, off := v, signal.Off(v, 1)
+		some, off, sure := v, signal.Off(v, 1), v
 		switch l.Statistic {
 		case limits.Mean:
 			some = level(since / min(float64(n), max(1, float64(at.Sub(c.sent)/c.step+1))))
 			v = level(total / float64(min(i+1, n)))
-			off = signal.Off(v, n)
+			off, sure = signal.Off(v, n), v
 		case limits.Sum:
-			v, some = total, since
+			v, some, sure = total, since, told
+			off = signal.Off(v, 1)
 		case limits.Rise:
 			v -= column[max(0, i-n)]
-			some = v
+			some, sure = v, v
 		}
 		holds := l.Holds(at) && l.Holds(at.Add(c.step-l.Window)) // no mean of the night reaches into the day
-		x.add(v, holds && l.Crossed(v), holds && l.Crossed(v-sign*off) && !at.Before(whole),
+		x.add(v, holds && l.Crossed(v), holds && l.Crossed(sure-sign*off) && !at.Before(whole),
 			holds && (l.Crossed(v+sign*off) || !at.Before(c.sent) && l.Crossed(some+sign*off)))
 	}
 	return x
@@ -122,7 +133,7 @@ func (c *course) indices() (out []crossed) {
 	exact, low := c.index(per, 0, c.start), c.index(per, -1, c.start)
 	high, some := c.index(per, 1, c.start), c.index(per, 1, c.sent)
 	for i, category := range vnaqi.Categories()[2:] {
-		x := crossed{start: c.start.Add(time.Duration(per) * c.step), step: time.Duration(per) * c.step, make: func(d *simulator.Device) Crossing {
+		x := crossed{start: c.start.Truncate(time.Hour).Add(time.Duration(per) * c.step), step: time.Duration(per) * c.step, make: func(d *simulator.Device) Crossing {
 			return crossing(d, "vnaqi-"+number(float64(category.From)), "VN_AQI "+category.NameVI+" trở lên", "VN_AQI "+category.NameEN+" or worse",
 				min(i+1, 4), "law", telemetry.PM25, "index", time.Hour, false, float64(category.From))
 		}}
@@ -188,6 +199,11 @@ func (x *crossed) crossings(d *simulator.Device, from time.Time) []Crossing {
 		c := &all[i]
 		if n := slices.IndexFunc(clear, func(e Crossing) bool { return !e.From.Before(c.From) && e.From.Before(c.To) }); n >= 0 {
 			c.ClearFrom = clear[n].From
+		}
+		for _, e := range clear {
+			if !e.From.Before(c.From) && e.From.Before(c.To) {
+				c.clear = append(c.clear, spell{e.From, e.To})
+			}
 		}
 	}
 	return all

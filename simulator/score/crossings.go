@@ -69,7 +69,14 @@ type Crossing struct {
 	// Peak is the worst of the statistic, and when.
 	Peak   float64   `json:"peak"`
 	PeakAt time.Time `json:"peak_at"`
+	// clear are the times for which ClearFrom stands; every is how often the device
+	// tells.
+	clear []spell
+	every time.Duration
 }
+
+// spell is a time from a moment to another.
+type spell struct{ from, to time.Time }
 
 const crossingsNote = "physical truth at the devices' cadence, without noise and faults; windows reach back before the period; " +
 	"rise is the value less that of a window before; limits of a use hold where the site's tags say so, limits of the night or the day " +
@@ -119,36 +126,64 @@ func (s *Scorer) FindCrossings(ctx context.Context) (*Crossings, error) {
 	return out, ctx.Err()
 }
 
-// crossingsAt looks at the devices of one spot, which measure the same truth.
+// crossingsAt looks at the devices of one spot, which measure the same truth. Those
+// that tell less often than is usual are looked at one by one, for what a river does
+// between two hourly readings nobody can tell: theirs is the truth at the times at
+// which they measure.
 func (s *Scorer) crossingsAt(devices []int) (found, near []Crossing) {
 	first := &s.fleet.Devices()[devices[0]]
-	_, signals := s.fleet.Truth(devices[0])
-	var rows []limits.Limit
-	longest := vnaqi.NowCastHours * time.Hour
-	for _, l := range s.o.Limits {
-		if l.Kind != first.Kind.Kind || !slices.ContainsFunc(signals, func(g simulator.Signal) bool { return g.Spec.Name == l.Metric }) {
-			continue
-		}
-		if slices.ContainsFunc(devices, func(d int) bool { return s.concerns(l, &s.fleet.Devices()[d]) }) {
-			rows = append(rows, l)
-			longest = max(longest, l.Window)
-		}
+	if first.Every <= first.Kind.Cadence {
+		return s.crossingsOf(devices, 0)
 	}
+	for _, d := range devices {
+		phase := time.Duration(0)
+		for e := range s.fleet.Feed(d, s.fleet.Start(), s.fleet.End()) {
+			phase = e.Measured.Sub(s.fleet.Start())
+			break
+		}
+		one, about := s.crossingsOf([]int{d}, phase)
+		found, near = append(found, one...), append(near, about...)
+	}
+	return found, near
+}
+
+// crossingsOf looks at devices that measure the same truth, so long after the
+// beginning of each of their steps.
+func (s *Scorer) crossingsOf(devices []int, phase time.Duration) (found, near []Crossing) {
+	first := &s.fleet.Devices()[devices[0]]
+	_, signals := s.fleet.Truth(devices[0])
+	rows, longest := s.rowsOf(devices, signals)
 	air := first.Kind.Kind == telemetry.AirQuality
 	if len(rows) == 0 && !air {
 		return nil, nil
 	}
-	c := sampleTruth(signals, s.o.From.Add(-longest).Truncate(time.Hour), s.o.To, first.Every, s.fleet.Start())
+	from := s.o.From.Add(-longest).Truncate(time.Hour)
+	if phase > 0 { // so many steps before the first reading
+		at := s.fleet.Start().Add(phase)
+		from = at.Add(-at.Sub(from).Truncate(first.Every))
+	}
+	c := sampleTruth(signals, from, s.o.To, first.Every, s.fleet.Start())
 	var courses []crossed
+	var sums []limits.Limit
 	for _, l := range rows {
-		courses = append(courses, c.over(l))
+		if l.Statistic == limits.Sum { // what is not sent is in no sum
+			sums = append(sums, l)
+			continue
+		}
+		courses = append(courses, c.over(l, nil))
 	}
 	if air {
 		courses = append(courses, c.indices()...)
 	}
 	for _, d := range devices {
-		device := &s.fleet.Devices()[d]
-		for _, x := range courses {
+		device, own := &s.fleet.Devices()[d], courses
+		if len(sums) > 0 {
+			sent := s.stepsSent(c, d)
+			for _, l := range sums {
+				own = append(slices.Clone(own), c.over(l, sent))
+			}
+		}
+		for _, x := range own {
 			if x.limit.ID == "" || s.concerns(x.limit, device) {
 				found = append(found, x.crossings(device, s.o.From)...)
 				near = append(near, x.times(device, s.o.From, func(i int) bool { return x.near[i] })...)
@@ -156,6 +191,37 @@ func (s *Scorer) crossingsAt(devices []int) (found, near []Crossing) {
 		}
 	}
 	return found, near
+}
+
+// stepsSent says of which steps of a course a device's reading comes to be stored.
+func (s *Scorer) stepsSent(c *course, device int) []bool {
+	out := make([]bool, int(s.o.To.Sub(c.start)/c.step)+1)
+	from := c.start
+	if from.Before(s.fleet.Start()) {
+		from = s.fleet.Start()
+	}
+	for e := range s.fleet.Feed(device, from, s.fleet.End()) { // what an outage held back comes long after
+		i := int((e.Measured.Sub(c.start) + c.step/10) / c.step)
+		if !e.Unsent && len(e.Points) > 0 && i >= 0 && i < len(out) {
+			out[i] = true
+		}
+	}
+	return out
+}
+
+// rowsOf are the limits that concern devices of one spot, and the longest window.
+func (s *Scorer) rowsOf(devices []int, signals []simulator.Signal) (rows []limits.Limit, longest time.Duration) {
+	longest = vnaqi.NowCastHours * time.Hour
+	for _, l := range s.o.Limits {
+		if l.Kind != s.fleet.Devices()[devices[0]].Kind.Kind || !slices.ContainsFunc(signals, func(g simulator.Signal) bool { return g.Spec.Name == l.Metric }) {
+			continue
+		}
+		if slices.ContainsFunc(devices, func(d int) bool { return s.concerns(l, &s.fleet.Devices()[d]) }) {
+			rows = append(rows, l)
+			longest = max(longest, l.Window)
+		}
+	}
+	return rows, longest
 }
 
 // seen reports whether a device at the site of a crossing sent at least half of the
@@ -194,7 +260,7 @@ func (s *Scorer) concerns(l limits.Limit, d *simulator.Device) bool {
 
 func crossing(d *simulator.Device, id, vi, en string, severity int, basis string, m telemetry.Metric, statistic string, window time.Duration, below bool, v float64) Crossing {
 	return Crossing{Limit: id, NameVI: vi, NameEN: en, Severity: severity, Basis: basis, Locality: d.Locality, Site: d.Site(), SiteName: d.SiteName(),
-		Device: d.ID, Kind: d.Kind.Kind, Metric: m, Statistic: statistic, Window: window.Seconds(), Below: below, Value: v}
+		Device: d.ID, Kind: d.Kind.Kind, Metric: m, Statistic: statistic, Window: window.Seconds(), Below: below, Value: v, every: d.Every}
 }
 
 func statisticName(s limits.Statistic) string {

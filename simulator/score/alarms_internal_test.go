@@ -1,0 +1,46 @@
+package score
+
+import (
+	"testing"
+	"time"
+)
+
+// An alarm that ends while its crossing is clear, and one that goes on for hours when
+// it is over, are wrong though they were raised in time; one that another takes over
+// is not.
+func TestAlarmsThatEndWrongly(t *testing.T) {
+	start := time.Date(2025, 11, 19, 0, 0, 0, 0, time.UTC)
+	at := func(hours float64) time.Time { return start.Add(time.Duration(hours * float64(time.Hour))) }
+	crossing := Crossing{Limit: "flood-bd3-dong-trang", Site: "dong-trang", Device: "d", From: at(1), To: at(10), ClearFrom: at(1), every: time.Hour,
+		clear: []spell{{at(1), at(6)}, {at(7), at(10)}}}
+	truth := &Crossings{From: start, To: at(24), Crossings: []Crossing{crossing}, near: []Crossing{crossing}}
+	alarm := func(raised, cleared float64) Alarm {
+		a := Alarm{Limit: crossing.Limit, Site: crossing.Site, Raised: at(raised)}
+		if cleared > 0 {
+			a.Cleared = at(cleared)
+		}
+		return a
+	}
+	for _, c := range []struct {
+		what              string
+		alarms            []Alarm
+		broken, lingering int
+	}{
+		{"as long as it lasts", []Alarm{alarm(1.2, 10.3)}, 0, 0},
+		{"cleared by absence after 68 minutes", []Alarm{alarm(1.2, 2.3), alarm(3.2, 10.3)}, 1, 0},
+		{"between two clear spells", []Alarm{alarm(1.2, 6.5), alarm(7.2, 10.3)}, 0, 0},
+		{"another device goes on", []Alarm{alarm(1.2, 3), alarm(2, 10.3)}, 0, 0},
+		{"half a day too long", []Alarm{alarm(1.2, 22)}, 0, 1},
+		{"never cleared", []Alarm{alarm(1.2, 0)}, 0, 1},
+		{"within two cadences and the time to follow", []Alarm{alarm(1.2, 13.4)}, 0, 0},
+	} {
+		got := ScoreAlarms(truth, c.alarms)
+		if len(got.Broken) != c.broken || len(got.Lingering) != c.lingering || got.EndedWrong != c.broken+c.lingering || got.Perfect() != (got.EndedWrong == 0) {
+			t.Errorf("%s: broken %v, lingering %v", c.what, got.Broken, got.Lingering)
+		}
+	}
+	truth.seen = func(Crossing) bool { return false }
+	if got := ScoreAlarms(truth, []Alarm{alarm(1.2, 0)}); len(got.Lingering) != 0 {
+		t.Error("a device that is silent ends no alarm")
+	}
+}
