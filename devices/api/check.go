@@ -38,7 +38,31 @@ func (a *API) check(ctx context.Context, in *DevicePath) (*out[Check], error) {
 	}
 	c.LastSeen = moment(e.lastSeen())
 	c.TextVI, c.TextEN = checkText(&c)
+	for _, h := range a.unitHints(&c) {
+		c.TextVI, c.TextEN = c.TextVI+" "+h.Vietnamese(), c.TextEN+" "+h.English()
+	}
 	return &out[Check]{c}, nil
+}
+
+// unitHints ask about units that seem to be others than the catalogue's: where the
+// first and the newest reading say the same, for one alone may be wrong by itself.
+func (a *API) unitHints(c *Check) (hints []telemetry.UnitHint) {
+	if c.State != Receiving || c.First == nil || c.Last == nil || c.First.Kind != c.Last.Kind {
+		return nil
+	}
+	kind := a.Registry.Catalogue.Kind(c.Last.Kind)
+	for _, m := range kind.Metrics {
+		v, there := c.Last.Values[m.Name]
+		first, was := c.First.Values[m.Name]
+		if !there || !was {
+			continue
+		}
+		h, odd := telemetry.HintUnit(kind, m.Name, v)
+		if _, before := telemetry.HintUnit(kind, m.Name, first); odd && before {
+			hints = append(hints, h)
+		}
+	}
+	return hints
 }
 
 // gather asks all who may know something of a device.

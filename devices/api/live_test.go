@@ -329,3 +329,24 @@ func TestPresenceOfNewDevice(t *testing.T) {
 		}
 	}
 }
+
+// A value that is ordinary in another unit only is asked about; nothing is refused.
+func TestCheckAsksAboutUnits(t *testing.T) {
+	c := newTown(t)
+	now := time.Now().UTC()
+	c.do("POST", "/registrations", merge(registration("r", "d", "s", "air_quality"), object{"from": now.Add(-3 * time.Hour)})).want(200)
+	for _, tt := range []struct {
+		first, last float64
+		asks        bool
+	}{{0.5, 0.6, true}, {500, 600, false}, {500, 0.6, false}, {0.6, 500, false}} {
+		heard := func(ago time.Duration, co float64) api.Reading {
+			return api.Reading{Site: "s", Device: "d", Kind: telemetry.AirQuality, Time: now.Add(-ago), Values: map[telemetry.Metric]float64{telemetry.CO: co, telemetry.PM25: 16}}
+		}
+		first := heard(time.Hour, tt.first)
+		c.api.Readings = readings{latest: []api.Reading{heard(time.Second, tt.last)}, first: &first}
+		got := into[api.Check](c.do("GET", "/devices/d/check", nil).want(200))
+		if got.State != api.Receiving || strings.Contains(got.TextEN, "0.6 looks like mg/m³ or ppm") != tt.asks || strings.Contains(got.TextVI, "có vẻ là mg/m³") != tt.asks {
+			t.Errorf("%v, then %v: %s %s", tt.first, tt.last, got.TextEN, got.TextVI)
+		}
+	}
+}
