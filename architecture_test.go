@@ -74,8 +74,9 @@ func rules() []rule {
 		{"cmd/config", []string{ingest, codec, telemetry}, nil, "it is a file's contents, not what is made of them"},
 		{"cmd/ledger", []string{terminal, ingest, "ingest/api"}, nil, "it asks a running city, and opens none of its parts"},
 		{"cmd/registry", []string{terminal, config, devices + "/...", telemetry, limits}, nil, "it asks a running city; a backup opens the registry, and nothing of ingest"},
+		{"cmd/alarms", []string{terminal, ingest, "ingest/alarm", "ingest/api", telemetry}, nil, "it asks a running city, and opens none of its parts"},
 		{"cmd/boards", []string{terminal, "dashboards/...", devices, "devices/api", telemetry, limits}, nil, "boards are made without a city"},
-		{"cmd/simulation", []string{terminal, config, "cmd/boards", "cmd/ledger", "simulator/...", "dashboards/rules", devices + "/...", ingest, "ingest/alarm", "ingest/api", codec, telemetry, limits}, nil, "a feed knows a city from outside only"},
+		{"cmd/simulation", []string{terminal, config, "cmd/alarms", "cmd/boards", "cmd/ledger", "simulator/...", "dashboards/rules", devices + "/...", ingest, "ingest/alarm", "ingest/api", codec, telemetry, limits}, nil, "a feed knows a city from outside only"},
 		{"cmd/city", []string{terminal, config, "ingest/...", devices + "/...", "dashboards/rules", "simulator"}, nil, "it joins the parts, and is no client of itself"},
 	}
 }

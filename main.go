@@ -13,6 +13,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/haidang-iot/haidang/cmd/alarms"
 	"github.com/haidang-iot/haidang/cmd/boards"
 	"github.com/haidang-iot/haidang/cmd/city"
 	"github.com/haidang-iot/haidang/cmd/ledger"
@@ -46,6 +47,7 @@ type commands struct {
 	Wards      registry.Wards      `cmd:"" help:"Units of administration: list them, add, end or move them by a file."`
 	People     registry.People     `cmd:"" help:"Accounts: list, invite, change roles, disable, new passwords."`
 	Tokens     registry.Tokens     `cmd:"" help:"API tokens for programs: list, create, revoke."`
+	Alarms     alarms.Alarms       `cmd:"" help:"Alarms: list those that are active; replay rules over what is stored."`
 	Quarantine ledger.Quarantine   `cmd:"" help:"List, show and re-drive messages that could not be stored."`
 	Dashboards boards.Dashboards   `cmd:"" help:"Boards for Grafana: publish, compare, keep, render; check that they show something; alert rules as files."`
 	Health     city.Health         `cmd:"" help:"Ask a running haidang whether it is well; for containers."`

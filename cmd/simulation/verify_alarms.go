@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +15,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/haidang-iot/haidang/cmd/alarms"
 	"github.com/haidang-iot/haidang/cmd/boards"
 	"github.com/haidang-iot/haidang/cmd/terminal"
 	"github.com/haidang-iot/haidang/dashboards/rules"
@@ -97,13 +98,12 @@ func (c *Verify) checkRules(stderr io.Writer) error {
 	if c.Alarms != alarmsReplayed || c.Rules == "city" || c.Rules == "table" {
 		return nil
 	}
-	text, err := os.ReadFile(c.Rules)
-	if err != nil {
-		return fmt.Errorf("read --rules, which is city, table or a Prometheus rule file: %w", err)
+	_, alerts, err := alarms.FileRules(c.Rules)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: give city, table or a Prometheus rule file", err)
 	}
-	alerts, err := alarm.CheckRules(text)
 	if err != nil {
-		return fmt.Errorf("--rules %s: %w", c.Rules, err)
+		return err
 	}
 	strange := slices.DeleteFunc(slices.Clone(alerts), score.Judged(limits.All()))
 	const remedy = "an alert is scored whose name is that of a limit, as `haidang dashboards rules` writes it"
@@ -185,21 +185,15 @@ func (c *Verify) uncomputed(ctx context.Context) int {
 func (c *Verify) ruleFile() (file func(context.Context, time.Time) ([]byte, error), name string, err error) {
 	switch c.Rules {
 	case "city":
-		return func(ctx context.Context, at time.Time) (text []byte, err error) {
-			q := url.Values{"at": {at.UTC().Format(time.RFC3339)}}
-			return text, c.Call(ctx, http.MethodGet, "/api/v1/alarms/rules?"+q.Encode(), nil, &text)
-		}, terminal.Redact(c.URL), nil
+		return alarms.CityRules(c.ClientFlags), terminal.Redact(c.URL), nil
 	case "table":
 		cadences := cadencesOf(c.fleet)
 		return func(_ context.Context, at time.Time) ([]byte, error) {
 			return rules.Prometheus(rules.All(rules.Options{At: at, Areas: rules.AreasOf(seedUses()), Cadences: cadences}), "vi")
 		}, "table", nil
 	}
-	text, err := os.ReadFile(c.Rules)
-	if err != nil {
-		return nil, "", fmt.Errorf("read --rules: %w", err)
-	}
-	return func(context.Context, time.Time) ([]byte, error) { return text, nil }, c.Rules, nil
+	file, _, err = alarms.FileRules(c.Rules)
+	return file, c.Rules, err
 }
 
 // cadencesOf is how often the devices of a fleet report.

@@ -72,6 +72,18 @@ func (r *Remote) steps(ctx context.Context, expr string, from, to time.Time, ste
 
 // ask posts a question and decodes the result of its answer.
 func (r *Remote) ask(ctx context.Context, path string, form url.Values, result any) error {
+	var data struct{ Result json.RawMessage }
+	if err := r.get(ctx, path, form, &data); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data.Result, result); err != nil {
+		return fmt.Errorf("read store's answer: %w", err)
+	}
+	return nil
+}
+
+// get posts a question and decodes the data of its answer.
+func (r *Remote) get(ctx context.Context, path string, form url.Values, data any) error {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	// VictoriaMetrics would else answer from what it computed before later readings
@@ -92,7 +104,7 @@ func (r *Remote) ask(ctx context.Context, path string, form url.Values, result a
 	defer resp.Body.Close()
 	var answer struct {
 		Status, Error string
-		Data          struct{ Result json.RawMessage }
+		Data          json.RawMessage
 	}
 	body := http.MaxBytesReader(nil, resp.Body, maxAnswer)
 	if err := json.NewDecoder(body).Decode(&answer); err != nil {
@@ -101,7 +113,7 @@ func (r *Remote) ask(ctx context.Context, path string, form url.Values, result a
 	if answer.Status != "success" {
 		return fmt.Errorf("store answers %s: %s", resp.Status, answer.Error)
 	}
-	if err := json.Unmarshal(answer.Data.Result, result); err != nil {
+	if err := json.Unmarshal(answer.Data, data); err != nil {
 		return fmt.Errorf("read store's answer: %w", err)
 	}
 	return nil

@@ -155,6 +155,8 @@ type replaying struct {
 	holdings map[string][]*holding
 	// states are the rules' by name and, of one in several parts, by which part it is.
 	states map[partOf]*replayed
+	// words are what rules say of their alarms, by their names.
+	words map[string]ingest.Alarm
 }
 
 // partOf is the n-th part of a rule.
@@ -164,7 +166,7 @@ type partOf struct {
 }
 
 func newReplaying(ctx context.Context) *replaying {
-	p := &replaying{parser: parser.NewParser(parser.Options{}), states: map[partOf]*replayed{}}
+	p := &replaying{parser: parser.NewParser(parser.Options{}), states: map[partOf]*replayed{}, words: map[string]ingest.Alarm{}}
 	p.manager = rules.NewManager(&rules.ManagerOptions{Context: ctx, Logger: slog.New(slog.DiscardHandler), GroupLoader: p, Parser: p.parser,
 		Queryable: nothing{}, Appendable: nothing{}, NotifyFunc: func(context.Context, string, ...*rules.Alert) {}, NameValidationScheme: model.LegacyValidation})
 	return p
@@ -200,6 +202,7 @@ func (p *replaying) Load(string, bool, model.ValidationScheme) (*rulefmt.RuleGro
 	if errs != nil {
 		return nil, errs
 	}
+	p.note(groups)
 	for g := range groups.Groups {
 		groups.Groups[g].Labels = nil
 		for i := range groups.Groups[g].Rules {
@@ -244,7 +247,7 @@ func (p *replaying) of(rule *rules.AlertingRule, n int, every time.Duration) *re
 		s = &replayed{active: map[instance]*ingest.Alarm{}}
 		p.states[key] = s
 	}
-	s.rule, s.every, s.parts, s.part = rule, every, p.holdings[rule.Name()], n
+	s.rule, s.every, s.parts, s.part, s.threshold = rule, every, p.holdings[rule.Name()], n, p.words[rule.Name()].Threshold
 	return s
 }
 
@@ -254,6 +257,9 @@ func (p *replaying) alarms() (out []ingest.Alarm) {
 		for _, a := range s.active {
 			out = append(out, *a)
 		}
+	}
+	for i := range out {
+		p.describe(&out[i])
 	}
 	return out
 }
@@ -267,6 +273,8 @@ type replayed struct {
 	part   int
 	active map[instance]*ingest.Alarm
 	ended  []ingest.Alarm
+	// threshold is the limit as people read it: it says which value is worse.
+	threshold string
 }
 
 // run replays the rule over a part.
@@ -396,7 +404,11 @@ func (s *replayed) watch(now time.Time) {
 		firing[key] = true
 		if s.active[key] == nil {
 			s.active[key] = &ingest.Alarm{Rule: key.rule, Locality: key.locality, Site: key.site, Device: key.device,
-				Value: alert.Value, Since: alert.ActiveAt.UTC(), Raised: alert.FiredAt.UTC()}
+				Value: alert.Value, Worst: alert.Value, Threshold: s.threshold, Since: alert.ActiveAt.UTC(), Raised: alert.FiredAt.UTC()}
+		}
+		s.active[key].Value = alert.Value
+		if a := s.active[key]; worse(*a, a) {
+			a.Worst = a.Value
 		}
 		s.active[key].Quiet = alert.KeepFiringSince.UTC()
 	})

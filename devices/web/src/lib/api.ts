@@ -369,7 +369,12 @@ export interface DeviceSilence {
   gateway?: string
   state: Presence
   cadence_seconds: number
+  cadences?: { kind: string; seconds: number; learned?: boolean; usual?: boolean }[]
   last_received?: string
+  last_event?: string
+  last_contact?: string
+  online?: boolean
+  faulty?: boolean
   missing_seconds: number
   incident?: string
 }
