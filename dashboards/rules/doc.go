@@ -17,9 +17,9 @@
 // # Areas
 //
 // Some limits hold only for places of a use: night noise where people live, oxygen
-// where lobsters are farmed. Which sites those are, the registry's tags say:
-// special, ordinary, river, bathing, aquaculture, as [limits.Area] has them. The
-// sites are written into the rules when they are made; haidang up makes them anew
+// where lobsters are farmed. Which sites those are, the registry says: by their noise
+// area (special, ordinary) and their tags (river, bathing, aquaculture), as
+// [limits.Area] has them. The limits of single sites are the registry's, too. The sites are written into the rules when they are made; haidang up makes them anew
 // when the registry or the day has changed, and files are rendered again. A limit
 // of an area without a site has no rule.
 package rules
