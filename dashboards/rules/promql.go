@@ -23,6 +23,15 @@ func (r Rule) PromQL() string {
 	return fmt.Sprintf("%s %s %s", r.Compared.promql(r.Below, false), op, number(r.Value))
 }
 
+// Questions are what crosses the limit, in parts that are short enough for every
+// store.
+func (r Rule) Questions() (out []string) {
+	for _, part := range r.parts() {
+		out = append(out, part.PromQL())
+	}
+	return out
+}
+
 // Alert is the rule's whole expression: what crosses the limit, and what has been
 // firing for as long as no reading says otherwise.
 //

@@ -37,6 +37,7 @@ type platform struct {
 	now       time.Time
 	catalogue *telemetry.Catalogue
 	only      func(id string) bool
+	cadences  []rules.Cadence
 	options   alarm.Options
 
 	store  *embedded.Store
@@ -69,7 +70,7 @@ func (p *platform) open() {
 		o.Webhook.Events = p.ledger
 	}
 	o.Rules = func(now time.Time) ([]byte, error) {
-		return rules.Prometheus(slices.DeleteFunc(rules.All(rules.Options{At: now}), func(r rules.Rule) bool { return !p.only(r.ID) }), "vi")
+		return rules.Prometheus(slices.DeleteFunc(rules.All(rules.Options{At: now, Cadences: p.cadences}), func(r rules.Rule) bool { return !p.only(r.ID) }), "vi")
 	}
 	if p.engine, err = alarm.Open(p.t.Context(), o); err != nil {
 		p.t.Fatal(err)
@@ -85,10 +86,13 @@ func (p *platform) close() {
 }
 
 // level stores a reading of the river now.
-func (p *platform) level(site telemetry.Site, v float64) {
+func (p *platform) level(site telemetry.Site, v float64) { p.t.Helper(); p.levelAt(site, v, p.now) }
+
+// levelAt stores a reading of the river that was measured at a moment.
+func (p *platform) levelAt(site telemetry.Site, v float64, at time.Time) {
 	p.t.Helper()
 	spec := p.catalogue.Kind(telemetry.WaterLevel).Metric([]byte(telemetry.Level))
-	err := p.store.Write(p.t.Context(), []telemetry.Point{{Time: p.now, Values: []telemetry.Value{{Spec: spec, Number: v}},
+	err := p.store.Write(p.t.Context(), []telemetry.Point{{Time: at, Values: []telemetry.Value{{Spec: spec, Number: v}},
 		Series: telemetry.Series{Kind: telemetry.WaterLevel, Locality: "nha-trang", Site: site, Device: "wl-1"}}})
 	if err != nil {
 		p.t.Fatal(err)

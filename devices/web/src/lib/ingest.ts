@@ -97,6 +97,8 @@ export interface Alarm {
   basis: 'law' | 'secondary' | 'operational'
   raised: string
   cleared?: string
+  /** The newest reading's time, where its devices are overdue. */
+  stale_since?: string
   acknowledged_by?: string
   acknowledged?: string
   note?: string

@@ -25,6 +25,7 @@ export const alarms = {
   'alarms.limit': ['Ngưỡng', 'Limit'],
   'alarms.raised': ['Bắt đầu', 'Raised'],
   'alarms.since': ['Từ', 'Since'],
+  'alarms.no_reading': ['Không có số đo mới từ', 'No reading since'],
   'alarms.lasted': ['{from} – {to}, kéo dài {time}', '{from} – {to}, lasted {time}'],
   'alarms.do': ['Việc cần làm', 'What to do'],
   'alarms.all': ['Xem cả {n} nơi', 'Show all {n} places'],
