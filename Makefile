@@ -16,7 +16,7 @@ BENCH ?= .
 CONSOLE = devices/web
 BOARD_TYPES = dashboards/types
 
-.PHONY: help run build console console-test boards-test test tools check fuzz bench load clean
+.PHONY: help run build console console-test boards-test test tools check fuzz bench load alarm-proof clean
 
 help: ## list the commands
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
@@ -101,6 +101,9 @@ bench: ## run the benchmarks; BENCH selects
 
 load: build ## measure 5,000 simulated devices and 20,000 messages a second into a city; RATE, DEVICES, FOR (seconds)
 	./deploy/load.sh
+
+alarm-proof: ## score the rules in all scenarios at two cadences and with losses; minutes of processor time
+	HAIDANG_ALARM_PROOF=all go test -timeout 60m ./cmd/simulation -run TestAlarmProof -v
 
 clean: ## remove the binary
 	rm -f haidang

@@ -93,7 +93,7 @@ const (
 	// after its end: means and night hours take their window to follow.
 	earlyBy, LateBy = 30 * time.Minute, 90 * time.Minute
 	// contradicted is by how much the reading that ends an alarm is older, for one
-	// reading does not end it.
+	// reading does not end it; an index stands in the last minutes of its hour.
 	contradicted = 30 * time.Minute
 )
 
@@ -184,7 +184,9 @@ func ScoreAlarms(c *Crossings, alarms []Alarm) *Alarms {
 // nothing that a device measured says that it was over.
 func brokenOf(e Crossing, told []Alarm) (out []Alarm) {
 	for _, a := range told {
-		during := func(s spell) bool { return a.Cleared.After(s.from.Add(contradicted)) && a.Cleared.Before(s.to) }
+		during := func(s spell) bool {
+			return a.Cleared.After(s.from.Add(contradicted)) && a.Cleared.Before(s.to.Add(-contradicted))
+		}
 		if a.Cleared.IsZero() || !slices.ContainsFunc(e.clear, during) {
 			continue
 		}
