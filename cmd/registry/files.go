@@ -49,7 +49,7 @@ gets the one that its position suggests; wards are known by code or name. Times 
 
 Examples:
   haidang devices import new.xlsx --dry-run
-  haidang devices export --out all.xlsx && … && haidang devices import all.xlsx --all-rows
+  haidang devices import edited-export.xlsx --all-rows
   haidang devices import new.xlsx --why "delivery of November"
   haidang devices import old.csv --locality cam-ranh --fix-swapped --partial`
 }
