@@ -52,6 +52,11 @@ func firing(t *testing.T, h happening, watched []rules.Rule) []string {
 	if errs != nil {
 		t.Fatal(errs)
 	}
+	for _, g := range groups {
+		for _, r := range g.AlertingRules() {
+			r.SetRestored(h.alerts)
+		}
+	}
 	var told []string
 	open := map[string]bool{}
 	for at := h.from; at <= h.to; at += max(h.every, time.Minute) {
@@ -102,6 +107,8 @@ type happening struct {
 	// rules are beginnings of the ids of those that watch.
 	rules []string
 	want  []string
+	// alerts has rules write ALERTS, which the store takes of times after its series'.
+	alerts bool
 	// swapped are two rules of which the thresholds, exchanged, would tell another
 	// story; none where nothing is told.
 	swapped [2]string
@@ -177,6 +184,13 @@ func happenings() map[string]happening {
 				"02:15 +rain-80mm-3h cho-dam",
 				"02:25 +rain-100mm-3h cho-dam",
 			},
+		},
+		// A gauge falls silent in the flood. In a Prometheus that knows nothing of the
+		// city's ledger ALERTS itself holds the alarm, past the six hours of news.
+		"silent gauge": {
+			series: `water_level_level{locality="nha-trang",site="dong-trang",device="wl-1"} 7x5 9x5`,
+			to:     9 * time.Hour, rules: []string{"flood-bd1-dong", "flood-bd2-dong"}, alerts: true, swapped: [2]string{"flood-bd1-dong-trang", "flood-bd2-dong-trang"},
+			want: []string{"00:40 +flood-bd1-dong-trang dong-trang"},
 		},
 		// A wet day: 4 mm every five minutes for three hours. Each sum is told once it
 		// is reached, those of 12 hours and more within five minutes, and cleared a
@@ -256,6 +270,7 @@ func happenings() map[string]happening {
 		// An outage: first a device, then the site, then the gateway, then the store.
 		"outage": {
 			series: `
+				platform_time_of_day{locality="platform",site="platform",device="haidang"} 8x60
 				site_state_devices{locality="nha-trang",site="cho-dam",device="haidang"} 3x24
 				site_state_silent{locality="nha-trang",site="cho-dam",device="haidang"} 0x3 1x3 3x5 0x12
 				platform_connected{locality="nha-trang",site="platform",device="nha-trang"} 1x8 0x4 1x12
@@ -278,8 +293,10 @@ func happenings() map[string]happening {
 		},
 		// The ledger: messages are missing, then there are more than were received.
 		"ledger": {
-			series: `platform_missing{locality="nha-trang",site="platform",device="nha-trang"} 0x11 4x5 0x11 -2x5 0x11`,
-			to:     4 * time.Hour, rules: []string{"ledger-"}, swapped: [2]string{"ledger-missing", "ledger-surplus"},
+			series: `
+				platform_time_of_day{locality="platform",site="platform",device="haidang"} 8x60
+				platform_missing{locality="nha-trang",site="platform",device="nha-trang"} 0x11 4x5 0x11 -2x5 0x11`,
+			to: 4 * time.Hour, rules: []string{"ledger-"}, swapped: [2]string{"ledger-missing", "ledger-surplus"},
 			want: []string{
 				"01:05 +ledger-missing platform",
 				"01:30 -ledger-missing platform",
@@ -290,6 +307,7 @@ func happenings() map[string]happening {
 		// The store is slow, and what waits for it grows old.
 		"lag": {
 			series: `
+				platform_time_of_day{locality="platform",site="platform",device="haidang"} 8x60
 				platform_store_delay_p95{locality="platform",site="platform",device="haidang"} 2x11 90x23 2x11
 				platform_journal_age{locality="platform",site="platform",device="haidang"} 0x11 300+300x22 0x11`,
 			to: 4 * time.Hour, rules: []string{"platform-lag", "journal-"}, swapped: [2]string{"platform-lag", "journal-age"},
