@@ -113,7 +113,7 @@ func (c *course) over(l limits.Limit, sent []bool) crossed {
 			off, sure = signal.Off(v, n), v
 		case limits.Sum:
 			v, some, sure = total, since, told
-			off = signal.Off(v, 1) + math.Sqrt(float64(n))*signal.Off(0, 1) // each reading is rounded
+			off = signal.Off(v, 1) + float64(n)*0.005 // each reading is rounded, to 0.01 mm
 		case limits.Rise:
 			v -= column[max(0, i-n)]
 			some, sure = v, v
