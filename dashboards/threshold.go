@@ -19,6 +19,15 @@ func lines(ls []limits.Limit) *thresholdsModel {
 	return out
 }
 
+// begins is the least value that Grafana, whose steps hold their beginning, colours as
+// over a limit of too much: what equals a strict one is not over it.
+func begins(l limits.Limit) float64 {
+	if l.Strict {
+		return l.Value + 1e-5 // finer than any instrument tells
+	}
+	return l.Value
+}
+
 // regions colour a value by the limits that it is over. Limits of too little colour
 // what is below them.
 func regions(ls []limits.Limit) *thresholdsModel {
@@ -51,7 +60,8 @@ func regions(ls []limits.Limit) *thresholdsModel {
 		if worst = max(l.Severity, worst+1); worst > limits.Extreme {
 			worst = limits.Extreme
 		}
-		out.Steps = append(out.Steps, thresholdStep{&l.Value, severity(worst)})
+		from := begins(l)
+		out.Steps = append(out.Steps, thresholdStep{&from, severity(worst)})
 	}
 	return out
 }

@@ -142,14 +142,13 @@ func (a *alarms) figures() []figures.Alarm {
 	return out
 }
 
-// severityOf is the severity of a name.
-func severityOf(name string) limits.Severity {
-	for s := limits.Watch; s < limits.Extreme; s++ {
-		if rules.SeverityName(s) == name {
-			return s
-		}
+// severityOf is the severity of a name; the gravest if it is none, so that nothing is
+// played down.
+func severityOf(name string) (s limits.Severity) {
+	if err := s.UnmarshalText([]byte(name)); err != nil {
+		return limits.Extreme
 	}
-	return limits.Extreme
+	return s
 }
 
 // run adds what alarms consist of to the process: who is told before who tells, to

@@ -183,11 +183,6 @@ func AreasOf(tags map[telemetry.Site][]string) map[limits.Area][]telemetry.Site 
 	return out
 }
 
-// SeverityName is the severity as labels have it.
-func SeverityName(s limits.Severity) string {
-	return [...]string{"", "watch", "warning", "danger", "extreme"}[s]
-}
-
 // basis says what a limit rests on. What no regulation confirms is never shown as
 // law.
 func (r Rule) basis() (id string, text dashboards.Text) {
@@ -302,7 +297,7 @@ func (r Rule) annotations(lang dashboards.Lang, value string) map[string]string 
 
 // labels are those that a rule adds to the series'.
 func (r Rule) labels() map[string]string {
-	return map[string]string{"severity": SeverityName(r.Severity), "limit": r.ID, "kind": string(r.Compared.Kind), "metric": string(r.Compared.Metric)}
+	return map[string]string{"severity": r.Severity.String(), "limit": r.ID, "kind": string(r.Compared.Kind), "metric": string(r.Compared.Metric)}
 }
 
 // group is a name under which rules are evaluated together.

@@ -70,7 +70,7 @@ func added(l limits.Limit, column []float64) (_ []float64, level func(float64) f
 // reading is sent: nobody can demand an alarm of rain that was never told.
 func (c *course) over(l limits.Limit, sent []bool) crossed {
 	x := crossed{start: c.start, step: c.step, limit: l, make: func(d *simulator.Device) Crossing {
-		return crossing(d, l.ID, l.NameVI, l.NameEN, int(l.Severity), basisName(l.Basis), l.Metric, statisticName(l.Statistic), l.Window, l.Below, l.Value)
+		return crossing(d, l.ID, l.NameVI, l.NameEN, int(l.Severity), l.Basis.String(), l.Metric, l.Statistic.String(), l.Window, l.Below, l.Value)
 	}}
 	column, signal := c.columns[l.Metric], c.signals[l.Metric]
 	n := max(1, int(l.Window/c.step))

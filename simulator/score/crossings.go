@@ -262,25 +262,3 @@ func crossing(d *simulator.Device, id, vi, en string, severity int, basis string
 	return Crossing{Limit: id, NameVI: vi, NameEN: en, Severity: severity, Basis: basis, Locality: d.Locality, Site: d.Site(), SiteName: d.SiteName(),
 		Device: d.ID, Kind: d.Kind.Kind, Metric: m, Statistic: statistic, Window: window.Seconds(), Below: below, Value: v, every: d.Every}
 }
-
-func statisticName(s limits.Statistic) string {
-	switch s {
-	case limits.Mean:
-		return "mean"
-	case limits.Sum:
-		return "sum"
-	case limits.Rise:
-		return "rise"
-	}
-	return "last"
-}
-
-func basisName(b limits.Basis) string {
-	switch b {
-	case limits.Law:
-		return "law"
-	case limits.Secondary:
-		return "secondary"
-	}
-	return "operational"
-}
