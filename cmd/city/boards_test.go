@@ -221,7 +221,7 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		"no store":       {[]string{"dashboards", "check"}, "--prometheus"},
 		"two stores":     {[]string{"dashboards", "check", "--prometheus", "x", "--influx", "y"}, "one of them"},
 		"no bucket":      {[]string{"dashboards", "check", "--influx", "http://127.0.0.1:1"}, "--influx-bucket"},
-		"a bad time":     {[]string{"dashboards", "check", "--prometheus", server.URL, "--to", "yesterday"}, "2025-11-20"},
+		"a bad time":     {[]string{"dashboards", "check", "--prometheus", server.URL, "--to", "yesterday"}, "2026-11-21 18:30"},
 		"no such board":  {[]string{"dashboards", "check", "--prometheus", server.URL, "--board", "tides"}, "flood"},
 		"no address":     {[]string{"dashboards", "check", "--prometheus", "store"}, "should be like"},
 		"nobody there":   {[]string{"dashboards", "check", "--prometheus", "http://127.0.0.1:1"}, "Is the store running there?"},

@@ -48,7 +48,7 @@ func (f *scenarioFlags) check() error {
 	}
 	if f.At != "" && f.At != "now" {
 		if _, err := lineTime(f.At, time.Time{}); err != nil {
-			bad("--at is %w, or now", err)
+			bad("--at: %w, or now", err)
 		}
 	}
 	for _, t := range []struct{ flag, text string }{{"--from", f.From}, {"--to", f.To}} {
@@ -56,7 +56,7 @@ func (f *scenarioFlags) check() error {
 			continue
 		}
 		if _, err := lineTime(t.text, time.Unix(0, 0)); err != nil {
-			bad("%s is %w", t.flag, err)
+			bad("%s: %w", t.flag, err)
 		} else if f.At == "now" && !strings.HasPrefix(t.text, "+") {
 			bad("%s is %s, but with --at now the time line has no fixed place: write it like +2h, after its start", t.flag, t.text)
 		}

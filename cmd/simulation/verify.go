@@ -79,7 +79,7 @@ func (c *Verify) Validate() error {
 	for _, t := range []struct{ flag, text string }{{"--from", c.From}, {"--to", c.To}, {"--at", c.At}} {
 		if t.text != "" {
 			if _, err := terminal.ParseInstant(t.text); err != nil {
-				errs = append(errs, fmt.Errorf("%s is %w", t.flag, err))
+				errs = append(errs, fmt.Errorf("%s: %w", t.flag, err))
 			}
 		}
 	}

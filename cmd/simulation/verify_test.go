@@ -25,7 +25,7 @@ func TestVerifyCommandLine(t *testing.T) {
 	}{
 		{"verify", 2, "--scenario"},
 		{"verify --scenario rush-our", 1, "rush-hour"},
-		{"verify --scenario rush-hour --from yesterday", 2, "2026-03-11 07:30"},
+		{"verify --scenario rush-hour --from yesterday", 2, "2026-11-21 18:30"},
 		{"verify --scenario rush-hour --from 2026-03-10T08:00 --to 2026-03-10T07:00", 2, "not after --from"},
 		{"verify --scenario rush-hour --from 2026-03-11", 1, "--at"},
 		{"verify --scenario rush-hour --influx http://127.0.0.1:1", 2, "--influx-bucket"},
