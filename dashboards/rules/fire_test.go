@@ -58,13 +58,14 @@ func firing(t *testing.T, h happening, watched []rules.Rule) []string {
 		}
 	}
 	var told []string
-	open := map[string]bool{}
+	open, evaluated := map[string]bool{}, map[string]time.Duration{}
 	for at := h.from; at <= h.to; at += max(h.every, time.Minute) {
 		now := time.Unix(0, 0).Add(at)
 		seen := map[string]bool{}
 		for _, g := range groups {
-			if at%g.Interval() == 0 {
+			if last, ok := evaluated[g.Name()]; !ok || at-last >= g.Interval() {
 				g.Eval(t.Context(), now)
+				evaluated[g.Name()] = at
 			}
 			for _, r := range g.AlertingRules() {
 				if r.Health() == prom.HealthBad {
@@ -191,6 +192,13 @@ func happenings() map[string]happening {
 			series: `water_level_level{locality="nha-trang",site="dong-trang",device="wl-1"} 7x5 9x5`,
 			to:     9 * time.Hour, rules: []string{"flood-bd1-dong", "flood-bd2-dong"}, alerts: true, swapped: [2]string{"flood-bd1-dong-trang", "flood-bd2-dong-trang"},
 			want: []string{"00:40 +flood-bd1-dong-trang dong-trang"},
+		},
+		// A day's mean, and then silence: rules of long windows are evaluated less often,
+		// and ALERTS must still be seen at the next evaluation.
+		"silent station": {
+			series: `air_quality_pm25{locality="nha-trang",site="cho-dam",device="aq-1"} 60x222`,
+			from:   17 * time.Hour, to: 40 * time.Hour, rules: []string{"air-pm25", "air-so2-24h"}, alerts: true, swapped: [2]string{"air-pm25-24h", "air-so2-24h"},
+			want: []string{"01 18:04 +air-pm25-24h cho-dam"},
 		},
 		// A wet day: 4 mm every five minutes for three hours. Each sum is told once it
 		// is reached, those of 12 hours and more within five minutes, and cleared a

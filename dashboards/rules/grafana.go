@@ -123,7 +123,7 @@ func (g Grafana) of(r Rule) (out []GrafanaRule) {
 		if i > 0 {
 			suffix, title = fmt.Sprintf("-%d", i+1), fmt.Sprintf("%s (%d)", title, i+1)
 		}
-		out = append(out, g.rule(r, suffix, title, part.Compared.promql(r.Below, false), question{reach: max(r.Compared.Window, 10*time.Minute)}))
+		out = append(out, g.rule(r, suffix, title, part.Compared.promql(r.Below, ""), question{reach: max(r.Compared.Window, 10*time.Minute)}))
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,7 +21,7 @@ const maxQuery = 15 << 10
 // platform) at which it is crossed, with the value.
 func (r Rule) PromQL() string {
 	_, op := r.sign()
-	return fmt.Sprintf("%s %s %s", r.Compared.promql(r.Below, false), op, number(r.Value))
+	return fmt.Sprintf("%s %s %s", r.Compared.promql(r.Below, ""), op, number(r.Value))
 }
 
 // Questions are what crosses the limit, in parts that are short enough for every
@@ -38,11 +39,13 @@ func (r Rule) Questions() (out []string) {
 //	crossed or ((max by (locality, site) (ALERTS{…}) * Inf) unless on (locality, site) observed)
 //
 // Absence clears nothing: observed is the same statistic, uncompared, of what has
-// enough readings to be judged. A value that is only held is Inf, for the last one is
+// enough readings to be judged. What was measured before it fired ends nothing either:
+// an older window counts only of what was firing when that window ended. A value that is only held is Inf, for the last one is
 // not known there.
 func (r Rule) Alert() string {
-	by, observed := r.Compared.by(), r.Compared.promql(r.Below, true)
-	held := fmt.Sprintf(`(max by (%s) (ALERTS{alertname=%q,alertstate="firing"}) * Inf)`, by, r.ID)
+	alerts := fmt.Sprintf(`ALERTS{alertname=%q,alertstate="firing"}`, r.ID)
+	by, observed := r.Compared.by(), r.Compared.promql(r.Below, alerts)
+	held := fmt.Sprintf("(max by (%s) (%s) * Inf)", by, alerts)
 	if k := r.Compared.Kind; k == telemetry.Platform || k == telemetry.SiteState {
 		// Hải Đăng writes all of these: while it writes, what it does not write is gone.
 		return fmt.Sprintf("%s or (%s unless on () last_over_time(%s_%s[5m]))", r.PromQL(), held, telemetry.Platform, telemetry.TimeOfDay)
@@ -88,16 +91,17 @@ func (c Compared) by() string {
 	return "locality, site"
 }
 
-// promql is what is compared, by site: of several devices the worst. Judged is what
-// can be told not to cross the limit, too.
-func (c Compared) promql(below, judged bool) string {
+// promql is what is compared, by site: of several devices the worst. With the series
+// of what is firing it is what can end that: what can be told not to cross the limit,
+// and is no older.
+func (c Compared) promql(below bool, firing string) string {
 	worst := "max"
 	if below {
 		worst = "min"
 	}
 	var parts []string
 	for _, o := range c.cohorts() {
-		parts = append(parts, c.promStatistic(o, judged))
+		parts = append(parts, c.promStatistic(o, firing))
 	}
 	return fmt.Sprintf("%s by (%s) (%s)", worst, c.by(), strings.Join(parts, " or "))
 }
@@ -105,7 +109,7 @@ func (c Compared) promql(below, judged bool) string {
 const perDevice = "on (locality, site, device)"
 
 // promStatistic is the statistic of a cohort's devices.
-func (c Compared) promStatistic(o cohort, judged bool) string {
+func (c Compared) promStatistic(o cohort, firing string) string {
 	if c.Computed {
 		last := func(m telemetry.Metric) string {
 			return fmt.Sprintf("last_over_time(%s[%s])", c.selector(m, o), promDuration(c.Window))
@@ -121,7 +125,12 @@ func (c Compared) promStatistic(o cohort, judged bool) string {
 		if i > 0 && o.every >= coarse {
 			s.step = coarse // what is late may be seen later
 		}
-		looks = append(looks, c.look(o, s, time.Duration(i)*s.window, judged))
+		ago := time.Duration(i) * s.window
+		look := c.look(o, s, ago, firing != "")
+		if i > 0 && firing != "" {
+			look = fmt.Sprintf("%s and on (%s) %s offset %s", look, c.by(), firing, promDuration(ago))
+		}
+		looks = append(looks, look)
 	}
 	text := strings.Join(looks, " or ")
 	if len(looks) > 1 {
@@ -282,10 +291,18 @@ type promRule struct {
 	Annotations map[string]string `yaml:"annotations"`
 }
 
+// rarest is how often a rule is evaluated at least: what it holds it finds in ALERTS as
+// of its evaluation before, and Prometheus sees no sample that is five minutes old.
+const rarest = 4 * time.Minute
+
 // Prometheus renders a rule file; lang is the language of "summary" and
 // "description", both languages are beside them.
 func Prometheus(all []Rule, lang dashboards.Lang) ([]byte, error) {
 	var file promFile
+	all = slices.Clone(all)
+	for i := range all {
+		all[i].Every = min(all[i].Every, rarest)
+	}
 	for _, g := range groups(all) {
 		out := promGroup{Name: g.name, Interval: promDuration(g.every)}
 		for _, r := range g.rules {

@@ -38,6 +38,8 @@ type holding struct {
 	sites []*labels.Matcher
 	// bySite says that what is observed is told apart by site.
 	bySite bool
+	// reach is how old the oldest window is that may end an alarm.
+	reach time.Duration
 }
 
 // newHolding splits an expression.
@@ -58,6 +60,10 @@ func newHolding(p parser.Parser, expr string) (*holding, error) {
 	h.crossed, h.kept = top.LHS.String(), top.RHS.String()
 	h.bySite = unless.VectorMatching.On && slices.Contains(unless.VectorMatching.MatchingLabels, "site")
 	for _, v := range selectors(unless.RHS) {
+		if v.Name == "ALERTS" {
+			h.reach = max(h.reach, v.OriginalOffset)
+			continue
+		}
 		if h.bySite && h.sites == nil {
 			h.sites = slices.DeleteFunc(slices.Clone(v.LabelMatchers), func(m *labels.Matcher) bool { return m.Name != "site" })
 		}
@@ -103,8 +109,9 @@ func (h *holding) about(site telemetry.Site) bool {
 	return true
 }
 
-// question is what answers with those of the held that nothing contradicts.
-func (h *holding) question(held []instance, value map[instance]float64) (string, error) {
+// question is what answers with those of the held that nothing contradicts; raised is
+// since when the last of them is active.
+func (h *holding) question(held []instance, value map[instance]float64, raised time.Time) (string, error) {
 	parsed, err := h.parser.ParseExpr(h.kept)
 	if err != nil {
 		return "", fmt.Errorf("read expression: %w", err)
@@ -125,12 +132,62 @@ func (h *holding) question(held []instance, value map[instance]float64) (string,
 	if unless.LHS, err = h.parser.ParseExpr("(" + text + ")"); err != nil {
 		return "", fmt.Errorf("write what is held: %w", err)
 	}
+	if err := h.firing(unless.RHS, raised); err != nil {
+		return "", err
+	}
 	if h.bySite {
 		if err := onlySites(unless.RHS, held); err != nil {
 			return "", err
 		}
 	}
 	return parsed.String(), nil
+}
+
+// firing has every "and on (…) ALERTS offset d" of an expression ask for the time
+// instead, at which alarms raised at a moment have been active for so long.
+func (h *holding) firing(e parser.Expr, raised time.Time) error {
+	var failed error
+	parser.Inspect(e, func(n parser.Node, _ []parser.Node) error {
+		and, ok := n.(*parser.BinaryExpr)
+		if !ok || and.Op != parser.LAND {
+			return nil
+		}
+		if alerts, ok := and.RHS.(*parser.VectorSelector); ok && alerts.Name == "ALERTS" {
+			and.VectorMatching.On, and.VectorMatching.MatchingLabels = true, nil
+			text := fmt.Sprintf("(vector(time()) >= %d)", raised.Add(alerts.OriginalOffset).Unix())
+			and.RHS, failed = h.parser.ParseExpr(text)
+		}
+		return failed
+	})
+	if failed != nil {
+		return fmt.Errorf("write since when it is held: %w", failed)
+	}
+	return nil
+}
+
+// together are the alarms that can be asked about in one question: those raised at one
+// moment, and all that are older than any window that is looked at.
+func together(parts []*holding, held []instance, raised map[instance]time.Time, now time.Time) (out []sameAge) {
+	var reach time.Duration
+	for _, h := range parts {
+		reach = max(reach, h.reach)
+	}
+	sorted := slices.SortedStableFunc(slices.Values(held), func(a, b instance) int { return raised[a].Compare(raised[b]) })
+	for _, key := range sorted {
+		at, n := raised[key], len(out)
+		if n > 0 && len(out[n-1].alarms) < mostHeld && (at.Equal(out[n-1].raised) || !at.Add(reach).After(now)) {
+			out[n-1].alarms, out[n-1].raised = append(out[n-1].alarms, key), at
+			continue
+		}
+		out = append(out, sameAge{at, []instance{key}})
+	}
+	return out
+}
+
+// sameAge are alarms, and when the last of them was raised.
+type sameAge struct {
+	raised time.Time
+	alarms []instance
 }
 
 // onlySites narrows an expression to the sites of some alarms.
@@ -179,12 +236,13 @@ func (e *Engine) answer(ctx context.Context, rule, expr string, at time.Time) (p
 		return nil, err
 	}
 	crossed = slices.DeleteFunc(crossed, func(s promql.Sample) bool { return e.gone(instanceOfSample(rule, s.Metric)) })
-	held, value := e.held(rule, all, i, crossed)
-	for part := range slices.Chunk(held, mostHeld) {
+	held, value, raised := e.held(rule, all, i, crossed)
+	for _, age := range together(all, held, raised, at) {
+		part := age.alarms
 		kept := promql.Vector{}
 		// Of a rule in several parts, what any of them observes counts.
 		for _, h := range all {
-			if kept, err = e.kept(ctx, h, part, value, at); err != nil {
+			if kept, err = e.kept(ctx, h, sameAge{age.raised, part}, value, at); err != nil {
 				return nil, err
 			}
 			still := part[:0:0]
@@ -201,11 +259,11 @@ func (e *Engine) answer(ctx context.Context, rule, expr string, at time.Time) (p
 }
 
 // kept are those of the held that a part of the rule does not contradict.
-func (e *Engine) kept(ctx context.Context, h *holding, held []instance, value map[instance]float64, at time.Time) (promql.Vector, error) {
+func (e *Engine) kept(ctx context.Context, h *holding, held sameAge, value map[instance]float64, at time.Time) (promql.Vector, error) {
 	if h.kept == "" {
 		return nil, nil
 	}
-	question, err := h.question(held, value)
+	question, err := h.question(held.alarms, value, held.raised)
 	if err != nil {
 		return nil, err
 	}
@@ -213,9 +271,9 @@ func (e *Engine) kept(ctx context.Context, h *holding, held []instance, value ma
 }
 
 // held are the active alarms of a rule that are not among what its i-th part finds
-// crossed, with their values; each is the matter of one part. What is quiet has been
+// crossed, with their values and since when they are; each is the matter of one part. What is quiet has been
 // contradicted already.
-func (e *Engine) held(rule string, all []*holding, i int, crossed promql.Vector) ([]instance, map[instance]float64) {
+func (e *Engine) held(rule string, all []*holding, i int, crossed promql.Vector) ([]instance, map[instance]float64, map[instance]time.Time) {
 	found := map[instance]bool{}
 	for _, s := range crossed {
 		found[instanceOfSample(rule, s.Metric)] = true
@@ -228,18 +286,18 @@ func (e *Engine) held(rule string, all []*holding, i int, crossed promql.Vector)
 		}
 	}
 	e.mu.Unlock()
-	value := map[instance]float64{}
+	value, raised := map[instance]float64{}, map[instance]time.Time{}
 	for key, a := range open {
 		first := slices.IndexFunc(all, func(h *holding) bool { return h.kept != "" && h.about(key.site) })
 		if first != i || e.gone(key) {
 			continue
 		}
-		value[key] = a.Value
+		value[key], raised[key] = a.Value, a.Raised
 		if e.shares[rule] {
 			value[key] /= 100
 		}
 	}
-	return slices.SortedFunc(maps.Keys(value), instance.compare), value
+	return slices.SortedFunc(maps.Keys(value), instance.compare), value, raised
 }
 
 // gone reports whether nobody is left at the site of an alarm who could say that it is

@@ -326,10 +326,11 @@ type replayedHold struct {
 // hold adds to what is crossed at a step the alarms that nothing contradicts there, as
 // [Engine.answer] does; the store is asked once for all later steps.
 func (s *replayed) hold(ctx context.Context, k *replayedHold, now time.Time, crossed promql.Vector) (promql.Vector, error) {
+	maps.DeleteFunc(k.stays, func(key instance, _ map[int64]bool) bool { return s.active[key] == nil }) // raised anew it is another
 	if s.parts[s.part].kept == "" || len(s.active) == 0 {
 		return crossed, nil
 	}
-	found, value := map[instance]bool{}, map[instance]float64{}
+	found, value, raised := map[instance]bool{}, map[instance]float64{}, map[instance]time.Time{}
 	for _, sample := range crossed {
 		found[instanceOfSample(s.rule.Name(), sample.Metric)] = true
 	}
@@ -338,12 +339,12 @@ func (s *replayed) hold(ctx context.Context, k *replayedHold, now time.Time, cro
 		if !a.Quiet.IsZero() || found[key] {
 			continue
 		}
-		held, value[key] = append(held, key), a.Value
+		held, value[key], raised[key] = append(held, key), a.Value, a.Raised
 		if k.stays[key] == nil {
 			unknown = append(unknown, key)
 		}
 	}
-	for part := range slices.Chunk(unknown, mostHeld) {
+	for _, part := range together(s.parts, unknown, raised, now) {
 		if err := k.ask(ctx, s, part, now); err != nil {
 			return nil, err
 		}
@@ -357,7 +358,7 @@ func (s *replayed) hold(ctx context.Context, k *replayedHold, now time.Time, cro
 }
 
 // ask asks of some alarms at which steps from a moment on nothing contradicts them.
-func (k *replayedHold) ask(ctx context.Context, s *replayed, held []instance, from time.Time) error {
+func (k *replayedHold) ask(ctx context.Context, s *replayed, held sameAge, from time.Time) error {
 	counts := map[instance]map[int64]int{}
 	asked := 0
 	for _, h := range s.parts {
@@ -365,7 +366,7 @@ func (k *replayedHold) ask(ctx context.Context, s *replayed, held []instance, fr
 			continue
 		}
 		asked++
-		question, err := h.question(held, map[instance]float64{})
+		question, err := h.question(held.alarms, map[instance]float64{}, held.raised)
 		if err != nil {
 			return err
 		}
@@ -383,7 +384,7 @@ func (k *replayedHold) ask(ctx context.Context, s *replayed, held []instance, fr
 			}
 		}
 	}
-	for _, key := range held {
+	for _, key := range held.alarms {
 		k.stays[key] = map[int64]bool{}
 		for step, n := range counts[key] {
 			k.stays[key][step] = n == asked // no part of the rule contradicts it

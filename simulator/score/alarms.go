@@ -185,7 +185,7 @@ func ScoreAlarms(c *Crossings, alarms []Alarm) *Alarms {
 func brokenOf(e Crossing, told []Alarm) (out []Alarm) {
 	for _, a := range told {
 		during := func(s spell) bool {
-			return a.Cleared.After(s.from.Add(contradicted)) && a.Cleared.Before(s.to.Add(-contradicted))
+			return a.Cleared.After(s.from.Add(contradicted)) && a.Cleared.Before(s.to)
 		}
 		if a.Cleared.IsZero() || !slices.ContainsFunc(e.clear, during) {
 			continue
