@@ -92,8 +92,8 @@ const (
 	// earlyBy is how long before the truth an alarm may come and LateBy how long
 	// after its end: means and night hours take their window to follow.
 	earlyBy, LateBy = 30 * time.Minute, 90 * time.Minute
-	// contradicted is by how much the reading that ends an alarm is older, for one
-	// reading does not end it; an index stands in the last minutes of its hour.
+	// contradicted is by how much the reading that ends an alarm may be older, for one
+	// reading does not end it.
 	contradicted = 30 * time.Minute
 )
 
@@ -185,7 +185,11 @@ func ScoreAlarms(c *Crossings, alarms []Alarm) *Alarms {
 func brokenOf(e Crossing, told []Alarm) (out []Alarm) {
 	for _, a := range told {
 		during := func(s spell) bool {
-			return a.Cleared.After(s.from.Add(contradicted)) && a.Cleared.Before(s.to)
+			end := s.to
+			if e.Statistic == indexStatistic {
+				end = telemetry.Stamp(end, end) // an hour's index is there before the hour ends
+			}
+			return a.Cleared.After(s.from.Add(contradicted)) && a.Cleared.Before(end)
 		}
 		if a.Cleared.IsZero() || !slices.ContainsFunc(e.clear, during) {
 			continue

@@ -29,6 +29,7 @@ func TestAlarmsThatEndWrongly(t *testing.T) {
 		{"as long as it lasts", []Alarm{alarm(1.2, 10.3)}, 0, 0},
 		{"cleared by absence after 68 minutes", []Alarm{alarm(1.2, 2.3), alarm(3.2, 10.3)}, 1, 0},
 		{"between two clear spells", []Alarm{alarm(1.2, 6.5), alarm(7.2, 10.3)}, 0, 0},
+		{"ten minutes before it is over", []Alarm{alarm(1.2, 9.83)}, 1, 0},
 		{"another device goes on", []Alarm{alarm(1.2, 3), alarm(2, 10.3)}, 0, 0},
 		{"half a day too long", []Alarm{alarm(1.2, 22)}, 0, 1},
 		{"never cleared", []Alarm{alarm(1.2, 0)}, 0, 1},
@@ -37,6 +38,13 @@ func TestAlarmsThatEndWrongly(t *testing.T) {
 		got := ScoreAlarms(truth, c.alarms)
 		if len(got.Broken) != c.broken || len(got.Lingering) != c.lingering || got.EndedWrong != c.broken+c.lingering || got.Perfect() != (got.EndedWrong == 0) {
 			t.Errorf("%s: broken %v, lingering %v", c.what, got.Broken, got.Lingering)
+		}
+	}
+	// The index of the hour in which it is over stands two minutes before its end.
+	truth.Crossings[0].Statistic = indexStatistic
+	for hours, broken := range map[float64]int{10 - 1.0/60: 0, 10 - 3.0/60: 1, 9: 1} {
+		if got := ScoreAlarms(truth, []Alarm{alarm(1.2, hours)}); len(got.Broken) != broken {
+			t.Errorf("an index's alarm that ends after %v h: broken %v", hours, got.Broken)
 		}
 	}
 	truth.seen = func(Crossing) bool { return false }

@@ -135,7 +135,7 @@ func (c *course) indices() (out []crossed) {
 	for i, category := range vnaqi.Categories()[2:] {
 		x := crossed{start: c.start.Truncate(time.Hour).Add(time.Duration(per) * c.step), step: time.Duration(per) * c.step, make: func(d *simulator.Device) Crossing {
 			return crossing(d, "vnaqi-"+number(float64(category.From)), "VN_AQI "+category.NameVI+" trở lên", "VN_AQI "+category.NameEN+" or worse",
-				min(i+1, 4), "law", telemetry.PM25, "index", time.Hour, false, float64(category.From))
+				min(i+1, 4), "law", telemetry.PM25, indexStatistic, time.Hour, false, float64(category.From))
 		}}
 		from := float64(category.From)
 		for h := range exact {

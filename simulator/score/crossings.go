@@ -75,6 +75,9 @@ type Crossing struct {
 	every time.Duration
 }
 
+// indexStatistic is the Statistic of crossings of VN_AQI.
+const indexStatistic = "index"
+
 // spell is a time from a moment to another.
 type spell struct{ from, to time.Time }
 
