@@ -200,6 +200,13 @@ func happenings() map[string]happening {
 			from:   17 * time.Hour, to: 40 * time.Hour, rules: []string{"air-pm25", "air-so2-24h"}, alerts: true, swapped: [2]string{"air-pm25-24h", "air-so2-24h"},
 			want: []string{"01 18:04 +air-pm25-24h cho-dam"},
 		},
+		// Silence as soon as an hour's mean is over the limit: no hour since can be judged,
+		// and those from before the alarm end nothing.
+		"silent after a peak": {
+			series: `air_quality_co{locality="nha-trang",site="cho-dam",device="aq-1"} 10000x35 40000x8`,
+			to:     9 * time.Hour, rules: []string{"air-co-1h", "air-so2-1h"}, alerts: true, swapped: [2]string{"air-co-1h", "air-so2-1h"},
+			want: []string{"03:45 +air-co-1h cho-dam"},
+		},
 		// A wet day: 4 mm every five minutes for three hours. Each sum is told once it
 		// is reached, those of 12 hours and more within five minutes, and cleared a
 		// quarter of an hour after the window holds less.
