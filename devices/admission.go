@@ -176,7 +176,7 @@ func (a *Admission) explain(locality telemetry.Locality, kind telemetry.Kind, de
 	case WrongKind:
 		p.Detail = fmt.Sprintf("device %q is not registered for %s: add the kind to the device", device, kind)
 	case NotStanding:
-		p.Detail = fmt.Sprintf("device %q stood nowhere at %s: install it, or correct when its installation begins", device, at.UTC().Format(time.RFC3339))
+		p.Detail = fmt.Sprintf("device %q stood nowhere at %s: install it, or correct since when it stands (haidang devices since)", device, at.In(time.FixedZone("", 7*60*60)).Format("2006-01-02 15:04:05 -07:00")) // Asia/Ho_Chi_Minh has no summer time
 	case CapReached:
 		p.Detail = fmt.Sprintf("device %q is new and %d provisional devices are admitted already: register it, or raise --admit-limit and re-drive", device, a.Cap)
 	default:

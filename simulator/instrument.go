@@ -121,7 +121,7 @@ func precisionOf(m telemetry.Metric) precision {
 		return precision{0, 0.01, water}
 	case telemetry.Turbidity, telemetry.SuspendedSolids:
 		return precision{0, 0.03, single + 12}
-	case telemetry.AmmoniumNitrogen, telemetry.NitrateNitrogen, telemetry.PhosphatePhosphor, telemetry.Chlorophyll, telemetry.BOD5, telemetry.COD:
+	case telemetry.AmmoniumNitrogen, telemetry.NitriteNitrogen, telemetry.NitrateNitrogen, telemetry.PhosphatePhosphor, telemetry.Chlorophyll, telemetry.BOD5, telemetry.COD:
 		return precision{0, 0.04, single + 13}
 	case telemetry.ORP:
 		return precision{3, 0, single + 14}

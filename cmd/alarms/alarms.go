@@ -97,6 +97,8 @@ func printAlarms(w io.Writer, all []ingest.Alarm, end time.Time) {
 		cleared, until := "active", end
 		if !a.Active() {
 			cleared, until = local(a.Cleared), a.Cleared
+		} else if !a.Stale.IsZero() {
+			cleared = "active, no reading since " + local(a.Stale)
 		}
 		place := string(a.Site)
 		if place == "" || a.Device != "" {

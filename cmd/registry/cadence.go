@@ -25,8 +25,8 @@ whole, and how old a value may be. It is learned from the times of the device's 
 set counts, whatever they say. devices show tells both: "60 min, learned", "60 min", or "5 min, usual" where neither is known.
 
 Examples:
-  haidang devices cadence dong-trang 60m --why "set to hourly"
-  haidang devices cadence dong-trang --learn`
+  haidang devices cadence my-sensor 60m --why "set to hourly"
+  haidang devices cadence my-sensor --learn`
 }
 
 // Run sets the cadence of where the device stands.
@@ -34,17 +34,12 @@ func (c *devicesCadence) Run(ctx context.Context, out *terminal.Output) error {
 	if (c.Every > 0) == c.Learn {
 		return errors.New("say how often the device sends readings, such as 60m, or --learn")
 	}
-	var d api.Device
-	q := terminal.GetFrom(terminal.DevicePath(c.Device), nil)
-	q.About = c.Device
-	if err := c.Ask(ctx, q, &d); err != nil {
+	i, err := installed(ctx, c.CityFlags, c.Device)
+	if err != nil {
 		return err
 	}
-	i := d.Installation
-	if i == nil {
-		return fmt.Errorf("device %s stands nowhere: put it at a site first (haidang devices install), its cadence is that of its installation", c.Device)
-	}
-	in := api.CorrectionInput{From: i.From, To: i.To, Redundant: i.Redundant, CadenceSeconds: time.Duration(c.Every).Seconds(), Why: c.Why}
+	in := correctionOf(i, c.Why)
+	in.CadenceSeconds = time.Duration(c.Every).Seconds()
 	var now api.Installation
 	if err := c.Ask(ctx, putTo(fmt.Sprintf("/installations/%d", i.ID), i.Version, c.Device, in), &now); err != nil {
 		return err

@@ -18,6 +18,7 @@ type Devices struct {
 	Export    devicesExport    `cmd:"" help:"Export devices or sites as CSV, XLSX or GeoJSON."`
 	Labels    devicesLabels    `cmd:"" help:"Make a sheet of QR labels as PDF."`
 	Edit      devicesEdit      `cmd:"" help:"Change what is said of a device."`
+	Since     devicesSince     `cmd:"" help:"Correct since when a device stands where it stands."`
 	Cadence   devicesCadence   `cmd:"" help:"Set how often a device sends readings, or have it learned."`
 	Install   devicesInstall   `cmd:"" help:"Put a registered device at a site."`
 	Move      devicesMove      `cmd:"" help:"Take a device from its site to another, in one act."`

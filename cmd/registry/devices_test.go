@@ -149,8 +149,8 @@ func TestEveryDevicesCommandHasHelpWithExamples(t *testing.T) {
 			t.Errorf("devices %s --help: stderr %q", name, o.stderr)
 		}
 	}
-	if kind.NumField() != 22 {
-		t.Errorf("%d commands, want 22", kind.NumField())
+	if kind.NumField() != 23 {
+		t.Errorf("%d commands, want 23", kind.NumField())
 	}
 }
 

@@ -34,9 +34,9 @@ counts within a minute, without a restart. What regulations say of all sites (ai
 Examples:
   haidang limits list dong-trang
   haidang limits levels dong-trang --bd1 8 --bd2 9.5 --bd3 11 --record 13.42 --year 2009 --basis law --source "Quyết định 05/2020/QĐ-TTg"
-  haidang limits levels cau-tan-my --like tan-my
-  haidang limits set ho-tom-3 low_oxygen 4.5 --kind water_quality --metric dissolved_oxygen --below --name "Oxy thấp ở ao 3"
-  haidang limits remove ho-tom-3 low_oxygen`
+  haidang limits levels vinh-phuong --like dien-phu
+  haidang limits set binh-ba low_oxygen 4.5 --kind water_quality --metric dissolved_oxygen --below --name "Oxy thấp ở lồng nuôi"
+  haidang limits remove binh-ba low_oxygen`
 }
 
 type limitsList struct {
@@ -163,7 +163,7 @@ stays as it is. Levels are above the gauge's own datum: never compare two gauges
 Examples:
   haidang limits levels dong-trang --bd1 8 --bd2 9.5 --bd3 11 --record 13.42 --year 2009 --basis law --source "Quyết định 05/2020/QĐ-TTg"
   haidang limits levels dong-trang --bd3 11.5 --from 2027-01-01 --basis law --source "Quyết định 01/2027/QĐ-TTg"
-  haidang limits levels cau-tan-my --like tan-my
+  haidang limits levels vinh-phuong --like dien-phu
   haidang limits levels ho-suoi-dau --normal 42.5 --flood 43.47 --datum "cao độ quốc gia"`
 }
 
@@ -213,9 +213,9 @@ func (limitsSet) Help() string {
 there, and the new value succeeds it.
 
 Examples:
-  haidang limits set ho-tom-3 low_oxygen 4.5 --kind water_quality --metric dissolved_oxygen --below --name "Oxy thấp ở ao 3"
+  haidang limits set binh-ba low_oxygen 4.5 --kind water_quality --metric dissolved_oxygen --below --name "Oxy thấp ở lồng nuôi"
   haidang limits set cho-dam noon_heat 36 --kind weather --metric temperature --statistic mean --window 1h --severity danger --name "Nóng ở chợ"
-  haidang limits set ho-tom-3 low_oxygen 5 --from 2027-01-01 --why "new breed"
+  haidang limits set binh-ba low_oxygen 5 --from 2027-01-01 --why "new breed"
   haidang limits set dong-trang bd3 11.2`
 }
 
@@ -303,7 +303,7 @@ func (limitsRemove) Help() string {
 haidang limits set SITE CODE VALUE --until TIME.
 
 Examples:
-  haidang limits remove ho-tom-3 low_oxygen --why "pond is dry"
+  haidang limits remove binh-ba low_oxygen --why "cages moved"
   haidang limits remove dong-trang bd3 --id 17`
 }
 
@@ -349,7 +349,7 @@ site --like takes them over.
 
 Examples:
   haidang limits gauges
-  haidang limits levels cau-tan-my --like tan-my`
+  haidang limits levels vinh-phuong --like dien-phu`
 }
 
 // Run shows them.

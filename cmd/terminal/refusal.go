@@ -80,7 +80,7 @@ func (f problemFault) line() string {
 		State   string `json:"state"`
 		Version int64  `json:"version"`
 	}
-	if json.Unmarshal(f.Current, &held) == nil && held.Version > 0 {
+	if json.Unmarshal(f.Current, &held) == nil && held.Version > 0 && held.State != "" {
 		fmt.Fprintf(&b, " Now it is %s, version %d.", Shown(held.State, 20), held.Version)
 	}
 	if f.Suggestion != "" && !strings.Contains(f.EN, f.Suggestion) {

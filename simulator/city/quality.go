@@ -162,6 +162,8 @@ func (s *station) waterQuality() []Channel {
 		}),
 		of(telemetry.SuspendedSolids, 1, func(q *qualityState) float64 { return 1.5 * q.turbidity * spread(911, q) }),
 		of(telemetry.AmmoniumNitrogen, 3, func(q *qualityState) float64 { return b.ammonium * q.organic * spread(912, q) * fresh(q) }),
+		// Nitrite is on its way from ammonium to nitrate: a few hundredths of the latter.
+		of(telemetry.NitriteNitrogen, 4, func(q *qualityState) float64 { return 0.02 * b.nitrate * q.organic * spread(915, q) * fresh(q) }),
 		of(telemetry.NitrateNitrogen, 3, func(q *qualityState) float64 { return b.nitrate * q.organic * spread(913, q) * fresh(q) }),
 		of(telemetry.PhosphatePhosphor, 3, func(q *qualityState) float64 { return b.phosphate * q.organic * spread(914, q) * fresh(q) }),
 		of(telemetry.Chlorophyll, 1, func(q *qualityState) float64 { return q.algae }),
