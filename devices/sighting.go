@@ -62,6 +62,7 @@ type habit struct {
 	// Measured is by the times of the readings, Sent by when they were received.
 	Measured rhythm        `json:"measured,omitzero"`
 	Sent     transmissions `json:"sent,omitzero"`
+	Day      firstDay      `json:"day,omitzero"`
 }
 
 // every is how often something is to come, where the cadence is this; 0 is not known.
@@ -126,6 +127,9 @@ func (s *Silence) Observe(p telemetry.Point, sign Sign) {
 		return
 	}
 	l.learn(p, sign)
+	if flag == telemetry.Measuring {
+		l.Kinds[p.Series.Kind].Day.add(p)
+	}
 	l.Faulty = flag >= telemetry.InstrumentError
 	if at := p.Time.UnixMilli(); !l.Faulty && at > l.event {
 		l.event = at
@@ -223,6 +227,11 @@ func (l *sighting) expect(e Expectation, now time.Time) {
 		known = min(l.received, ms)
 	case l.Known == 0, l.Site != e.Site, l.Muted && !e.Muted:
 		known = ms
+	}
+	if l.Site != "" && l.Site != e.Site {
+		for _, h := range l.Kinds {
+			h.Day = firstDay{}
+		}
 	}
 	if known != l.Known || l.Site != e.Site || l.Muted != e.Muted {
 		l.Known, l.Site, l.Muted = known, telemetry.Site(strings.Clone(string(e.Site))), e.Muted
@@ -328,7 +337,7 @@ func (m memory) text() string {
 	kinds := m.Kinds
 	m.Kinds = make(map[telemetry.Kind]*habit, len(kinds))
 	for k, h := range kinds {
-		brief := habit{h.Measured.brief(), h.Sent}
+		brief := habit{h.Measured.brief(), h.Sent, h.Day}
 		brief.Sent.Rhythm = h.Sent.Rhythm.brief()
 		m.Kinds[k] = &brief
 	}

@@ -83,6 +83,9 @@ type DeviceSilence struct {
 	Cadence time.Duration
 	// Cadences are those of its kinds.
 	Cadences []KindCadence
+	// Units are questions about the units of its metrics, by the medians of its first
+	// day there.
+	Units []telemetry.UnitHint
 	// LastReceived is when the last reading was received that was news, LastEvent the
 	// newest time that it measured; zero if never, as far as is known. A device whose
 	// LastEvent is far behind LastReceived is sending what it had stored.
@@ -150,6 +153,11 @@ func (s *Silence) judge(e Expectation, l *sighting, now time.Time) DeviceSilence
 		d.Gateway = l.gateway
 	}
 	d.LastContact = fromMilli(l.Contact)
+	for _, k := range e.Kinds {
+		if h := l.Kinds[k]; h != nil {
+			d.Units = append(d.Units, h.Day.Hints...)
+		}
+	}
 	// Before it stood there, before that was known and before we listened, nothing
 	// can be missing.
 	since := later(s.listened.since(), later(e.Since, fromMilli(l.Known)))

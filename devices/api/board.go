@@ -73,7 +73,7 @@ func (b *board) furnish(s *Site) {
 	for _, e := range here {
 		state := states[e.Device]
 		d := AtSite{Device: e.Device, Kinds: e.Kinds, Presence: state.State, Online: state.Online, LastReading: moment(state.LastEvent),
-			Cadences: cadencesOf(state.Cadences), Since: moment(e.Since)}
+			Cadences: cadencesOf(state.Cadences), Units: unitsOf(state.Units), Since: moment(e.Since)}
 		if states != nil && d.Presence == "" {
 			d.Presence = devices.Waiting // installed since the devices were judged
 		}

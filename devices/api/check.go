@@ -46,7 +46,12 @@ func (a *API) check(ctx context.Context, in *DevicePath) (*out[Check], error) {
 
 // unitHints ask about units that seem to be others than the catalogue's: where the
 // first and the newest reading say the same, for one alone may be wrong by itself.
+// Those of its first day, where there are any, go before.
 func (a *API) unitHints(c *Check) (hints []telemetry.UnitHint) {
+	_, states := a.board.silences()
+	if day := states[c.Device].Units; len(day) > 0 {
+		return day
+	}
 	if c.State != Receiving || c.First == nil || c.Last == nil || c.First.Kind != c.Last.Kind {
 		return nil
 	}
@@ -57,8 +62,8 @@ func (a *API) unitHints(c *Check) (hints []telemetry.UnitHint) {
 		if !there || !was {
 			continue
 		}
-		h, odd := telemetry.HintUnit(kind, m.Name, v)
-		if _, before := telemetry.HintUnit(kind, m.Name, first); odd && before {
+		h, odd := telemetry.HintUnit(kind.Kind, &m, v)
+		if _, before := telemetry.HintUnit(kind.Kind, &m, first); odd && before {
 			hints = append(hints, h)
 		}
 	}

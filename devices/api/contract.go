@@ -122,6 +122,7 @@ type AtSite struct {
 	Online      bool          `json:"online,omitempty"`
 	LastReading *time.Time    `json:"last_reading,omitempty"`
 	Cadences    []KindCadence `json:"cadences,omitempty"`
+	Units       []UnitHint    `json:"units,omitempty" doc:"Questions about the units of its metrics, by the medians of its first day there"`
 	Since       *time.Time    `json:"since,omitempty"`
 }
 

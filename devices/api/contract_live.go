@@ -149,6 +149,14 @@ type DeviceSilence struct {
 	Incident       string             `json:"incident,omitempty" doc:"The gateway of the incident it is part of"`
 }
 
+// UnitHint is a question about the unit of a metric.
+type UnitHint struct {
+	Metric telemetry.Metric `json:"metric"`
+	Value  float64          `json:"value" doc:"The median, taken as of the catalogue's unit"`
+	TextVI string           `json:"text_vi"`
+	TextEN string           `json:"text_en"`
+}
+
 // KindCadence is how often a device sends readings of a kind.
 type KindCadence struct {
 	Kind    telemetry.Kind `json:"kind"`

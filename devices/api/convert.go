@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/haidang-iot/haidang/devices"
+	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
 
 // moment is a time that may be missing.
@@ -105,6 +106,14 @@ func cadencesOf(all []devices.KindCadence) []KindCadence {
 	out := make([]KindCadence, 0, len(all))
 	for _, c := range all {
 		out = append(out, KindCadence{Kind: c.Kind, Seconds: seconds(c.Every), Learned: c.Learned, Usual: c.Usual})
+	}
+	return out
+}
+
+// unitsOf are the questions about units.
+func unitsOf(all []telemetry.UnitHint) (out []UnitHint) {
+	for _, h := range all {
+		out = append(out, UnitHint{Metric: h.Metric, Value: h.Value, TextVI: h.Vietnamese(), TextEN: h.English()})
 	}
 	return out
 }

@@ -27,7 +27,7 @@ func gas(molarMass float64) []otherUnit {
 // usuals are wide spans around what is measured in the open air and in surface
 // water of a town. Units that a span cannot tell apart are not in it: 30 ppb of
 // ozone are as ordinary as 30 µg/m³. Nor are those that the catalogue's range
-// refuses: kelvin, pascal, millivolt.
+// refuses: kelvin, pascal, millivolt. All spans are the project's own.
 func usuals() []usual {
 	dust := []otherUnit{{name: "mg/m³", factor: 1000}}
 	air := []otherUnit{{name: "°F", factor: 1 / 1.8, offset: -32 / 1.8}}
@@ -63,16 +63,15 @@ type UnitHint struct {
 // HintUnit asks about a number that is far from what is usual of a metric and
 // would be usual in other units; ok is false where there is nothing to ask. Give
 // it the median of many readings, for a single one may be wrong by itself.
-func HintUnit(k *KindSpec, name Metric, v float64) (h UnitHint, ok bool) {
-	spec := k.Metric([]byte(name))
+func HintUnit(k Kind, spec *MetricSpec, v float64) (h UnitHint, ok bool) {
 	if spec == nil || v == 0 {
 		return h, false
 	}
 	for _, u := range usuals() {
-		if u.kind != k.Kind || u.metric != name || v >= u.min && v <= u.max {
+		if u.kind != k || u.metric != spec.Name || v >= u.min && v <= u.max {
 			continue
 		}
-		h = UnitHint{Metric: name, Value: v, Unit: spec.Unit, Min: u.min, Max: u.max}
+		h = UnitHint{Metric: spec.Name, Value: v, Unit: spec.Unit, Min: u.min, Max: u.max}
 		for _, other := range u.units {
 			if c := v*other.factor + other.offset; c >= u.min && c <= u.max {
 				h.Like = append(h.Like, other.name)

@@ -29,7 +29,7 @@ func TestHintUnit(t *testing.T) {
 		{telemetry.AirQuality, telemetry.CO, 0, ""},
 		{telemetry.AirQuality, telemetry.Level, 1, ""},
 	} {
-		h, ok := telemetry.HintUnit(cat.Kind(tc.kind), tc.metric, tc.value)
+		h, ok := telemetry.HintUnit(tc.kind, cat.Kind(tc.kind).Metric([]byte(tc.metric)), tc.value)
 		if ok != (tc.want != "") || ok && (!strings.Contains(h.English(), tc.want) || !strings.Contains(h.Vietnamese(), "có vẻ là")) {
 			t.Errorf("%s %s %v: %v, %s", tc.kind, tc.metric, tc.value, ok, h.English())
 		}

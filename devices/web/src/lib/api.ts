@@ -82,6 +82,8 @@ export interface AtSite {
   kinds: string[]
   presence?: Presence
   since?: string
+  cadences?: { kind: string; seconds: number; learned?: boolean; usual?: boolean }[]
+  units?: { metric: string; value: number; text_vi: string; text_en: string }[]
 }
 
 export interface Site extends SiteInput {
