@@ -205,7 +205,7 @@ func brokenOf(e Crossing, told []Alarm) (out []Alarm) {
 
 // lingeringOf are the alarms that were active longer than [LateBy], and two of their
 // device's cadences, after instruments can last have shown the limit to be crossed,
-// though devices sent readings since.
+// though a device has since sent enough readings of a window to judge it.
 func lingeringOf(c *Crossings, near []Crossing, told []Alarm) (out []Alarm) {
 	for _, a := range told {
 		end := a.Cleared
@@ -222,8 +222,8 @@ func lingeringOf(c *Crossings, near []Crossing, told []Alarm) (out []Alarm) {
 			continue
 		}
 		since := near[last]
-		since.ClearFrom, since.To = since.To.Add(time.Duration(since.Window*float64(time.Second))), end
-		if c.seen == nil || since.ClearFrom.Before(end) && c.seen(since) {
+		since.From, since.To = since.To, end.Add(-contradicted)
+		if c.told == nil || c.told(since) {
 			out = append(out, a)
 		}
 	}

@@ -47,7 +47,7 @@ func TestAlarmsThatEndWrongly(t *testing.T) {
 			t.Errorf("an index's alarm that ends after %v h: broken %v", hours, got.Broken)
 		}
 	}
-	truth.seen = func(Crossing) bool { return false }
+	truth.told = func(Crossing) bool { return false }
 	if got := ScoreAlarms(truth, []Alarm{alarm(1.2, 0)}); len(got.Lingering) != 0 {
 		t.Error("a device that is silent ends no alarm")
 	}

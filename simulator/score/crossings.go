@@ -3,6 +3,7 @@ package score
 import (
 	"cmp"
 	"context"
+	"iter"
 	"slices"
 	"sync"
 	"time"
@@ -31,6 +32,8 @@ type Crossings struct {
 	near []Crossing
 	// seen tells whether anything was sent that could have told of a crossing.
 	seen func(Crossing) bool
+	// told tells whether enough was sent in a crossing's time to judge a window of it.
+	told func(Crossing) bool
 	// judged are the limits that were looked for.
 	judged map[string]judgedLimit
 }
@@ -87,7 +90,7 @@ const crossingsNote = "physical truth at the devices' cadence, without noise and
 
 // FindCrossings goes through the truth of all sites in the period.
 func (s *Scorer) FindCrossings(ctx context.Context) (*Crossings, error) {
-	out := &Crossings{Version: 1, Scenario: s.o.Scenario.Name, Seed: s.o.Scenario.Seed, From: s.o.From.UTC(), To: s.o.To.UTC(), Note: crossingsNote, Crossings: []Crossing{}, seen: s.seen, judged: judgedLimits(s.o.Limits)}
+	out := &Crossings{Version: 1, Scenario: s.o.Scenario.Name, Seed: s.o.Scenario.Seed, From: s.o.From.UTC(), To: s.o.To.UTC(), Note: crossingsNote, Crossings: []Crossing{}, seen: s.seen, told: s.told, judged: judgedLimits(s.o.Limits)}
 	work := make(chan int)
 	var mu sync.Mutex
 	var workers sync.WaitGroup
@@ -231,23 +234,51 @@ func (s *Scorer) rowsOf(devices []int, signals []simulator.Signal) (rows []limit
 // readings from which it could be told. What is silent by the scenario, for want of
 // power or in a dropout, cannot raise an alarm.
 func (s *Scorer) seen(c Crossing) bool {
-	from, to := c.ClearFrom.Add(-time.Duration(c.Window*float64(time.Second))), c.To
-	for i := range s.fleet.Devices() {
-		d := &s.fleet.Devices()[i]
-		if d.Site() != c.Site || !slices.ContainsFunc(d.Kind.Metrics, func(m telemetry.MetricSpec) bool { return m.Name == c.Metric }) {
-			continue
-		}
-		sent := 0
-		for e := range s.fleet.Feed(i, from, s.fleet.End()) { // what an outage held back comes long after
-			if e.Measured.Before(to) && slices.ContainsFunc(e.Points, func(p simulator.Point) bool { return p.Metric == c.Metric }) {
-				sent++
-			}
-		}
-		if 2*sent >= int(to.Sub(from)/d.Every) {
+	from := c.ClearFrom.Add(-time.Duration(c.Window * float64(time.Second)))
+	for d, sent := range s.sentBy(c, from, c.To) {
+		if 2*len(sent) >= int(c.To.Sub(from)/d.Every) {
 			return true
 		}
 	}
 	return false
+}
+
+// told reports whether a device at the site of a crossing sent, between its From and
+// To, three quarters of the readings of some window: from fewer no rule judges.
+func (s *Scorer) told(c Crossing) bool {
+	window := time.Duration(c.Window * float64(time.Second))
+	for d, sent := range s.sentBy(c, c.From, c.To) {
+		enough := max(1, int(window/d.Every)*3/4)
+		for i := enough - 1; i < len(sent); i++ {
+			if span := sent[i].Sub(sent[i-enough+1]); span < max(window, d.Every) && !sent[i].Add(-window).Before(c.From) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// sentBy are the devices at a crossing's site that tell of it, each with when it
+// measured what it sent of a time.
+func (s *Scorer) sentBy(c Crossing, from, to time.Time) iter.Seq2[*simulator.Device, []time.Time] {
+	return func(yield func(*simulator.Device, []time.Time) bool) {
+		for i := range s.fleet.Devices() {
+			d := &s.fleet.Devices()[i]
+			if d.Site() != c.Site || !slices.ContainsFunc(d.Kind.Metrics, func(m telemetry.MetricSpec) bool { return m.Name == c.Metric }) {
+				continue
+			}
+			var sent []time.Time
+			for e := range s.fleet.Feed(i, from, s.fleet.End()) { // what an outage held back comes long after
+				if e.Measured.Before(to) && slices.ContainsFunc(e.Points, func(p simulator.Point) bool { return p.Metric == c.Metric }) {
+					sent = append(sent, e.Measured)
+				}
+			}
+			slices.SortFunc(sent, time.Time.Compare)
+			if !yield(d, sent) {
+				return
+			}
+		}
+	}
 }
 
 // concerns reports whether a limit is about a device's site.
