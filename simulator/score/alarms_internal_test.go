@@ -3,6 +3,8 @@ package score
 import (
 	"testing"
 	"time"
+
+	"github.com/haidang-iot/haidang/ingest/telemetry/limits"
 )
 
 // An alarm that ends while its crossing is clear, and one that goes on for hours when
@@ -50,5 +52,21 @@ func TestAlarmsThatEndWrongly(t *testing.T) {
 	truth.told = func(Crossing) bool { return false }
 	if got := ScoreAlarms(truth, []Alarm{alarm(1.2, 0)}); len(got.Lingering) != 0 {
 		t.Error("a device that is silent ends no alarm")
+	}
+}
+
+// A limit of the night is over at six, whenever the device is to report next.
+func TestCrossingEndsWithItsHours(t *testing.T) {
+	five := time.Date(2026, 2, 10, 22, 37, 0, 0, time.UTC) // 5:37 in Vietnam
+	for _, c := range []struct {
+		from, to int
+		want     string
+	}{{21, 6, "23:00"}, {0, 0, "23:37"}} {
+		e := episodes{limit: limits.Limit{From: c.from, To: c.to}, make: func() Crossing { return Crossing{} }}
+		e.see(five, 60, true)
+		e.see(five.Add(time.Hour), 60, false)
+		if len(e.all) != 1 || e.all[0].To.Format("15:04") != c.want {
+			t.Errorf("of hours %d to %d: %+v, want an end at %s", c.from, c.to, e.all, c.want)
+		}
 	}
 }

@@ -211,7 +211,7 @@ func (x *crossed) crossings(d *simulator.Device, from time.Time) []Crossing {
 
 // times are the episodes in which something holds without a break, from a time on.
 func (x *crossed) times(d *simulator.Device, from time.Time, holds func(i int) bool) []Crossing {
-	e := episodes{from: from, below: x.limit.Below, make: func() Crossing { return x.make(d) }}
+	e := episodes{from: from, limit: x.limit, make: func() Crossing { return x.make(d) }}
 	at := func(i int) time.Time { return x.start.Add(time.Duration(i) * x.step).UTC() }
 	for i, v := range x.values {
 		e.see(at(i), v, holds(i))
@@ -222,11 +222,12 @@ func (x *crossed) times(d *simulator.Device, from time.Time, holds func(i int) b
 // episodes gathers the times in which something is crossed without a break.
 type episodes struct {
 	from  time.Time
-	below bool
+	limit limits.Limit
 	make  func() Crossing
 	all   []Crossing
 	open  *Crossing
-	since time.Time
+	// since and last are the first and the last time of the open one.
+	since, last time.Time
 }
 
 // see takes the value of a time.
@@ -240,6 +241,7 @@ func (e *episodes) see(at time.Time, v float64, crossed bool) {
 		c.From, c.Peak, c.PeakAt = at, v, at
 		e.open, e.since = &c, at
 	}
+	e.last = at
 	if at.Before(e.from) {
 		e.open.Peak, e.open.PeakAt = v, at
 		return
@@ -247,18 +249,32 @@ func (e *episodes) see(at time.Time, v float64, crossed bool) {
 	if e.since.Before(e.from) && !e.open.Began {
 		e.open.From, e.open.Began, e.open.Peak, e.open.PeakAt = at, true, v, at
 	}
-	if e.below && v < e.open.Peak || !e.below && v > e.open.Peak {
+	if e.limit.Below && v < e.open.Peak || !e.limit.Below && v > e.open.Peak {
 		e.open.Peak, e.open.PeakAt = v, at
 	}
 }
 
 func (e *episodes) close(at time.Time) {
 	if e.open != nil && at.After(e.from) {
-		e.open.To = at
+		e.open.To = e.hours(at)
 		e.open.Peak = rounded(e.open.Peak)
 		e.all = append(e.all, *e.open)
 	}
 	e.open = nil
+}
+
+// hours is the end of the open one, or the limit's own hours' if that is earlier: a
+// device that reports by the hour is asked next when they are long over.
+func (e *episodes) hours(end time.Time) time.Time {
+	if e.limit.From == e.limit.To {
+		return end
+	}
+	for at := e.last.Truncate(time.Hour).Add(time.Hour); at.Before(end); at = at.Add(time.Hour) {
+		if !e.limit.Holds(at) {
+			return at
+		}
+	}
+	return end
 }
 
 func (e *episodes) end(at time.Time) []Crossing {
