@@ -103,6 +103,7 @@ func (r *registry) keepPresence(led *ledger.Ledger) func(context.Context) error 
 	return func(ctx context.Context) error {
 		tick := time.NewTicker(presenceEvery)
 		defer tick.Stop()
+		asked := map[string]bool{}
 		for failed := false; ; {
 			select {
 			case <-ctx.Done():
@@ -116,6 +117,19 @@ func (r *registry) keepPresence(led *ledger.Ledger) func(context.Context) error 
 				r.log.Error("cannot write down when devices were heard; trying again", "error", err)
 			}
 			failed = err != nil
+			r.askUnits(asked)
+		}
+	}
+}
+
+// askUnits writes each question about a device's units into the log, once in a run.
+func (r *registry) askUnits(asked map[string]bool) {
+	for _, d := range r.presences().Devices {
+		for _, u := range d.Units {
+			if key := string(d.Device) + "/" + string(u.Metric); !asked[key] {
+				asked[key] = true
+				r.log.Warn("a device's unit may be wrong", "device", d.Device, "site", d.Site, "question", u.English())
+			}
 		}
 	}
 }

@@ -1,6 +1,9 @@
 package telemetry
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // usual is what is ordinary of a metric, much narrower than what is possible, and
 // the other units in which instruments report it. It judges nothing: a number far
@@ -89,7 +92,9 @@ func (h UnitHint) English() string {
 
 // Vietnamese is the question as a sentence.
 func (h UnitHint) Vietnamese() string {
-	return fmt.Sprintf("%s là %.4g %s, thường từ %v đến %v: %.4g có vẻ là %s. Hãy chỉnh đơn vị ở thiết bị.", h.Metric, h.Value, h.Unit, h.Min, h.Max, h.Value, h.likes(" hoặc "))
+	comma := func(v float64) string { return strings.Replace(fmt.Sprintf("%.6v", v), ".", ",", 1) }
+	return fmt.Sprintf("%s là %s %s, thường từ %s đến %s: %s có vẻ là %s. Hãy chỉnh đơn vị ở thiết bị.",
+		h.Metric, comma(h.Value), h.Unit, comma(h.Min), comma(h.Max), comma(h.Value), h.likes(" hoặc "))
 }
 
 func (h UnitHint) likes(or string) (s string) {
