@@ -190,7 +190,7 @@ func alter(t *testing.T, file string) {
 	blocks = slices.DeleteFunc(blocks, func(b string) bool { return strings.HasPrefix(b, "flood-bd2-dong-trang\n") })
 	for i, b := range blocks {
 		if strings.HasPrefix(b, "flood-bd3-dong-trang\n") {
-			blocks[i] = strings.Replace(b, " >= 11\n", " >= 7\n", 1)
+			blocks[i] = strings.Replace(b, " >= 11 or ", " >= 7 or ", 1)
 			n--
 			if blocks[i] == b {
 				n = 0
