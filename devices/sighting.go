@@ -343,7 +343,7 @@ func (m memory) text() string {
 	}
 	text, err := json.Marshal(m)
 	if err != nil {
-		panic("write down what is remembered of a device: " + err.Error()) // it has numbers and texts only
+		panic("write down what is remembered of a device: " + err.Error()) // it has texts and finite numbers only: the catalogue refuses others
 	}
 	return string(text)
 }
