@@ -49,6 +49,10 @@ type Alarm struct {
 	// Stale is when the newest reading was measured, of an alarm that holds although its
 	// devices are overdue; zero while they are not.
 	Stale time.Time `json:"stale_since,omitzero" doc:"No reading since: the alarm holds, for nothing says that it is over"`
+	// Lasting is of something that has happened to the platform, a loss: it ends only when
+	// it is acknowledged. NotReady says that until then the process is not ready.
+	Lasting  bool `json:"lasting,omitempty" doc:"Something that has happened, which stays until somebody acknowledges it"`
+	NotReady bool `json:"-"`
 	// Quiet is since when the limit is not crossed any more of an alarm that is kept
 	// on for a while, so that it does not ring again and again; zero while it is
 	// crossed.

@@ -32,14 +32,7 @@ type alarmFlags struct {
 // webhookSecretName is the variable that holds the webhook's secret.
 const webhookSecretName = "HAIDANG_ALARM_WEBHOOK_SECRET"
 
-func (f alarmFlags) check(s storeFlags) error {
-	if len(f.Alertmanager) == 0 && f.AlarmWebhook == "" {
-		return nil
-	}
-	if s.Store == "influx" && s.Query != "promql" {
-		return errors.New("--alertmanager and --alarm-webhook are given, but --store is influx, whose alarms are evaluated by Grafana (haidang dashboards push --query influxql): " +
-			"set Grafana's contact points, or, if the store is VictoriaMetrics, add --query promql")
-	}
+func (f alarmFlags) check() error {
 	if f.AlarmWebhook == "" {
 		return nil
 	}
@@ -60,34 +53,37 @@ func (f alarmFlags) check(s storeFlags) error {
 // alarms is the city's alarms: rules from the limits, the registry's areas and the
 // day, evaluated in this process.
 type alarms struct {
-	// engine is nil where Grafana evaluates.
 	engine       *alarm.Engine
 	alertmanager *alarm.Alertmanager
 	webhook      *alarm.Webhook
 	rules        *currentRules
 }
 
-// openAlarms makes the alarms and serves them. Where InfluxDB is the store they are
-// evaluated by Grafana, and this process keeps none.
+// openAlarms makes the alarms and serves them. Where InfluxDB is the store rules are
+// evaluated by Grafana, and this process keeps only what it finds wrong with itself.
 func (c *city) openAlarms(ctx context.Context, f loadFlags, g *guarded) (*alarms, error) {
 	a := &alarms{}
 	rest := api.Alarms{History: g.ledger, Evaluated: "grafana", Rules: rulesAt{g.registry.Registry, g.registry.cadences}.file, Now: time.Now, May: func(ctx context.Context, at telemetry.Locality) (string, bool) {
 		p := access.Actor(ctx)
 		return p.String(), p.In(at)
 	}}
-	o := alarm.Options{Store: g.evaluated, Alarms: g.ledger, Now: time.Now, Logger: c.log, Registerer: c.reg}
+	o := alarm.Options{Store: g.evaluated, Findings: c.findings, Alarms: g.ledger, Now: time.Now, Logger: c.log, Registerer: c.reg}
 	if f.Store == "influx" && f.Query == "promql" {
 		o.Remote = &alarm.Remote{URL: f.InfluxURL, Token: f.InfluxToken, Client: &http.Client{Timeout: 30 * time.Second}}
 		if f.QueryURL != "" {
 			o.Remote.URL = f.QueryURL
 		}
 	}
-	if o.Store == nil && o.Remote == nil {
-		c.log.Info("alarms are not evaluated here: InfluxDB's are Grafana's, where `haidang dashboards push --query influxql` puts the rules; for VictoriaMetrics add --query promql")
-		rest.Register(c.srv.api)
-		return a, nil
-	}
 	var err error
+	if o.Store != nil || o.Remote != nil {
+		a.rules = newCurrentRules(g.registry.Registry, g.registry.cadences, c.log)
+		o.Rules, o.Gone, rest.Evaluated = a.rules.at, a.rules.gone, "here"
+	} else {
+		c.log.Info("alarms of readings are not evaluated here: InfluxDB's are Grafana's, where `haidang dashboards push --query influxql` puts the rules; for VictoriaMetrics add --query promql")
+		if len(f.Alertmanager) > 0 || f.AlarmWebhook != "" {
+			c.log.Warn("--alertmanager and --alarm-webhook are told only what is wrong with Hải Đăng itself: alarms of readings are Grafana's, so set its contact points")
+		}
+	}
 	if len(f.Alertmanager) > 0 {
 		if a.alertmanager, err = alarm.NewAlertmanager(f.Alertmanager, c.srv.url()+"/alarms", c.log, c.reg); err != nil {
 			return nil, fmt.Errorf("--alertmanager: %w", err)
@@ -98,8 +94,7 @@ func (c *city) openAlarms(ctx context.Context, f loadFlags, g *guarded) (*alarms
 			return nil, fmt.Errorf("--alarm-webhook: %w", err)
 		}
 	}
-	a.rules = newCurrentRules(g.registry.Registry, g.registry.cadences, c.log)
-	o.Rules, o.Gone, o.Alertmanager, o.Webhook = a.rules.at, a.rules.gone, a.alertmanager, a.webhook
+	o.Alertmanager, o.Webhook = a.alertmanager, a.webhook
 	o.Changed = func(changed []ingest.Alarm) {
 		for _, one := range changed {
 			g.registry.live.Alarm(one.Locality, one.Site, one)
@@ -109,18 +104,13 @@ func (c *city) openAlarms(ctx context.Context, f loadFlags, g *guarded) (*alarms
 		return nil, err
 	}
 	c.open.opened("alarms", a.engine.Close)
-	rest.Engine, rest.Evaluated = acknowledging{a.engine, g.control}, "here"
+	rest.Engine = acknowledging{a.engine, g.control}
 	rest.Register(c.srv.api)
 	return a, nil
 }
 
-// Firing are the active alarms, the gravest first; none where Grafana evaluates.
-func (a *alarms) Firing() []ingest.Alarm {
-	if a.engine == nil {
-		return nil
-	}
-	return a.engine.Firing()
-}
+// Firing are the active alarms, the gravest first.
+func (a *alarms) Firing() []ingest.Alarm { return a.engine.Firing() }
 
 // sites are those with an alarm. A silent site has a state of its own.
 func (a *alarms) sites() map[telemetry.Site]bool {
@@ -154,9 +144,6 @@ func severityOf(name string) (s limits.Severity) {
 // run adds what alarms consist of to the process: who is told before who tells, to
 // end after it.
 func (a *alarms) run(parts *actors) {
-	if a.engine == nil {
-		return
-	}
 	if a.alertmanager != nil {
 		parts.add("Alertmanager", a.alertmanager.Run)
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -31,9 +32,11 @@ type city struct {
 	library *slog.Logger
 	reg     *prometheus.Registry
 	metrics *ingest.Metrics
-	listen  listenFlags
-	srv     *server
-	open    openLog
+	// findings are what is wrong with the process itself.
+	findings *ingest.Findings
+	listen   listenFlags
+	srv      *server
+	open     openLog
 }
 
 // cityOptions are the flags that a city is made of.
@@ -47,7 +50,8 @@ type cityOptions struct {
 // address. The caller closes what is open, also after an error.
 func openCity(o cityOptions, out *terminal.Output) (*city, error) {
 	c := &city{data: o.data, listen: o.listen, sync: o.durability == "power", log: o.Logger(out.Stderr), library: o.LibraryLogger(out.Stderr), reg: terminal.NewMetrics()}
-	c.metrics = ingest.NewMetrics(c.reg)
+	c.metrics, c.findings = ingest.NewMetrics(c.reg), ingest.NewFindings(time.Now)
+	c.reg.MustRegister(c.findings)
 	var err error
 	if c.config, err = config.Load(o.config); err != nil {
 		return c, err
@@ -125,5 +129,5 @@ type loadFlags struct {
 }
 
 func (f loadFlags) check() error {
-	return errors.Join(f.storeFlags.check(), f.registryFlags.check(), f.accessFlags.check(), f.alarmFlags.check(f.storeFlags))
+	return errors.Join(f.storeFlags.check(), f.registryFlags.check(), f.accessFlags.check(), f.alarmFlags.check())
 }

@@ -61,14 +61,15 @@ func (c *Gateway) Run(ctx context.Context, out *terminal.Output) (err error) {
 	if err != nil {
 		return err
 	}
-	reg := terminal.NewMetrics()
+	reg, findings := terminal.NewMetrics(), ingest.NewFindings(time.Now)
+	reg.MustRegister(findings)
 	source := ingest.Broker{URL: c.BrokerURL, Username: c.BrokerUser, Password: c.BrokerPassword}
 	gateways := newGateways(cfg, source, nil, j, log, ingest.NewMetrics(reg))
 	checks := func(ctx context.Context) []check {
 		_, err := j.State(ctx)
 		return append(gatewayChecks(gateways), check{Name: "journal", Problem: text(err)})
 	}
-	srv.health(reg, checks)
+	srv.health(reg, findings, checks)
 	var parts actors
 	parts.add("HTTP", srv.run)
 	parts.add("gateways", runAll(gateways))

@@ -26,6 +26,7 @@ import (
 	"github.com/haidang-iot/haidang/cmd/terminal"
 	"github.com/haidang-iot/haidang/devices/access"
 	"github.com/haidang-iot/haidang/devices/web"
+	"github.com/haidang-iot/haidang/ingest"
 	"github.com/haidang-iot/haidang/ingest/certificate"
 )
 
@@ -219,9 +220,19 @@ type check struct {
 	Problem string `json:"problem,omitempty"`
 }
 
+// findingChecks are the findings for which the process is not ready.
+func findingChecks(findings *ingest.Findings) (out []check) {
+	for _, f := range findings.List() {
+		if f.NotReady {
+			out = append(out, check{Name: strings.TrimSpace(f.Rule + " " + string(f.Device)), Problem: f.SummaryEN + ": " + f.DescriptionEN + ". " + f.RunbookEN})
+		}
+	}
+	return out
+}
+
 // health adds /healthz (the process answers), /readyz (it can do its work) and
 // /metrics.
-func (s *server) health(gatherer prometheus.Gatherer, checks func(context.Context) []check) {
+func (s *server) health(gatherer prometheus.Gatherer, findings *ingest.Findings, checks func(context.Context) []check) {
 	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	s.mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
@@ -229,7 +240,7 @@ func (s *server) health(gatherer prometheus.Gatherer, checks func(context.Contex
 		body := struct {
 			Ready  bool    `json:"ready"`
 			Checks []check `json:"checks"`
-		}{true, checks(ctx)}
+		}{true, append(checks(ctx), findingChecks(findings)...)}
 		stranger := s.control != nil && !access.Actor(r.Context()).May(access.Viewer)
 		for i, c := range body.Checks {
 			body.Ready = body.Ready && c.Problem == ""

@@ -53,7 +53,7 @@ func (c *Loader) Run(ctx context.Context, out *terminal.Output) (err error) {
 		return err
 	}
 	srv := here.srv
-	srv.health(here.reg, l.checks)
+	srv.health(here.reg, here.findings, l.checks)
 	srv.pages()
 	var parts actors
 	l.run(&parts, srv)

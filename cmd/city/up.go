@@ -103,7 +103,7 @@ func (c *Up) Run(ctx context.Context, out *terminal.Output) (err error) {
 		all := append([]check{{Name: "broker", Problem: text(b.Err())}}, gatewayChecks(gateways)...)
 		return append(all, l.checks(ctx)...)
 	}
-	here.srv.health(here.reg, checks)
+	here.srv.health(here.reg, here.findings, checks)
 	here.srv.pages()
 
 	var parts actors
@@ -123,7 +123,7 @@ func (c *Up) Run(ctx context.Context, out *terminal.Output) (err error) {
 	}
 	parts.add("welcome", func(ctx context.Context) error {
 		if awaitReady(ctx, checks) {
-			c.welcome(out.Stdout, here.srv, source, b, l.link, time.Since(began))
+			c.welcome(out.Stdout, here, source, b, l.link, time.Since(began))
 		}
 		<-ctx.Done()
 		return nil
@@ -221,8 +221,9 @@ func (c *Up) simulator(cfg config.Config, source ingest.Broker, log *slog.Logger
 }
 
 // welcome tells who has just started the city where to look.
-func (c *Up) welcome(w io.Writer, s *server, source ingest.Broker, b *broker.Broker, link access.NewLink, took time.Duration) {
+func (c *Up) welcome(w io.Writer, here *city, source ingest.Broker, b *broker.Broker, link access.NewLink, took time.Duration) {
 	fmt.Fprintf(w, "\nHải Đăng %s is running (ready after %.1f s). Ctrl-C stops it in order.\n\n", terminal.Version, took.Seconds())
+	s := here.srv
 	row := func(name, value string) { fmt.Fprintf(w, "  %-11s %s\n", name, value) }
 	row("Console", s.url())
 	mqtt := terminal.Redact(source.URL)
@@ -249,6 +250,9 @@ func (c *Up) welcome(w io.Writer, s *server, source ingest.Broker, b *broker.Bro
 	if link.Secret != "" {
 		row("Log in", "this link makes the first administrator, once, until "+terminal.Moment(link.Expires)+":")
 		row("", link.URL(s.url()))
+	}
+	for _, f := range here.findings.List() {
+		row("FOUND", f.SummaryEN+": "+f.DescriptionEN+". "+f.RunbookEN)
 	}
 	if c.Simulate > 0 {
 		wait := ""

@@ -51,9 +51,12 @@ type Options struct {
 	// Rules gives the Prometheus rule file that is in force at a moment; it is
 	// asked before every round, so that a change of limits or sites takes effect.
 	Rules func(now time.Time) ([]byte, error)
-	// Store or Remote answers the rules' queries.
+	// Store or Remote answers the rules' queries; neither does where others evaluate the
+	// rules and only findings are alarms here.
 	Store  Store
 	Remote *Remote
+	// Findings are alarms without a rule; nil has none.
+	Findings *ingest.Findings
 	// Alarms keeps what was raised.
 	Alarms ingest.Alarms
 	// Gone reports whether no device measures a kind at a site any more, or the site is
@@ -100,8 +103,11 @@ type Engine struct {
 
 // Open makes an engine and takes up the alarms of an earlier run.
 func Open(ctx context.Context, o Options) (*Engine, error) {
-	if (o.Store == nil) == (o.Remote == nil) {
+	if o.Store != nil && o.Remote != nil || (o.Rules == nil) != (o.Store == nil && o.Remote == nil) {
 		return nil, errors.New("open alarms: either a store or a remote one must answer the rules")
+	}
+	if o.Findings == nil {
+		o.Findings = ingest.NewFindings(time.Now)
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -120,7 +126,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	if o.Store != nil {
 		e.engine = promql.NewEngine(promql.EngineOpts{Logger: o.Logger, MaxSamples: maxSamples, Timeout: queryTimeout, EnableAtModifier: true, EnableNegativeOffset: true, Parser: p})
 		e.query, m.Queryable, m.Appendable = rules.EngineQueryFunc(e.engine, o.Store), o.Store, o.Store
-	} else {
+	} else if o.Remote != nil {
 		e.query, m.Queryable, m.Appendable = o.Remote.query, nothing{}, nothing{}
 	}
 	m.QueryFunc = func(ctx context.Context, expr string, at time.Time) (promql.Vector, error) {
@@ -133,7 +139,10 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	}
 	for i := range open {
 		key := instanceOf(open[i])
-		e.active[key], e.earlier[key] = &open[i], true
+		e.active[key] = &open[i]
+		if e.earlier[key] = !open[i].Lasting; open[i].Lasting && open[i].Acknowledged.IsZero() {
+			o.Findings.Restore(findingOf(open[i]))
+		}
 	}
 	return e, nil
 }
@@ -146,7 +155,7 @@ func (e *Engine) Close() error {
 	return e.engine.Close()
 }
 
-// Run evaluates once a minute until ctx ends.
+// Run evaluates once a minute, and when a finding has changed, until ctx ends.
 func (e *Engine) Run(ctx context.Context) error {
 	tick := time.NewTicker(Interval)
 	defer tick.Stop()
@@ -167,6 +176,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+		case <-e.o.Findings.Changed():
 		}
 	}
 }
@@ -219,6 +229,9 @@ func (e *Engine) Evaluate(ctx context.Context, now time.Time) error {
 // load makes the groups anew if the rules have changed; those that stay the same
 // go on.
 func (e *Engine) load(now time.Time) error {
+	if e.o.Rules == nil {
+		return nil
+	}
 	text, err := e.o.Rules(now)
 	if err != nil {
 		return fmt.Errorf("make rules: %w", err)
@@ -316,6 +329,9 @@ func (e *Engine) Acknowledge(ctx context.Context, id int64, who, note string) (i
 		}
 	}
 	e.mu.Unlock()
+	if f := findingOf(a); a.Lasting {
+		e.o.Findings.Acknowledged(f.Rule, f.Locality, f.Device, a.Acknowledged)
+	}
 	e.tell([]ingest.Alarm{a})
 	return a, nil
 }

@@ -93,6 +93,10 @@ func (e *Engine) watch(ctx context.Context, now time.Time, late map[instance]tim
 		a := evaluationAlarm(now, cause)
 		s.firing[instanceOf(a)] = a
 	}
+	for _, f := range e.o.Findings.List() {
+		a := alarmOfFinding(f)
+		s.firing[instanceOf(a)] = a
+	}
 	changed, raised, cleared := e.compare(s, late, now)
 	if err := e.o.Alarms.KeepAlarms(ctx, changed, e.o.Webhook != nil); err != nil {
 		return fmt.Errorf("keep alarms: %w", err)
@@ -104,7 +108,9 @@ func (e *Engine) watch(ctx context.Context, now time.Time, late map[instance]tim
 	for _, a := range changed {
 		key := instanceOf(*a)
 		if !a.Active() {
-			delete(e.active, key)
+			if open := e.active[key]; open != nil && open.ID == a.ID { // else another of its kind has followed
+				delete(e.active, key)
+			}
 			delete(e.earlier, key)
 			continue
 		}
@@ -112,6 +118,7 @@ func (e *Engine) watch(ctx context.Context, now time.Time, late map[instance]tim
 			// Who acknowledged it meanwhile stays.
 			open := e.active[key]
 			open.Value, open.Worst, open.DescriptionVI, open.DescriptionEN, open.Quiet, open.Stale = a.Value, a.Worst, a.DescriptionVI, a.DescriptionEN, a.Quiet, a.Stale
+			open.Lasting, open.NotReady = a.Lasting, a.NotReady
 		}
 	}
 	e.cleared = slices.DeleteFunc(append(e.cleared, copies(cleared)...), func(a ingest.Alarm) bool { return now.Sub(a.Cleared) > clearedTold })
@@ -137,6 +144,12 @@ func (e *Engine) compare(s seen, late map[instance]time.Time, now time.Time) (ch
 		}
 		delete(e.earlier, key)
 		next := *open
+		if open.Lasting && !open.Acknowledged.IsZero() { // it has happened again
+			next.Cleared = now.UTC()
+			cleared, raised = append(cleared, &next), append(raised, &a)
+			continue
+		}
+		next.Lasting, next.NotReady = a.Lasting, a.NotReady
 		next.Value, next.DescriptionVI, next.DescriptionEN, next.Quiet = a.Value, a.DescriptionVI, a.DescriptionEN, a.Quiet
 		if worse(a, open) {
 			next.Worst = a.Value

@@ -28,7 +28,7 @@ type Alarms struct {
 	// Now is the clock.
 	Now func() time.Time
 	// Evaluated says where rules are evaluated: "here", or "grafana", where this
-	// city raises none itself.
+	// city raises none but of the platform itself.
 	Evaluated string
 }
 
@@ -36,7 +36,7 @@ type Alarms struct {
 type AlarmPage struct {
 	Alarms    []ingest.Alarm `json:"alarms"`
 	Active    int            `json:"active" doc:"All active alarms, whatever was asked for"`
-	Evaluated string         `json:"evaluated" enum:"here,grafana" doc:"grafana: the store is asked by Grafana's own rules, and alarms are found there"`
+	Evaluated string         `json:"evaluated" enum:"here,grafana" doc:"grafana: the store is asked by Grafana's own rules, and alarms of readings are found there; those of the platform itself are here"`
 	Next      int64          `json:"next,omitempty" doc:"Continue with before=next; absent on the last page"`
 }
 
@@ -116,9 +116,6 @@ func (a Alarms) acknowledge(ctx context.Context, in *acknowledgeInput) (*output[
 	}
 	if len(found) == 0 {
 		return nil, huma.Error404NotFound("Không có cảnh báo này. / " + ingest.ErrNoAlarm.Error())
-	}
-	if a.Engine == nil {
-		return nil, huma.Error409Conflict("Cảnh báo do Grafana đánh giá: hãy xác nhận ở đó. / Alarms are evaluated by Grafana: acknowledge them there.")
 	}
 	who, may := a.May(ctx, found[0].Locality)
 	if !may {

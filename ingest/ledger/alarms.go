@@ -13,7 +13,7 @@ import (
 
 // alarmColumns are read and written in this order.
 const alarmColumns = `rule, severity, kind, metric, locality, site, device, value, worst, threshold, unit, summary_vi, summary_en,
-	description_vi, description_en, runbook_vi, runbook_en, reference, basis, since, raised, cleared, who, acknowledged, note, quiet, stale`
+	description_vi, description_en, runbook_vi, runbook_en, reference, basis, since, raised, cleared, who, acknowledged, note, quiet, stale, lasting, unready`
 
 // The events of an alarm, as bits of the column owed: those that somebody is still
 // to be told of.
@@ -47,17 +47,17 @@ func (l *Ledger) KeepAlarms(ctx context.Context, alarms []*ingest.Alarm, owe boo
 				if !a.Active() {
 					event = owed(eventCleared, owe)
 				}
-				_, err := tx.ExecContext(ctx, "UPDATE alarm SET value = ?, worst = ?, description_vi = ?, description_en = ?, cleared = ?, quiet = ?, stale = ?, owed = owed | ? WHERE id = ?",
-					a.Value, a.Worst, a.DescriptionVI, a.DescriptionEN, milliseconds(a.Cleared), milliseconds(a.Quiet), milliseconds(a.Stale), event, a.ID)
+				_, err := tx.ExecContext(ctx, "UPDATE alarm SET value = ?, worst = ?, description_vi = ?, description_en = ?, cleared = ?, quiet = ?, stale = ?, lasting = ?, unready = ?, owed = owed | ? WHERE id = ?",
+					a.Value, a.Worst, a.DescriptionVI, a.DescriptionEN, milliseconds(a.Cleared), milliseconds(a.Quiet), milliseconds(a.Stale), a.Lasting, a.NotReady, event, a.ID)
 				if err != nil {
 					return err
 				}
 				continue
 			}
-			r, err := tx.ExecContext(ctx, "INSERT INTO alarm ("+alarmColumns+", owed) VALUES (?"+strings.Repeat(",?", 27)+")",
+			r, err := tx.ExecContext(ctx, "INSERT INTO alarm ("+alarmColumns+", owed) VALUES (?"+strings.Repeat(",?", 29)+")",
 				a.Rule, a.Severity, a.Kind, a.Metric, a.Locality, a.Site, a.Device, a.Value, a.Worst, a.Threshold, a.Unit, a.SummaryVI, a.SummaryEN,
 				a.DescriptionVI, a.DescriptionEN, a.RunbookVI, a.RunbookEN, a.Reference, a.Basis, milliseconds(a.Since), milliseconds(a.Raised),
-				milliseconds(a.Cleared), a.AcknowledgedBy, milliseconds(a.Acknowledged), a.Note, milliseconds(a.Quiet), milliseconds(a.Stale), owed(eventRaised, owe))
+				milliseconds(a.Cleared), a.AcknowledgedBy, milliseconds(a.Acknowledged), a.Note, milliseconds(a.Quiet), milliseconds(a.Stale), a.Lasting, a.NotReady, owed(eventRaised, owe))
 			if err != nil {
 				return err
 			}
@@ -139,7 +139,7 @@ func scanAlarm(row interface{ Scan(...any) error }) (a ingest.Alarm, err error) 
 	var since, raised, cleared, acknowledged, quiet, stale int64
 	err = row.Scan(&a.ID, &a.Rule, &a.Severity, &a.Kind, &a.Metric, &a.Locality, &a.Site, &a.Device, &a.Value, &a.Worst, &a.Threshold, &a.Unit,
 		&a.SummaryVI, &a.SummaryEN, &a.DescriptionVI, &a.DescriptionEN, &a.RunbookVI, &a.RunbookEN, &a.Reference, &a.Basis,
-		&since, &raised, &cleared, &a.AcknowledgedBy, &acknowledged, &a.Note, &quiet, &stale)
+		&since, &raised, &cleared, &a.AcknowledgedBy, &acknowledged, &a.Note, &quiet, &stale, &a.Lasting, &a.NotReady)
 	a.Since, a.Raised, a.Cleared, a.Acknowledged = moment(since), moment(raised), moment(cleared), moment(acknowledged)
 	a.Quiet, a.Stale = moment(quiet), moment(stale)
 	return a, err

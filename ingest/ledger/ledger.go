@@ -62,8 +62,8 @@ type Ledger struct {
 
 // layout is the schema's number. Layout 1 had no history, layout 2 alarms without
 // what is owed of them, or none, layout 3 nothing of devices but when they were last heard,
-// and alarms without since when they are stale.
-const layout = 4
+// and alarms without since when they are stale, layout 4 alarms none of which lasts.
+const layout = 5
 
 // schema is applied at every start; user_version tells the layout.
 const schema = `
@@ -94,7 +94,8 @@ CREATE TABLE IF NOT EXISTS alarm (
 	unit TEXT NOT NULL, summary_vi TEXT NOT NULL, summary_en TEXT NOT NULL, description_vi TEXT NOT NULL, description_en TEXT NOT NULL,
 	runbook_vi TEXT NOT NULL, runbook_en TEXT NOT NULL, reference TEXT NOT NULL, basis TEXT NOT NULL, since INTEGER NOT NULL,
 	raised INTEGER NOT NULL, cleared INTEGER NOT NULL, who TEXT NOT NULL, acknowledged INTEGER NOT NULL, note TEXT NOT NULL,
-	quiet INTEGER NOT NULL DEFAULT 0, owed INTEGER NOT NULL DEFAULT 0, stale INTEGER NOT NULL DEFAULT 0) STRICT;
+	quiet INTEGER NOT NULL DEFAULT 0, owed INTEGER NOT NULL DEFAULT 0, stale INTEGER NOT NULL DEFAULT 0,
+	lasting INTEGER NOT NULL DEFAULT 0, unready INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE INDEX IF NOT EXISTS alarm_owed ON alarm (id) WHERE owed <> 0;
 CREATE INDEX IF NOT EXISTS alarm_active ON alarm (id) WHERE cleared = 0;
 CREATE INDEX IF NOT EXISTS alarm_by_end ON alarm (cleared);
@@ -168,6 +169,7 @@ func (l *Ledger) upgrade(ctx context.Context, tx *sql.Tx, from int) error {
 	for _, c := range []struct{ table, column, add string }{
 		{"alarm", "owed", "ALTER TABLE alarm ADD COLUMN quiet INTEGER NOT NULL DEFAULT 0; ALTER TABLE alarm ADD COLUMN owed INTEGER NOT NULL DEFAULT 0"},
 		{"alarm", "stale", "ALTER TABLE alarm ADD COLUMN stale INTEGER NOT NULL DEFAULT 0"},
+		{"alarm", "lasting", "ALTER TABLE alarm ADD COLUMN lasting INTEGER NOT NULL DEFAULT 0; ALTER TABLE alarm ADD COLUMN unready INTEGER NOT NULL DEFAULT 0"},
 		{"heard", "memory", "ALTER TABLE heard ADD COLUMN memory TEXT NOT NULL DEFAULT ''; ALTER TABLE heard ADD COLUMN noted INTEGER NOT NULL DEFAULT 0; UPDATE heard SET noted = received"},
 	} {
 		var old bool

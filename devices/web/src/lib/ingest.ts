@@ -91,6 +91,8 @@ export interface Alarm {
   unit?: string
   summary_vi: string
   summary_en: string
+  description_vi: string
+  description_en: string
   runbook_vi?: string
   runbook_en?: string
   reference?: string
@@ -99,6 +101,8 @@ export interface Alarm {
   cleared?: string
   /** The newest reading's time, where its devices are overdue. */
   stale_since?: string
+  /** Something that has happened: it stays until somebody acknowledges it. */
+  lasting?: boolean
   acknowledged_by?: string
   acknowledged?: string
   note?: string
