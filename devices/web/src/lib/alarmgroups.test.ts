@@ -4,7 +4,7 @@ import type { Alarm } from './ingest'
 
 let id = 0
 const alarm = (rule: string, severity: Alarm['severity'], value: number, more: Partial<Alarm> = {}): Alarm => ({
-  id: ++id, rule, severity, value, worst: value, threshold: '≥ 5 m', summary_vi: rule, summary_en: rule, basis: 'law', raised: `2026-11-22T04:${10 + id}:00Z`, ...more,
+  id: ++id, rule, severity, value, worst: value, threshold: '≥ 5 m', summary_vi: rule, summary_en: rule, description_vi: '', description_en: '', basis: 'law', raised: `2026-11-22T04:${10 + id}:00Z`, ...more,
 })
 
 it('tells the gravest rule first, and of a severity what nobody sees to', () => {
