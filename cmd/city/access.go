@@ -77,10 +77,10 @@ func (l *loading) serveRegistry(s *server, c *access.Control, f accessFlags, log
 	l.registry.live = a.Live
 	a.Register(s.api)
 	c.Register(s.api)
-	s.mux.Handle("/auth/oidc/", c.OIDCHandler())
+	s.handlePublic("/auth/oidc/", c.OIDCHandler().ServeHTTP)
 	if f.EMQXSecret != "" {
-		s.mux.Handle("/api/v1/access/emqx/authentication", c.EMQXAuthentication(access.Secret(f.EMQXSecret)))
-		s.mux.Handle("/api/v1/access/emqx/authorization", c.EMQXAuthorization(access.Secret(f.EMQXSecret)))
+		s.handlePublic("/api/v1/access/emqx/authentication", c.EMQXAuthentication(access.Secret(f.EMQXSecret)).ServeHTTP)
+		s.handlePublic("/api/v1/access/emqx/authorization", c.EMQXAuthorization(access.Secret(f.EMQXSecret)).ServeHTTP)
 	}
 	if ids := access.Unguarded(s.api); len(ids) > 0 {
 		return nil, fmt.Errorf("operations without a least role: %s", strings.Join(ids, ", "))

@@ -41,7 +41,9 @@ const maxConnections = 4096
 
 // server is the one HTTP listener.
 type server struct {
-	mux      *http.ServeMux
+	mux *http.ServeMux
+	// routes are the handlers that are no operations of api, with who may ask them.
+	routes   []route
 	api      huma.API
 	listener net.Listener
 	// control is nil where there is nobody to tell from another (a gateway
@@ -153,12 +155,25 @@ func (s *server) guard(c *access.Control) {
 	s.api.UseMiddleware(c.Operations)
 }
 
+// route is a handler that is no operation of the API.
+type route struct {
+	pattern string
+	least   access.Role
+}
+
 // handle adds a handler for those who may at least look.
 func (s *server) handle(pattern string, h http.Handler) {
+	s.routes = append(s.routes, route{pattern, access.Viewer})
 	if s.control != nil {
 		h = s.control.Require(access.Viewer, h)
 	}
 	s.mux.Handle(pattern, h)
+}
+
+// handlePublic adds a handler that asks nobody who they are, or asks by itself.
+func (s *server) handlePublic(pattern string, h http.HandlerFunc) {
+	s.routes = append(s.routes, route{pattern, access.Anyone})
+	s.mux.HandleFunc(pattern, h)
 }
 
 // protect keeps web pages of other origins from rebinding a name of theirs to our
@@ -233,8 +248,8 @@ func findingChecks(findings *ingest.Findings) (out []check) {
 // health adds /healthz (the process answers), /readyz (it can do its work) and
 // /metrics.
 func (s *server) health(gatherer prometheus.Gatherer, findings *ingest.Findings, checks func(context.Context) []check) {
-	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	s.mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+	s.handlePublic("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	s.handlePublic("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
 		defer cancel()
 		body := struct {
@@ -257,7 +272,7 @@ func (s *server) health(gatherer prometheus.Gatherer, findings *ingest.Findings,
 		e.Encode(body) // an error here means that nobody reads any more
 	})
 	s.handle("GET /metrics", promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{}))
-	s.mux.Handle("GET /api/docs", http.RedirectHandler("/api/openapi.yaml", http.StatusSeeOther))
+	s.handlePublic("GET /api/docs", http.RedirectHandler("/api/openapi.yaml", http.StatusSeeOther).ServeHTTP)
 }
 
 //go:embed index.html
@@ -266,8 +281,8 @@ var indexPage []byte
 // pages adds the console, and at /api the page that says what is to be found here
 // for programs.
 func (s *server) pages() {
-	s.mux.Handle("/", web.Handler(web.Options{MapStyle: s.mapStyle}))
-	s.mux.HandleFunc("GET /api", func(w http.ResponseWriter, _ *http.Request) {
+	s.handlePublic("/", web.Handler(web.Options{MapStyle: s.mapStyle}).ServeHTTP)
+	s.handlePublic("GET /api", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
 		w.Write(indexPage) // an error here means that nobody reads any more

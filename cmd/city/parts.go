@@ -143,7 +143,7 @@ func (l *loading) serve(s *server) {
 		s.handle(terminal.PrometheusPath+"/", l.prometheus)
 		return
 	}
-	s.mux.HandleFunc(terminal.PrometheusPath+"/", func(w http.ResponseWriter, _ *http.Request) {
+	s.handlePublic(terminal.PrometheusPath+"/", func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "Kho dữ liệu của thành phố ở bên ngoài (--store influx): hãy truy vấn tại địa chỉ của nó, VictoriaMetrics bằng PromQL, InfluxDB bằng InfluxQL.\n"+
 			"This city's store is external (--store influx): query it at its own address, VictoriaMetrics with PromQL, InfluxDB with InfluxQL.\n"+
 			"The readings of a site are at /api/v1/sites/ID/latest and /api/v1/sites/ID/series, whatever the store.", http.StatusNotFound)
