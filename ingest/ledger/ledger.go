@@ -23,9 +23,8 @@ import (
 	"sync"
 	"time"
 
-	_ "modernc.org/sqlite" // the database/sql driver; pure Go
-
 	"github.com/haidang-iot/haidang/ingest"
+	"github.com/haidang-iot/haidang/ingest/sqlitefile"
 )
 
 // DefaultMemory is how many recent messages are remembered at least, to
@@ -44,6 +43,9 @@ type Options struct {
 	// Memory is how many recent messages are remembered; DefaultMemory if 0.
 	Memory int
 	Now    func() time.Time
+	// Damaged hears of every error by which SQLite says that the file is damaged; it
+	// may be nil.
+	Damaged func(error)
 }
 
 // Ledger implements [ingest.Ledger].
@@ -123,10 +125,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 		sync = "FULL"
 	}
 	q := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(" + sync + ")", "busy_timeout(2000)", "journal_size_limit(67108864)"}, "_txlock": {"immediate"}}
-	db, err := sql.Open("sqlite", "file:"+path+"?"+q.Encode())
-	if err != nil {
-		return nil, fmt.Errorf("open ledger %s: %w", path, err)
-	}
+	db := sqlitefile.Open("file:"+path+"?"+q.Encode(), o.Damaged)
 	l := &Ledger{db: db, now: o.Now, accounts: map[string]ingest.Account{}, memory: newMemory(o.Memory)}
 	if err := l.load(ctx); err != nil {
 		return nil, fmt.Errorf("open ledger %s: %w", path, errors.Join(err, db.Close()))
