@@ -10,7 +10,7 @@ import (
 // Account is what became of one gateway's messages. At any moment, after any
 // crash,
 //
-//	received = stored + duplicate + quarantined + queued
+//	received = stored + duplicate + quarantined + canary + queued
 //
 // where received is the gateway's position in the journal and queued is what of
 // it the loader has not accounted for. The two sides are counted apart: the
@@ -24,6 +24,9 @@ type Account struct {
 	Stored      uint64 `json:"stored"`
 	Duplicate   uint64 `json:"duplicate"`
 	Quarantined uint64 `json:"quarantined"`
+	// Canary is how many were the gateway's own, which it sends itself once a minute
+	// through everything: see [Canaries].
+	Canary uint64 `json:"canary"`
 	// Partial is how many of Stored are waiting in quarantine with the fields
 	// that could not be stored.
 	Partial uint64 `json:"partial"`
@@ -34,8 +37,8 @@ type Balance struct {
 	Account
 	Received uint64 `json:"received"`
 	Queued   uint64 `json:"queued"`
-	// Missing is received − stored − duplicate − quarantined − queued: what was
-	// lost, or if negative counted twice. It is 0 or something is broken.
+	// Missing is received − stored − duplicate − quarantined − canary − queued: what
+	// was lost, or if negative counted twice. It is 0 or something is broken.
 	Missing int64 `json:"missing"`
 }
 
@@ -65,7 +68,7 @@ func balance(a Account, received uint64) Balance {
 	// under the ledger: what was accounted for was received all the same.
 	received = max(received, a.Position)
 	b := Balance{Account: a, Received: received, Queued: received - a.Position}
-	b.Missing = int64(received) - int64(a.Stored) - int64(a.Duplicate) - int64(a.Quarantined) - int64(b.Queued)
+	b.Missing = int64(received) - int64(a.Stored) - int64(a.Duplicate) - int64(a.Quarantined) - int64(a.Canary) - int64(b.Queued)
 	return b
 }
 

@@ -29,9 +29,9 @@ type Audit struct {
 func (Audit) Help() string {
 	return `For every gateway, at any moment and after any crash:
 
-  received = stored + duplicate + quarantined + queued
+  received = stored + duplicate + quarantined + canary + queued
 
-The gateway numbers what it receives; the loader counts what became of it. Where the two do not
+Canaries are the gateways' own: once a minute each sends itself a message through everything. The gateway numbers what it receives; the loader counts what became of it. Where the two do not
 agree, messages are missing, and the exit code is 1.
 
 Examples:
@@ -90,16 +90,16 @@ func (c *Audit) history(ctx context.Context, out *terminal.Output) error {
 // printHistory leaves out steps in which nothing happened and nothing waited.
 func printHistory(w io.Writer, h api.History) {
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "until\tgateway\treceived\tstored\t(partial)\tduplicate\tquarantined\tqueued\tmissing\t")
+	fmt.Fprintln(t, "until\tgateway\treceived\tstored\t(partial)\tduplicate\tquarantined\tcanary\tqueued\tmissing\t")
 	rows := 0
 	for _, g := range h.Gateways {
 		for _, p := range g.Points {
-			if p.Received == 0 && p.Stored == 0 && p.Partial == 0 && p.Duplicate == 0 && p.Quarantined == 0 && p.Queued == 0 && p.Missing == 0 {
+			if p.Received == p.Canary && p.Stored == 0 && p.Partial == 0 && p.Duplicate == 0 && p.Quarantined == 0 && p.Queued == 0 && p.Missing == 0 {
 				continue
 			}
 			rows++
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", terminal.Moment(p.Time), g.Gateway, terminal.Grouped(p.Received), terminal.Grouped(p.Stored),
-				terminal.Grouped(p.Partial), terminal.Grouped(p.Duplicate), terminal.Grouped(p.Quarantined), terminal.Grouped(int64(p.Queued)), terminal.Grouped(p.Missing))
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", terminal.Moment(p.Time), g.Gateway, terminal.Grouped(p.Received), terminal.Grouped(p.Stored),
+				terminal.Grouped(p.Partial), terminal.Grouped(p.Duplicate), terminal.Grouped(p.Quarantined), terminal.Grouped(p.Canary), terminal.Grouped(int64(p.Queued)), terminal.Grouped(p.Missing))
 		}
 	}
 	t.Flush()
@@ -112,11 +112,11 @@ func printHistory(w io.Writer, h api.History) {
 
 func printLedger(w io.Writer, r ingest.Report) {
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "gateway\treceived\tstored\t(partial)\tduplicate\tquarantined\tqueued\tmissing\t")
+	fmt.Fprintln(t, "gateway\treceived\tstored\t(partial)\tduplicate\tquarantined\tcanary\tqueued\tmissing\t")
 	total := ingest.Balance{Account: ingest.Account{Gateway: "all"}}
 	row := func(b ingest.Balance) {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", b.Gateway, terminal.Grouped(int64(b.Received)), terminal.Grouped(int64(b.Stored)), terminal.Grouped(int64(b.Partial)),
-			terminal.Grouped(int64(b.Duplicate)), terminal.Grouped(int64(b.Quarantined)), terminal.Grouped(int64(b.Queued)), terminal.Grouped(b.Missing))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", b.Gateway, terminal.Grouped(int64(b.Received)), terminal.Grouped(int64(b.Stored)), terminal.Grouped(int64(b.Partial)),
+			terminal.Grouped(int64(b.Duplicate)), terminal.Grouped(int64(b.Quarantined)), terminal.Grouped(int64(b.Canary)), terminal.Grouped(int64(b.Queued)), terminal.Grouped(b.Missing))
 	}
 	for _, b := range r.Gateways {
 		row(b)
@@ -125,6 +125,7 @@ func printLedger(w io.Writer, r ingest.Report) {
 		total.Partial += b.Partial
 		total.Duplicate += b.Duplicate
 		total.Quarantined += b.Quarantined
+		total.Canary += b.Canary
 		total.Queued += b.Queued
 		total.Missing += b.Missing
 	}

@@ -13,8 +13,8 @@ import (
 
 // balance is a line of the ledger, report the whole.
 type balance struct {
-	Gateway                                                            string
-	Received, Stored, Duplicate, Quarantined, Partial, Queued, Missing int64
+	Gateway                                                                    string
+	Received, Stored, Duplicate, Quarantined, Partial, Canary, Queued, Missing int64
 }
 
 type report struct {
@@ -31,6 +31,7 @@ func (r report) total() balance {
 		sum.Duplicate += b.Duplicate
 		sum.Quarantined += b.Quarantined
 		sum.Partial += b.Partial
+		sum.Canary += b.Canary
 		sum.Queued += b.Queued
 		sum.Missing += b.Missing
 	}
@@ -206,6 +207,6 @@ func mustGauge(t *testing.T, p *process, name string, words ...string) float64 {
 }
 
 func (b balance) String() string {
-	return fmt.Sprintf("received %d = stored %d + duplicate %d + quarantined %d + queued %d; missing %d",
-		b.Received, b.Stored, b.Duplicate, b.Quarantined, b.Queued, b.Missing)
+	return fmt.Sprintf("received %d = stored %d + duplicate %d + quarantined %d + canary %d + queued %d; missing %d",
+		b.Received, b.Stored, b.Duplicate, b.Quarantined, b.Canary, b.Queued, b.Missing)
 }

@@ -94,7 +94,7 @@ func accounted(t *testing.T, ledger func() (report, bool), messages uint64) {
 		total = l.total()
 		return total.Received >= int64(messages) && total.Queued == 0
 	})
-	if total.Received != total.Stored+total.Duplicate+total.Quarantined {
+	if total.Received != total.Stored+total.Duplicate+total.Quarantined+total.Canary {
 		t.Errorf("the ledger does not balance: %+v", total)
 	}
 }

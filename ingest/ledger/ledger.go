@@ -64,14 +64,15 @@ type Ledger struct {
 
 // layout is the schema's number. Layout 1 had no history, layout 2 alarms without
 // what is owed of them, or none, layout 3 nothing of devices but when they were last heard,
-// and alarms without since when they are stale, layout 4 alarms none of which lasts.
-const layout = 5
+// and alarms without since when they are stale, layout 4 alarms none of which lasts,
+// layout 5 no canaries.
+const layout = 6
 
 // schema is applied at every start; user_version tells the layout.
 const schema = `
 CREATE TABLE IF NOT EXISTS account (
 	gateway TEXT PRIMARY KEY, position INTEGER NOT NULL, stored INTEGER NOT NULL,
-	duplicate INTEGER NOT NULL, quarantined INTEGER NOT NULL, partial INTEGER NOT NULL) STRICT;
+	duplicate INTEGER NOT NULL, quarantined INTEGER NOT NULL, partial INTEGER NOT NULL, canary INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE TABLE IF NOT EXISTS fate (
 	batch INTEGER PRIMARY KEY AUTOINCREMENT, generation INTEGER NOT NULL, keys BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS quarantine (
@@ -86,7 +87,7 @@ CREATE INDEX IF NOT EXISTS quarantine_by_topic ON quarantine (topic, id);
 CREATE INDEX IF NOT EXISTS quarantine_by_reason_device ON quarantine (reason, device, id);
 CREATE TABLE IF NOT EXISTS history (
 	gateway TEXT NOT NULL, minute INTEGER NOT NULL, received INTEGER NOT NULL, stored INTEGER NOT NULL, duplicate INTEGER NOT NULL,
-	quarantined INTEGER NOT NULL, partial INTEGER NOT NULL, queued INTEGER NOT NULL, PRIMARY KEY (gateway, minute)) STRICT, WITHOUT ROWID;
+	quarantined INTEGER NOT NULL, partial INTEGER NOT NULL, queued INTEGER NOT NULL, canary INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (gateway, minute)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS heard (
 	device TEXT PRIMARY KEY, received INTEGER NOT NULL, event INTEGER NOT NULL, gateway TEXT NOT NULL,
 	memory TEXT NOT NULL DEFAULT '', noted INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
@@ -145,14 +146,14 @@ func (l *Ledger) load(ctx context.Context) error {
 	if err := l.inTx(ctx, "apply schema", func(tx *sql.Tx) error { return l.upgrade(ctx, tx, version) }); err != nil {
 		return err
 	}
-	rows, err := l.db.QueryContext(ctx, "SELECT gateway, position, stored, duplicate, quarantined, partial FROM account")
+	rows, err := l.db.QueryContext(ctx, "SELECT gateway, position, stored, duplicate, quarantined, partial, canary FROM account")
 	if err != nil {
 		return fmt.Errorf("read accounts: %w", err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var a ingest.Account
-		if err := rows.Scan(&a.Gateway, &a.Position, &a.Stored, &a.Duplicate, &a.Quarantined, &a.Partial); err != nil {
+		if err := rows.Scan(&a.Gateway, &a.Position, &a.Stored, &a.Duplicate, &a.Quarantined, &a.Partial, &a.Canary); err != nil {
 			return fmt.Errorf("read accounts: %w", err)
 		}
 		l.accounts[a.Gateway] = a
@@ -169,6 +170,8 @@ func (l *Ledger) upgrade(ctx context.Context, tx *sql.Tx, from int) error {
 		{"alarm", "owed", "ALTER TABLE alarm ADD COLUMN quiet INTEGER NOT NULL DEFAULT 0; ALTER TABLE alarm ADD COLUMN owed INTEGER NOT NULL DEFAULT 0"},
 		{"alarm", "stale", "ALTER TABLE alarm ADD COLUMN stale INTEGER NOT NULL DEFAULT 0"},
 		{"alarm", "lasting", "ALTER TABLE alarm ADD COLUMN lasting INTEGER NOT NULL DEFAULT 0; ALTER TABLE alarm ADD COLUMN unready INTEGER NOT NULL DEFAULT 0"},
+		{"account", "canary", "ALTER TABLE account ADD COLUMN canary INTEGER NOT NULL DEFAULT 0"},
+		{"history", "canary", "ALTER TABLE history ADD COLUMN canary INTEGER NOT NULL DEFAULT 0"},
 		{"heard", "memory", "ALTER TABLE heard ADD COLUMN memory TEXT NOT NULL DEFAULT ''; ALTER TABLE heard ADD COLUMN noted INTEGER NOT NULL DEFAULT 0; UPDATE heard SET noted = received"},
 	} {
 		var old bool
@@ -255,10 +258,10 @@ func (l *Ledger) Commit(ctx context.Context, c ingest.Commit) error {
 
 func (l *Ledger) write(ctx context.Context, tx *sql.Tx, c ingest.Commit) error {
 	for _, a := range c.Accounts {
-		_, err := tx.ExecContext(ctx, `INSERT INTO account (gateway, position, stored, duplicate, quarantined, partial) VALUES (?,?,?,?,?,?)
+		_, err := tx.ExecContext(ctx, `INSERT INTO account (gateway, position, stored, duplicate, quarantined, partial, canary) VALUES (?,?,?,?,?,?,?)
 			ON CONFLICT (gateway) DO UPDATE SET position=excluded.position, stored=excluded.stored, duplicate=excluded.duplicate,
-			quarantined=excluded.quarantined, partial=excluded.partial`,
-			a.Gateway, a.Position, a.Stored, a.Duplicate, a.Quarantined, a.Partial)
+			quarantined=excluded.quarantined, partial=excluded.partial, canary=excluded.canary`,
+			a.Gateway, a.Position, a.Stored, a.Duplicate, a.Quarantined, a.Partial, a.Canary)
 		if err != nil {
 			return fmt.Errorf("write account of gateway %s: %w", a.Gateway, err)
 		}
