@@ -41,7 +41,8 @@ tools: ## install the real servers that tests need
 
 # One compile serves all: vet and staticcheck read what `go test` needs anyway,
 # if they are told of the race detector too. Vet is off in `go test` because it
-# has run in full.
+# has run in full. What only computes is run without the race detector, as the
+# program for deploy/e2e is compiled: see realserver.Plain.
 test: tools console-test boards-test ## the console's and the boards' tests, vet, staticcheck and all tests with the race detector
 	@race=$$(./deploy/race-flag.sh); \
 	staticcheck=$$(go tool -n staticcheck); \
@@ -50,7 +51,11 @@ test: tools console-test boards-test ## the console's and the boards' tests, vet
 	echo "==> staticcheck"; \
 	GOFLAGS="$$(go env GOFLAGS) $$race" "$$staticcheck" ./...; \
 	echo "==> go test $$race"; \
-	go test $$race -vet=off -timeout 20m ./...
+	HAIDANG_PLAIN_PASS=$$race go test $$race -vet=off -timeout 20m ./...; \
+	if [ -n "$$race" ]; then \
+		echo "==> go test, without the race detector: what only computes"; \
+		CGO_ENABLED=0 go test -trimpath -vet=off -timeout 20m $$(grep -rl --include='*_test.go' 'realserver\.Plain(' cmd dashboards devices ingest simulator | xargs -n1 dirname | sort -u | sed 's,^,./,'); \
+	fi
 
 # It also builds the console, which `go test` then has in the program: the tests
 # of deploy/e2e drive a browser against that.

@@ -12,6 +12,7 @@ import (
 	"github.com/haidang-iot/haidang/cmd/terminal"
 	"github.com/haidang-iot/haidang/dashboards"
 	"github.com/haidang-iot/haidang/dashboards/probe"
+	"github.com/haidang-iot/haidang/deploy/realserver"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 	"github.com/haidang-iot/haidang/ingest/telemetry/vnaqi"
 )
@@ -107,6 +108,7 @@ func slowPoint(k *telemetry.KindSpec, p pace, site telemetry.Site, from time.Tim
 // A station that reports hourly or every six hours, with a reading missing, is on the
 // boards at any time of day: half an hour after midnight, a minute before six, at noon.
 func TestBoardsShowSlowStations(t *testing.T) {
+	realserver.Plain(t)
 	end := vnaqi.DayOf(time.Now().Add(-time.Hour))
 	f := slowFeed(end)
 	registry := f.registry(t)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/haidang-iot/haidang/dashboards/rules"
+	"github.com/haidang-iot/haidang/deploy/realserver"
 	"github.com/haidang-iot/haidang/ingest/alarm"
 	"github.com/haidang-iot/haidang/ingest/codec"
 	"github.com/haidang-iot/haidang/ingest/figures"
@@ -59,6 +60,7 @@ func few() []proof {
 // fleet's messages go through the real codec into the real store, the indices are
 // computed of them, and the rules are replayed over it.
 func TestAlarmProof(t *testing.T) {
+	realserver.Plain(t)
 	all := few()
 	if os.Getenv("HAIDANG_ALARM_PROOF") == "all" {
 		all = proofs()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/haidang-iot/haidang/deploy/realserver"
 	"github.com/haidang-iot/haidang/ingest"
 	"github.com/haidang-iot/haidang/ingest/codec"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
@@ -125,6 +126,7 @@ func (p *pipeline) drive(at time.Time, topic string, payload []byte) outcome {
 // What the simulator says must become of a message becomes of it: the whole
 // broken fleet, message by message, goes through the real codec and loader.
 func TestSimulatedTruth(t *testing.T) {
+	realserver.Plain(t)
 	s, err := scenario.Load("broken-fleet")
 	if err != nil {
 		t.Fatal(err)

@@ -152,6 +152,7 @@ func (c *conformance) rules() []rules.Rule {
 // of the same readings: of every statistic, at every cadence, with every loss. All
 // must agree, and where the answer is certain, with it.
 func TestDialectsAgree(t *testing.T) {
+	realserver.Plain(t)
 	c := newConformance()
 	answers := map[string]map[string]bool{"embedded": c.embedded(t), "VictoriaMetrics": c.victoria(t), "InfluxDB": c.influx(t)}
 	for name, got := range answers {

@@ -139,6 +139,7 @@ func local(year, month, day, hour, minute int) time.Time {
 // I, II and III are raised at the latest two readings and two rounds after the
 // water was there, in this order, and cleared when it has gone.
 func TestFloodOfNovember2025(t *testing.T) {
+	realserver.Plain(t)
 	c := city.New(1, city.Event{Kind: city.Flood, From: local(2025, 11, 15, 0, 0), To: local(2025, 12, 10, 0, 0), Strength: 1})
 	var signal city.Signal
 	for _, place := range city.Places() {
@@ -263,6 +264,7 @@ func TestLongAbsence(t *testing.T) {
 
 // What no reading can end, ends: with its limit, with its site or devices.
 func TestHeldAlarmEnds(t *testing.T) {
+	realserver.Plain(t)
 	gone := false
 	for name, end := range map[string]func(p *platform){
 		"the limit": func(p *platform) { p.only = func(string) bool { return false } },

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/haidang-iot/haidang/dashboards/rules"
+	"github.com/haidang-iot/haidang/deploy/realserver"
 	"github.com/haidang-iot/haidang/ingest"
 	"github.com/haidang-iot/haidang/ingest/alarm"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
@@ -90,6 +91,7 @@ func courses() map[string]course {
 
 // Each course raises one alarm, when it must, and ends it when newer readings say so.
 func TestCourses(t *testing.T) {
+	realserver.Plain(t)
 	for name, c := range courses() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -126,6 +126,7 @@ func replays(t *testing.T, from, to time.Time, o alarm.Options, remote *alarm.Re
 // A replay raises and clears the very alarms that evaluation minute by minute does,
 // over midnight, with what waits and what is kept.
 func TestReplay(t *testing.T) {
+	realserver.Plain(t)
 	from := local(2025, 11, 19, 14, 0)
 	to := from.Add(14 * time.Hour)
 	catalogue := telemetry.NewCatalogue()
@@ -149,6 +150,7 @@ func TestReplay(t *testing.T) {
 
 // So it does over VictoriaMetrics.
 func TestReplayVictoriaMetrics(t *testing.T) {
+	realserver.Plain(t)
 	server := realserver.VictoriaMetrics(t)
 	from := local(2025, 11, 19, 14, 0)
 	to := from.Add(14 * time.Hour)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/haidang-iot/haidang/dashboards/rules"
+	"github.com/haidang-iot/haidang/deploy/realserver"
 	"github.com/haidang-iot/haidang/ingest/alarm"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
@@ -20,6 +21,7 @@ type sent struct {
 // What real gauges send, and the alarms that must come of it: "+" raised, "-" cleared,
 // "~" stale at the end.
 func TestRealGauges(t *testing.T) {
+	realserver.Plain(t)
 	for name, c := range map[string]struct {
 		site  telemetry.Site
 		every time.Duration

@@ -17,6 +17,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/haidang-iot/haidang/deploy/realserver"
 	"github.com/haidang-iot/haidang/ingest/store/embedded"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 	"github.com/haidang-iot/haidang/simulator"
@@ -180,6 +181,7 @@ func swap(p telemetry.Point, a, b telemetry.Metric) telemetry.Point {
 
 // A broken pipeline is caught, and its defect named.
 func TestBrokenPipeline(t *testing.T) {
+	realserver.Plain(t)
 	for _, c := range []struct {
 		name   string
 		breaks pipeline
