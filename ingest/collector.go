@@ -21,6 +21,8 @@ type LedgerReader interface {
 type Audit struct {
 	Ledger  LedgerReader
 	Journal JournalInspector
+	// Store holds the store against the ledger; nil where that is not done.
+	Store *StoreAudit
 }
 
 // Report is the ledger at one moment.
@@ -32,6 +34,8 @@ type Report struct {
 	// stored for the same series and time.
 	Conflicts int64        `json:"conflicts"`
 	Journal   JournalState `json:"journal"`
+	// Store is when the store was last held against the ledger, and what was found.
+	Store *StoreReport `json:"store,omitempty"`
 }
 
 // Report reads both sides, the ledger first: see [Balances].
@@ -45,7 +49,7 @@ func (a Audit) Report(ctx context.Context, now time.Time) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	r := Report{Time: now, Balanced: true, Conflicts: conflicts, Gateways: Balances(accounts, state.Positions), Journal: state}
+	r := Report{Time: now, Balanced: true, Conflicts: conflicts, Gateways: Balances(accounts, state.Positions), Journal: state, Store: a.Store.Last()}
 	for _, b := range r.Gateways {
 		r.Balanced = r.Balanced && b.Balanced()
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/haidang-iot/haidang/ingest/store"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
 
@@ -115,6 +116,8 @@ type Commit struct {
 	Quarantine []Quarantined
 	Release    []int64
 	Retry      []Quarantined
+	// Written is how many values the store did not hold before, by kind and hour.
+	Written map[store.KindHour]int64
 }
 
 // KeyFate is a key and its fate.

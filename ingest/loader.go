@@ -63,7 +63,10 @@ type Loader struct {
 	// Listener may be nil.
 	Listener Listener
 	Store    store.Store
-	Ledger   Ledger
+	// Written gives how many values the store did not hold before were written since it
+	// was called last; see [store.Guard]. It may be nil.
+	Written func() map[store.KindHour]int64
+	Ledger  Ledger
 	// Retention is how long the store keeps points; older readings are not
 	// written, since some stores would drop them without a word.
 	Retention time.Duration
@@ -307,6 +310,9 @@ func (l *Loader) commit(ctx context.Context, w *batchWork) error {
 func (l *Loader) commitAccounts(ctx context.Context, changed map[string]Account, c Commit) error {
 	for _, a := range changed {
 		c.Accounts = append(c.Accounts, a)
+	}
+	if l.Written != nil {
+		c.Written = l.Written()
 	}
 	for attempt := 0; ; attempt++ {
 		err := l.Ledger.Commit(ctx, c)

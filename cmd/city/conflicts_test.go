@@ -11,7 +11,7 @@ func TestConflictsOnEveryStore(t *testing.T) {
 	for name, open := range readables() {
 		t.Run(name, func(t *testing.T) {
 			r := open(t)
-			g := storetest.Guarded{Store: r.store, Reader: r.reader(), Settle: r.settle}
+			g := storetest.Guarded{Store: r.store, Reader: r.reader(), Counter: r.counter(), Settle: r.settle}
 			if name != "embedded" {
 				g.Visible = externalVisible
 			}

@@ -26,9 +26,10 @@ type ownFigures struct {
 	hours     *figures.Hours
 	platform  *figures.Platform
 	standings *standings
-	// reader reads the store back; visible is how long it may take to show what it
-	// has accepted.
+	// reader reads the store back, counter has it count what it holds; visible is how
+	// long it may take to show what it has accepted.
 	reader  store.Reader
+	counter store.Counter
 	visible time.Duration
 }
 
@@ -36,10 +37,14 @@ type ownFigures struct {
 // them there. The registry says how sites stand.
 func (c *city) openFigures(f storeFlags, s store.Store, readings api.Readings, r *registry) (*ownFigures, error) {
 	o := figures.Options{Store: s, Dir: c.data, Sync: c.sync, Now: time.Now, Logger: c.log, Registerer: c.reg}
-	if reader, ok := s.(store.Reader); ok {
-		o.Reader = reader
+	var counter store.Counter
+	if own, ok := s.(interface {
+		store.Reader
+		store.Counter
+	}); ok {
+		o.Reader, counter = own, own
 	} else if external, ok := readings.(*api.External); ok {
-		o.Reader, o.Visible = externalReader{external}, externalVisible
+		o.Reader, counter, o.Visible = externalReader{external}, externalReader{external}, externalVisible
 	} else {
 		return nil, fmt.Errorf("open figures: nothing reads --store %s", f.Store)
 	}
@@ -50,7 +55,7 @@ func (c *city) openFigures(f storeFlags, s store.Store, readings api.Readings, r
 	c.open.opened("figures", hours.Close)
 	p := figures.NewPlatform(s, c.reg, c.reg)
 	p.Logger, p.Dir, p.Localities = c.log, c.data, gatewayLocalities(&c.config)
-	own := &ownFigures{hours: hours, platform: p, standings: newStandings(r), reader: o.Reader, visible: o.Visible}
+	own := &ownFigures{hours: hours, platform: p, standings: newStandings(r), reader: o.Reader, counter: counter, visible: o.Visible}
 	p.Sites = own.standings.now
 	return own, nil
 }
@@ -90,6 +95,11 @@ type externalReader struct{ *api.External }
 // Samples implements [store.Reader].
 func (r externalReader) Samples(ctx context.Context, q store.Query, f func(store.Sample)) error {
 	return r.External.RawSamples(ctx, api.SampleQuery(q), func(s api.RawSample) { f(store.Sample(s)) })
+}
+
+// Counts implements [store.Counter].
+func (r externalReader) Counts(ctx context.Context, k telemetry.Kind, metrics []telemetry.Metric, from, to time.Time, f func(time.Time, int64)) error {
+	return r.External.Counts(ctx, api.CountQuery{Kind: k, Metrics: metrics, From: from, To: to}, f)
 }
 
 // standings says how all sites with devices stand.

@@ -38,6 +38,11 @@ func (r readable) reader() store.Reader {
 	return externalReader{r.readings.(*api.External)}
 }
 
+// counter has the store count what it holds.
+func (r readable) counter() store.Counter {
+	return r.reader().(store.Counter)
+}
+
 // What is computed, on every store: two days of air, flagged readings, and a late
 // one that changes an hour, its indices and its day.
 func TestFiguresOnEveryStore(t *testing.T) {

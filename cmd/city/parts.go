@@ -120,8 +120,7 @@ func (c *city) openLoading(ctx context.Context, f storeFlags, rf registryFlags, 
 		return nil, err
 	}
 	l.Admission, l.Listener, l.Cadence = r.admission, r, r.cadence
-	audit := ingest.Audit{Ledger: led, Journal: j}
-	c.reg.MustRegister(ingest.NewLedgerCollector(audit, time.Now), devices.NewPresenceCollector(r.presences))
+	c.reg.MustRegister(devices.NewPresenceCollector(r.presences))
 	evaluated, _ := st.(alarm.Store)
 	readings := c.openReadings(f, handler, r.Catalogue)
 	own, err := c.openFigures(f, st, readings, r)
@@ -130,7 +129,10 @@ func (c *city) openLoading(ctx context.Context, f storeFlags, rf registryFlags, 
 	}
 	guard := store.NewGuard(st, own.reader, time.Now)
 	guard.Visible = own.visible
-	l.Store = figures.Noting{Store: guard, Hours: own.hours}
+	l.Store, l.Written = figures.Noting{Store: guard, Hours: own.hours}, guard.Written
+	audit := ingest.Audit{Ledger: led, Journal: j, Store: &ingest.StoreAudit{Ledger: led, Counter: own.counter, Catalogue: r.Catalogue,
+		Retention: l.Retention, Visible: own.visible, Findings: c.findings, Now: time.Now, Logger: c.log}}
+	c.reg.MustRegister(ingest.NewLedgerCollector(audit, time.Now))
 	history := &ingest.Recorder{Audit: audit, History: led, Now: time.Now, Logger: c.log}
 	return &loading{loader: l, registry: r, ledger: led, journal: j, audit: audit, history: history, prometheus: handler,
 		readings: readings, figures: own, evaluated: evaluated}, nil

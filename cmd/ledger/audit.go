@@ -23,6 +23,9 @@ type Audit struct {
 	History terminal.Duration `help:"Print what became of the messages within this time instead, in steps." placeholder:"24h"`
 	Step    string            `help:"With --history: the step, 1m, 5m, 15m, 1h, 6h or 1d; a fitting one if not given." placeholder:"1h"`
 	Gateway string            `help:"With --history: only this gateway." placeholder:"NAME"`
+	Store   bool              `help:"Print each hour of the store's own count, not only those that lack something."`
+	From    terminal.Instant  `help:"Hold the store against the ledger from this hour on; two days before --to if not given." placeholder:"2026-11-01"`
+	To      terminal.Instant  `help:"Until this hour; now if not given." placeholder:"2026-11-08"`
 }
 
 // Help is kong's detailed help.
@@ -34,9 +37,15 @@ func (Audit) Help() string {
 Canaries are the gateways' own: once a minute each sends itself a message through everything. The gateway numbers what it receives; the loader counts what became of it. Where the two do not
 agree, messages are missing, and the exit code is 1.
 
+And the store itself is asked how many values it has of each hour, of the last two days or from --from to --to (31 days
+at most). It must have as many as the ledger says were newly written, and as it had itself when it was asked before; else
+the exit code is 1. It may have more: those that were written and not yet counted when a process was killed.
+
 Examples:
   haidang audit
   haidang audit --url http://127.0.0.1:9090 --json
+  haidang audit --store                              what the store has of each of the last 48 hours
+  haidang audit --from 2026-11-01 --to 2026-11-08
   haidang audit --history 24h                        what happened when, in steps of 5 minutes
   haidang audit --history 30d --step 1d --gateway nha-trang`
 }
@@ -53,14 +62,20 @@ func (c *Audit) Run(ctx context.Context, out *terminal.Output) error {
 	if err := c.Call(ctx, http.MethodGet, "/api/v1/ledger", nil, &r); err != nil {
 		return err
 	}
+	stored, err := c.compareStore(ctx)
+	if err != nil {
+		return err
+	}
+	r.Store = &stored
 	if c.JSON {
 		if err := terminal.PrintJSON(out.Stdout, r); err != nil {
 			return err
 		}
 	} else {
 		printLedger(out.Stdout, r)
+		printStore(out.Stdout, stored)
 	}
-	if !r.Balanced {
+	if !r.Balanced || stored.Missing > 0 {
 		return terminal.ExitCode(1)
 	}
 	return nil

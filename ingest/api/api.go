@@ -91,6 +91,9 @@ func role(least string) map[string]any { return map[string]any{"role": least} }
 func (g Ingest) Register(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "get-ledger", Method: http.MethodGet, Path: "/api/v1/ledger",
 		Summary: "What became of every message, by gateway", Tags: []string{"ingest"}, Metadata: role("viewer")}, g.ledger)
+	huma.Register(api, huma.Operation{OperationID: "compare-store", Method: http.MethodGet, Path: "/api/v1/ledger/store",
+		Summary:     "Whether the store still has what was written to it, by hour",
+		Description: "Asks the store how many values it has of each hour, and holds that against what the ledger says was newly written. At most 31 days at once.", Tags: []string{"ingest"}, Metadata: role("viewer")}, g.store)
 	huma.Register(api, huma.Operation{OperationID: "get-ledger-history", Method: http.MethodGet, Path: "/api/v1/ledger/history",
 		Summary:     "What became of the messages in time, by gateway",
 		Description: "Minutes are kept for two days, hours for 400.", Tags: []string{"ingest"}, Metadata: role("viewer")}, g.history)

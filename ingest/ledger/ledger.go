@@ -2,6 +2,8 @@
 // accounts of the gateways, the memory of recent messages by which duplicates
 // are recognised, and the quarantine. Each step of the loader is one transaction.
 //
+// With the outcomes goes how many values were newly written, by kind and hour.
+//
 // Beside them, in transactions of their own, it keeps the accounts' history, when
 // each device was last heard, and alarms with who acknowledged them; a crash may
 // cost the first two their last minute.
@@ -88,6 +90,9 @@ CREATE INDEX IF NOT EXISTS quarantine_by_reason_device ON quarantine (reason, de
 CREATE TABLE IF NOT EXISTS history (
 	gateway TEXT NOT NULL, minute INTEGER NOT NULL, received INTEGER NOT NULL, stored INTEGER NOT NULL, duplicate INTEGER NOT NULL,
 	quarantined INTEGER NOT NULL, partial INTEGER NOT NULL, queued INTEGER NOT NULL, canary INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (gateway, minute)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS hour (
+	hour INTEGER NOT NULL, kind TEXT NOT NULL, written INTEGER NOT NULL, seen INTEGER NOT NULL DEFAULT 0, told INTEGER NOT NULL DEFAULT 0,
+	PRIMARY KEY (hour, kind)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS heard (
 	device TEXT PRIMARY KEY, received INTEGER NOT NULL, event INTEGER NOT NULL, gateway TEXT NOT NULL,
 	memory TEXT NOT NULL DEFAULT '', noted INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
@@ -267,6 +272,9 @@ func (l *Ledger) write(ctx context.Context, tx *sql.Tx, c ingest.Commit) error {
 		}
 	}
 	if err := l.memory.write(ctx, tx, c.Fates); err != nil {
+		return err
+	}
+	if err := writeHours(ctx, tx, c.Written); err != nil {
 		return err
 	}
 	return writeQuarantine(ctx, tx, c)

@@ -43,6 +43,10 @@ type Guard struct {
 	older  map[telemetry.Series]*known
 	limit  int // of each of the two
 	recent traces
+	// fresh are what the call at work has found not to be in the store; failed those
+	// of a call whose fate is unknown, which is being repeated; written those of all
+	// calls that were done since [Guard.Written].
+	fresh, failed, written hourCounts
 }
 
 const (
@@ -63,7 +67,7 @@ const (
 // NewGuard makes a guard for a store that shows at once what it has accepted.
 func NewGuard(s Store, r Reader, now func() time.Time) *Guard {
 	return &Guard{Store: s, Reader: r, Now: now, places: map[telemetry.Series]*known{}, limit: knownSeries / 2,
-		floor: now().Add(clockAhead).UnixMilli()}
+		floor: now().Add(clockAhead).UnixMilli(), fresh: hourCounts{}, failed: hourCounts{}, written: hourCounts{}}
 }
 
 // known is what a guard knows of one series.
@@ -100,6 +104,7 @@ type spot struct {
 func (g *Guard) Write(ctx context.Context, points []telemetry.Point) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	clear(g.fresh)
 	found := g.sort(points)
 	var conflicts []Rejection
 	if len(found) > 0 {
@@ -115,7 +120,9 @@ func (g *Guard) Write(ctx context.Context, points []telemetry.Point) error {
 	var refused *RejectedError
 	if errors.As(err, &refused) {
 		g.forget(kept, refused.Rejections)
+		g.fresh.takeBack(kept, refused.Rejections)
 	}
+	g.settle(err == nil || refused != nil)
 	if len(conflicts) == 0 || err != nil && refused == nil {
 		return err
 	}
@@ -137,7 +144,7 @@ func (g *Guard) sort(points []telemetry.Point) []late {
 		if len(p.Values) == 0 {
 			continue
 		}
-		place, t := g.place(p.Series), p.Time.UnixMilli()
+		place, t, fresh := g.place(p.Series), p.Time.UnixMilli(), int64(0)
 		for j := range p.Values {
 			spec := p.Values[j].Spec
 			if spec == nil || !finite(p.Values[j].Number) {
@@ -145,9 +152,13 @@ func (g *Guard) sort(points []telemetry.Point) []late {
 			}
 			if c := place.cell(spec, g.floor); c != nil && t > c.newest {
 				c.newest, c.settled = t, true
+				fresh++
 				continue
 			}
 			found = append(found, late{i, j, place})
+		}
+		if fresh > 0 {
+			g.fresh[kindHour(p)] += fresh
 		}
 	}
 	return found
@@ -202,6 +213,7 @@ func (g *Guard) compare(points []telemetry.Point, found []late, held map[spot][]
 		asked[points[l.point].Series] = true
 	}
 	var conflicts []Rejection
+	next := 0 // the first of found that is not passed
 	for i := range points {
 		p := &points[i]
 		if !asked[p.Series] {
@@ -213,6 +225,10 @@ func (g *Guard) compare(points []telemetry.Point, found []late, held map[spot][]
 			if v.Spec == nil || !finite(v.Number) {
 				continue
 			}
+			isLate := next < len(found) && found[next].point == i && found[next].value == j
+			if isLate {
+				next++
+			}
 			at := spot{place, v.Spec.Name, t}
 			first, where := v.Number, ""
 			if values := held[at]; len(values) > 0 {
@@ -221,6 +237,9 @@ func (g *Guard) compare(points []telemetry.Point, found []late, held map[spot][]
 				first, where = value, "came before"
 			} else {
 				before[at] = v.Number
+				if isLate { // who is not has been counted
+					g.fresh[kindHour(p)]++
+				}
 			}
 			if !same(first, v.Number) {
 				conflicts = append(conflicts, Rejection{Point: i, Metric: v.Spec.Name, Conflict: true, Detail: conflictDetail(p.Time, first, v.Number, where)})

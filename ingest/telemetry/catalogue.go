@@ -82,6 +82,15 @@ type KindSpec struct {
 // takes bytes so that a decoder need not allocate a string for each key.
 func (k *KindSpec) Metric(name []byte) *MetricSpec { return k.byName[string(name)] }
 
+// Names are the names of the kind's metrics, in their order.
+func (k *KindSpec) Names() []Metric {
+	out := make([]Metric, len(k.Metrics))
+	for i := range k.Metrics {
+		out[i] = k.Metrics[i].Name
+	}
+	return out
+}
+
 // Catalogue is every kind with its metrics. It never changes once made.
 type Catalogue struct {
 	kinds, computed []KindSpec

@@ -110,15 +110,15 @@ func TestConflicts(t *testing.T) {
 		dir := t.TempDir()
 		current := open(t, embedded.Options{Dir: dir})
 		return storetest.Guarded{
-			Store: current, Reader: current,
-			Reopen: func() (store.Store, store.Reader) {
+			Store: current, Reader: current, Counter: current,
+			Reopen: func() (store.Store, store.Reader, store.Counter) {
 				copied := filepath.Join(t.TempDir(), "copy") // what a crash leaves
 				if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
 					t.Fatal(err)
 				}
 				dir = copied
 				current = open(t, embedded.Options{Dir: dir})
-				return current, current
+				return current, current, current
 			},
 			Compact: func() {
 				if err := current.CompactAll(t.Context()); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -18,13 +19,15 @@ import (
 type Guarded struct {
 	Store  store.Store
 	Reader store.Reader
+	// Counter has the store count what it holds.
+	Counter store.Counter
 	// Visible is that of the Guard.
 	Visible time.Duration
 	// Settle returns once all that was written can be read; nil where it can at once.
 	Settle func()
-	// Reopen gives the store and its reader anew after the process, or the server,
+	// Reopen gives the store, its reader and its counter anew after the process, or the server,
 	// has been killed; nil where that cannot be done.
-	Reopen func() (store.Store, store.Reader)
+	Reopen func() (store.Store, store.Reader, store.Counter)
 	// Compact has the engine write its files anew; nil where nothing does.
 	Compact func()
 }
@@ -47,7 +50,7 @@ func RunConflicts(t *testing.T, open func(t *testing.T) Guarded) {
 		{"months of corrections at once", (*guarded).months},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			g := &guarded{Guarded: open(t), t: t}
+			g := &guarded{Guarded: open(t), t: t, written: map[store.KindHour]int64{}, values: map[value]bool{}}
 			g.begin()
 			c.run(g)
 		})
@@ -58,6 +61,23 @@ type guarded struct {
 	Guarded
 	t     *testing.T
 	guard *store.Guard
+	// written is what guards have said was newly written, values what was.
+	written map[store.KindHour]int64
+	values  map[value]bool
+}
+
+// value is where a value is stored; time is in Unix milliseconds.
+type value struct {
+	series telemetry.Series
+	metric telemetry.Metric
+	time   int64
+}
+
+// tell notes what the guard says was newly written.
+func (g *guarded) tell() {
+	for k, n := range g.guard.Written() {
+		g.written[k] += n
+	}
 }
 
 // begin makes the guard, as a process does when it starts.
@@ -101,15 +121,62 @@ func (g *guarded) stored(points ...telemetry.Point) {
 		g.Settle()
 	}
 	WantStored(g.t, ReadWith(g.Reader), points...)
+	g.counted(points)
+}
+
+// counted demands that the store counts the points' values in their hours, and that
+// the guard has said of just as many that they were new.
+func (g *guarded) counted(points []telemetry.Point) {
+	g.t.Helper()
+	g.tell()
+	for _, p := range points {
+		for _, v := range p.Values {
+			g.values[value{p.Series, v.Spec.Name, p.Time.UnixMilli()}] = true
+		}
+	}
+	want := map[store.KindHour]int64{}
+	for v := range g.values {
+		want[store.KindHour{Kind: v.series.Kind, Hour: time.UnixMilli(v.time).Truncate(time.Hour).Unix()}]++
+	}
+	for k := range want {
+		if g.written[k] != want[k] {
+			g.t.Errorf("in the hour from %v the guard has said of %d values of %s that they were new, and there are %d", time.Unix(k.Hour, 0).UTC(), g.written[k], k.Kind, want[k])
+		}
+	}
+	g.countsLikeItReads(slices.Collect(maps.Keys(want)))
+}
+
+// countsLikeItReads demands that the store counts in an hour what can be read of it, of
+// whomever that is.
+func (g *guarded) countsLikeItReads(hours []store.KindHour) {
+	g.t.Helper()
+	const most = 10 // a store has many questions to answer
+	for _, k := range hours[:min(len(hours), most)] {
+		from, metrics := time.Unix(k.Hour, 0), telemetry.NewCatalogue().Kind(k.Kind).Names()
+		var counted, read int64
+		err := g.Counter.Counts(g.t.Context(), k.Kind, metrics, from, from.Add(time.Hour), func(hour time.Time, n int64) {
+			if hour.Unix() != k.Hour {
+				g.t.Errorf("asked for the hour from %v, the store counts that from %v", from.UTC(), hour.UTC())
+			}
+			counted += n
+		})
+		if err == nil {
+			q := store.Query{Kind: k.Kind, Metrics: metrics, From: from.Add(-time.Millisecond), To: from.Add(time.Hour - time.Millisecond)}
+			err = g.Reader.Samples(g.t.Context(), q, func(store.Sample) { read++ })
+		}
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		if counted != read || read == 0 {
+			g.t.Errorf("in the hour from %v the store counts %d values of %s, and %d can be read", from.UTC(), counted, k.Kind, read)
+		}
+	}
 }
 
 // ReadWith reads a series' raw samples of the last 400 days.
 func ReadWith(r store.Reader) func(context.Context, telemetry.Series) ([]Sample, error) {
 	return func(ctx context.Context, s telemetry.Series) (out []Sample, err error) {
-		q := store.Query{Kind: s.Kind, Sites: []telemetry.Site{s.Site}, From: time.Now().Add(-400 * 24 * time.Hour), To: time.Now().Add(time.Hour)}
-		for _, m := range telemetry.NewCatalogue().Kind(s.Kind).Metrics {
-			q.Metrics = append(q.Metrics, m.Name)
-		}
+		q := store.Query{Kind: s.Kind, Metrics: telemetry.NewCatalogue().Kind(s.Kind).Names(), Sites: []telemetry.Site{s.Site}, From: time.Now().Add(-400 * 24 * time.Hour), To: time.Now().Add(time.Hour)}
 		err = r.Samples(ctx, q, func(one store.Sample) {
 			if one.Series == s {
 				out = append(out, Sample{one.Time.UnixMilli(), one.Metric, one.Number})
@@ -124,8 +191,9 @@ func (g *guarded) disturb(what string) {
 	g.t.Helper()
 	switch what {
 	case "restart":
+		g.tell()
 		if g.Reopen != nil {
-			g.Store, g.Reader = g.Reopen()
+			g.Store, g.Reader, g.Counter = g.Reopen()
 		}
 		g.begin()
 	case "compaction":
