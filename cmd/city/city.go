@@ -65,6 +65,7 @@ func openCity(o cityOptions, out *terminal.Output) (*city, error) {
 		return c, err
 	}
 	watchCertificate(c.reg, "http", c.srv.cert)
+	c.srv.listener.metrics.register(c.reg, c.srv.listener)
 	return c, nil
 }
 

@@ -18,18 +18,20 @@ import (
 
 // listenFlags say where people reach the city and what protects the way there.
 type listenFlags struct {
-	HTTP      string   `name:"http" default:"127.0.0.1:8080" help:"Address of the HTTP listener. Beyond the loopback it needs a certificate, or a proxy that has one, and people log in." placeholder:"127.0.0.1:8080"`
-	PublicURL string   `name:"public-url" env:"HAIDANG_PUBLIC_URL" help:"Where browsers and phones reach the console, for the links in QR codes and invitations and for logging in through an issuer." placeholder:"https://HOST"`
-	TLSCert   string   `name:"tls-cert" env:"HAIDANG_TLS_CERT" help:"Certificate chain (PEM) of the HTTP and MQTT listeners. A replaced file is used without a restart." placeholder:"FILE"`
-	TLSKey    string   `name:"tls-key" env:"HAIDANG_TLS_KEY" help:"Its key (PEM)." placeholder:"FILE"`
-	Proxy     []string `help:"Address or network of a reverse proxy that has the certificate; its X-Forwarded-For and X-Forwarded-Proto are believed. Needs --public-url." placeholder:"CIDR"`
-	MapStyle  string   `help:"Base map of the console: a style in MapLibre's format. Without it a plain ground is drawn, which needs no other server." placeholder:"URL"`
-	MapOrigin []string `help:"Further servers that the map style names, of tiles, glyphs and sprites." placeholder:"https://HOST"`
+	HTTP               string   `name:"http" default:"127.0.0.1:8080" help:"Address of the HTTP listener. Beyond the loopback it needs a certificate, or a proxy that has one, and people log in." placeholder:"127.0.0.1:8080"`
+	HTTPMaxConnections int      `name:"http-max-connections" default:"4096" help:"How many connections the HTTP listener has at most; the last 64 are for this machine alone. Idle ones make room for new ones." placeholder:"4096"`
+	HTTPMaxPerAddress  int      `name:"http-max-per-address" default:"256" help:"How many of them an address (of IPv6 a /64) may have; a --proxy has no bound of its own. Raise it where many people share one address." placeholder:"256"`
+	PublicURL          string   `name:"public-url" env:"HAIDANG_PUBLIC_URL" help:"Where browsers and phones reach the console, for the links in QR codes and invitations and for logging in through an issuer." placeholder:"https://HOST"`
+	TLSCert            string   `name:"tls-cert" env:"HAIDANG_TLS_CERT" help:"Certificate chain (PEM) of the HTTP and MQTT listeners. A replaced file is used without a restart." placeholder:"FILE"`
+	TLSKey             string   `name:"tls-key" env:"HAIDANG_TLS_KEY" help:"Its key (PEM)." placeholder:"FILE"`
+	Proxy              []string `help:"Address or network of a reverse proxy that has the certificate; its X-Forwarded-For and X-Forwarded-Proto are believed. Needs --public-url." placeholder:"CIDR"`
+	MapStyle           string   `help:"Base map of the console: a style in MapLibre's format. Without it a plain ground is drawn, which needs no other server." placeholder:"URL"`
+	MapOrigin          []string `help:"Further servers that the map style names, of tiles, glyphs and sprites." placeholder:"https://HOST"`
 }
 
 // check finds what is wrong in the flags themselves.
 func (f listenFlags) check() error {
-	if err := f.checkPublicURL(); err != nil {
+	if err := errors.Join(f.checkPublicURL(), f.checkConnections()); err != nil {
 		return err
 	}
 	proxies, err := f.proxies()
@@ -149,6 +151,8 @@ func (f listenFlags) open(log *slog.Logger) (*server, error) {
 		return nil, err
 	}
 	s.cert, s.log, s.mapStyle, s.headers.Tiles, s.public = cert, log, f.MapStyle, tiles, f.public()
+	s.listener.most, s.listener.perAddress = f.HTTPMaxConnections, f.HTTPMaxPerAddress
+	s.listener.proxies, s.listener.told.log = proxies, log
 	s.beyond = !access.Loopback(f.HTTP)
 	if s.beyond && cert == nil {
 		s.only = proxies

@@ -21,7 +21,6 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"golang.org/x/net/netutil"
 
 	"github.com/haidang-iot/haidang/cmd/terminal"
 	"github.com/haidang-iot/haidang/devices/access"
@@ -34,18 +33,13 @@ import (
 // operation has its own, mostly far smaller, bound.
 const maxBody = 17 << 20
 
-// maxConnections bounds the connections to the HTTP listener, so that who opens
-// many of them takes no file descriptors from the MQTT listener; more wait. A
-// board that follows live values has one.
-const maxConnections = 4096
-
 // server is the one HTTP listener.
 type server struct {
 	mux *http.ServeMux
 	// routes are the handlers that are no operations of api, with who may ask them.
 	routes   []route
 	api      huma.API
-	listener net.Listener
+	listener *connections
 	// control is nil where there is nobody to tell from another (a gateway
 	// process): then only health and metrics are served.
 	control *access.Control
@@ -79,7 +73,7 @@ func listen(addr string) (*server, error) {
 	// huma's page of documentation loads its script from the internet, which an
 	// operations centre need not have.
 	config.DocsPath = ""
-	return &server{mux: mux, api: humago.New(mux, config), listener: l, log: slog.New(slog.DiscardHandler)}, nil
+	return &server{mux: mux, api: humago.New(mux, config), listener: newConnections(l, mostConnections, mostPerAddress), log: slog.New(slog.DiscardHandler)}, nil
 }
 
 // schemaName tells types of one name in different packages apart.
@@ -112,8 +106,11 @@ func (s *server) url() string {
 func (s *server) run(ctx context.Context) error {
 	h := &http.Server{
 		Handler:           s.handler(),
-		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 3 * time.Minute, IdleTimeout: 2 * time.Minute,
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 3 * time.Minute, IdleTimeout: idleKnown,
 		MaxHeaderBytes: 64 << 10,
+		// Requests beside each other in one connection: a page has some dozens.
+		HTTP2:     &http.HTTP2Config{MaxConcurrentStreams: 100},
+		ConnState: s.listener.state, ConnContext: s.listener.context,
 		// What goes wrong on a connection is the client's doing, and anybody can.
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
@@ -123,7 +120,8 @@ func (s *server) run(ctx context.Context) error {
 		serve = func(l net.Listener) error { return h.ServeTLS(l, "", "") }
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- serve(netutil.LimitListener(s.listener, maxConnections)) }()
+	go s.listener.sweep(ctx)
+	go func() { failed <- serve(s.listener) }()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve HTTP: %w", err)
@@ -140,12 +138,13 @@ func (s *server) run(ctx context.Context) error {
 }
 
 // handler is all that requests go through: first whether they come by a name of
-// ours, then whether they may be a foreign page's, then who asks.
+// ours, then whether they may be a foreign page's, then who asks, then whether that
+// one has not too many.
 func (s *server) handler() http.Handler {
 	if s.control == nil {
 		return s.protect(http.NewCrossOriginProtection().Handler(s.mux))
 	}
-	return s.protect(s.headers.Wrap(s.control.Middleware(s.mux)))
+	return s.protect(s.headers.Wrap(s.control.Middleware(newRequests(s.listener).bound(s.mux))))
 }
 
 // guard has every operation of the API added from now on ask c, and refuses

@@ -28,7 +28,7 @@ type operated struct {
 // file in its folder.
 func newOperated(t *testing.T, registry string) *operated {
 	t.Helper()
-	up := Up{Data: filepath.Join(t.TempDir(), "data"), listenFlags: listenFlags{HTTP: "127.0.0.1:0"},
+	up := Up{Data: filepath.Join(t.TempDir(), "data"), listenFlags: listenFlags{HTTP: "127.0.0.1:0", HTTPMaxConnections: mostConnections, HTTPMaxPerAddress: mostPerAddress},
 		journalFlags: journalFlags{JournalBudget: 64 << 20, DiskReserve: 1 << 20, Durability: "process"},
 		loadFlags: loadFlags{storeFlags: storeFlags{Store: "embedded", Retention: terminal.Duration(400 * 24 * time.Hour), Query: "auto"},
 			registryFlags: registryFlags{Registry: registry, Admission: "registered", AdmitLimit: 100}, accessFlags: accessFlags{Login: true}}}

@@ -56,9 +56,9 @@ func (o *openLog) close() error {
 	return errors.Join(errs...)
 }
 
-// openStore opens the store that the flags choose. The handler is its
-// Prometheus API, nil if it has none.
-func (c *city) openStore(ctx context.Context, f storeFlags) (store.Store, http.Handler, error) {
+// openStore opens the store that the flags choose. The embedded one has a Prometheus
+// API; it is nil where another was chosen.
+func (c *city) openStore(ctx context.Context, f storeFlags) (store.Store, *embedded.Store, error) {
 	if f.Store == "influx" {
 		s, err := influx.New(influx.Options{URL: f.InfluxURL, Org: f.InfluxOrg, Bucket: f.InfluxBucket, Token: f.InfluxToken, Retention: time.Duration(f.Retention)})
 		if err != nil {
@@ -74,7 +74,7 @@ func (c *city) openStore(ctx context.Context, f storeFlags) (store.Store, http.H
 		return nil, nil, err
 	}
 	c.open.opened("store", s.Close)
-	return s, s.Handler(terminal.PrometheusPath), nil
+	return s, s, nil
 }
 
 // loading is a loader with what it works on.
@@ -85,8 +85,8 @@ type loading struct {
 	journal  *journal.Journal
 	audit    ingest.Audit
 	history  *ingest.Recorder
-	// prometheus is the store's query API; nil if the store is external.
-	prometheus http.Handler
+	// prometheus is the store with a query API; nil if the store is external.
+	prometheus *embedded.Store
 	// readings is what devices' REST reads of the store.
 	readings devicesapi.Readings
 	figures  *ownFigures
@@ -101,7 +101,7 @@ func (c *city) openLoading(ctx context.Context, f storeFlags, rf registryFlags, 
 	if err != nil {
 		return nil, err
 	}
-	st, handler, err := c.openStore(ctx, f)
+	st, built, err := c.openStore(ctx, f)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ func (c *city) openLoading(ctx context.Context, f storeFlags, rf registryFlags, 
 	l.Admission, l.Listener, l.Cadence = r.admission, r, r.cadence
 	c.reg.MustRegister(devices.NewPresenceCollector(r.presences))
 	evaluated, _ := st.(alarm.Store)
-	readings := c.openReadings(f, handler, r.Catalogue)
+	readings := c.openReadings(f, built, r.Catalogue)
 	own, err := c.openFigures(f, st, readings, r)
 	if err != nil {
 		return nil, err
@@ -134,7 +134,7 @@ func (c *city) openLoading(ctx context.Context, f storeFlags, rf registryFlags, 
 		Retention: l.Retention, Visible: own.visible, Findings: c.findings, Now: time.Now, Logger: c.log}}
 	c.reg.MustRegister(ingest.NewLedgerCollector(audit, time.Now))
 	history := &ingest.Recorder{Audit: audit, History: led, Now: time.Now, Logger: c.log}
-	return &loading{loader: l, registry: r, ledger: led, journal: j, audit: audit, history: history, prometheus: handler,
+	return &loading{loader: l, registry: r, ledger: led, journal: j, audit: audit, history: history, prometheus: built,
 		readings: readings, figures: own, evaluated: evaluated}, nil
 }
 
@@ -142,7 +142,7 @@ func (c *city) openLoading(ctx context.Context, f storeFlags, rf registryFlags, 
 func (l *loading) serve(s *server) {
 	api.Ingest{Audit: l.audit, Quarantine: l.ledger, History: l.ledger, Redriver: l.loader, Journal: l.journal, Now: time.Now}.Register(s.api)
 	if l.prometheus != nil {
-		s.handle(terminal.PrometheusPath+"/", l.prometheus)
+		s.handle(terminal.PrometheusPath+"/", l.prometheus.Handler(terminal.PrometheusPath))
 		return
 	}
 	s.handlePublic(terminal.PrometheusPath+"/", func(w http.ResponseWriter, _ *http.Request) {

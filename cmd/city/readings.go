@@ -7,15 +7,16 @@ import (
 
 	"github.com/haidang-iot/haidang/cmd/terminal"
 	"github.com/haidang-iot/haidang/devices/api"
+	"github.com/haidang-iot/haidang/ingest/store/embedded"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
 
-// openReadings makes the reader of what the store holds. The handler is the embedded
-// store's Prometheus API, nil if the store is external. It contacts nobody.
-func (c *city) openReadings(f storeFlags, handler http.Handler, cat *telemetry.Catalogue) api.Readings {
-	if handler != nil {
+// openReadings makes the reader of what the store holds. The
+// embedded store is nil if the store is external. It contacts nobody.
+func (c *city) openReadings(f storeFlags, built *embedded.Store, cat *telemetry.Catalogue) api.Readings {
+	if built != nil {
 		p := api.NewPrometheus("http://store"+terminal.PrometheusPath, cat)
-		p.Client = &http.Client{Transport: handlerTransport{handler}, Timeout: 20 * time.Second}
+		p.Client = &http.Client{Transport: handlerTransport{built.Console(terminal.PrometheusPath)}, Timeout: 20 * time.Second}
 		return p
 	}
 	o := api.ExternalOptions{URL: f.InfluxURL, Bucket: f.InfluxBucket, Token: f.InfluxToken, Catalogue: cat}

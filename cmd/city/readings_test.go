@@ -46,11 +46,15 @@ func openReadable(t testing.TB, f storeFlags) readable {
 	if err := f.check(); err != nil {
 		t.Fatal(err)
 	}
-	s, handler, err := c.openStore(t.Context(), f)
+	s, built, err := c.openStore(t.Context(), f)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return readable{s, c.openReadings(f, handler, telemetry.NewCatalogue()), handler, func() {}}
+	r := readable{s, c.openReadings(f, built, telemetry.NewCatalogue()), nil, func() {}}
+	if built != nil {
+		r.handler = built.Handler(terminal.PrometheusPath)
+	}
+	return r
 }
 
 func external(url, token string) storeFlags {

@@ -120,8 +120,8 @@ func newLimits() *limits {
 	}
 }
 
-// network is the address as it is counted: of IPv6 the /64 that one customer has.
-func network(a netip.Addr) netip.Prefix {
+// Network is an address as it is counted: of IPv6 the /64 that one customer has.
+func Network(a netip.Addr) netip.Prefix {
 	a = a.Unmap().WithZone("")
 	bits := 32
 	if a.Is6() {
@@ -136,7 +136,7 @@ func network(a netip.Addr) netip.Prefix {
 func (l *limits) attempt(account string, exists bool, from netip.Addr, now time.Time) (done func(ok bool), wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	p := pair{account, network(from)}
+	p := pair{account, Network(from)}
 	names := l.unknown
 	if exists {
 		names = l.accounts

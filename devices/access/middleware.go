@@ -263,6 +263,13 @@ func writeError(w http.ResponseWriter, e *Error) {
 	_ = json.NewEncoder(w).Encode(e) // an error here means that nobody reads any more
 }
 
+// Refuse answers who asks too much at once, in the form of every other error.
+func Refuse(w http.ResponseWriter, r Reason, after time.Duration) {
+	e := fault(r, "")
+	e.RetryAfter = after
+	writeError(w, e)
+}
+
 // cookie is the session's cookie; without a secret it takes the cookie away.
 func (c *Control) cookie(q request, secret Secret, expires time.Time) *http.Cookie {
 	k := &http.Cookie{Name: q.cookieName(sessionCookie), Value: string(secret), Path: "/", Secure: q.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode}

@@ -142,6 +142,10 @@ func requestOf(ctx context.Context) request {
 // seen the request.
 func Actor(ctx context.Context) Principal { return requestOf(ctx).Principal }
 
+// From is where the request of this context comes from, as it is counted; behind a
+// trusted proxy what that tells.
+func From(ctx context.Context) netip.Prefix { return Network(requestOf(ctx).remote) }
+
 // WithActor is a context in which somebody asks: for commands and tests.
 func WithActor(ctx context.Context, p Principal) context.Context {
 	r := requestOf(ctx)

@@ -25,25 +25,32 @@ import (
 	v1 "github.com/prometheus/prometheus/web/api/v1"
 )
 
-const (
-	// apiVersion is the Prometheus whose API this is; Grafana chooses by it what
-	// it may ask for.
-	apiVersion = "3.15.0"
-	// maxAPIBody bounds a request's body in bytes. Queries come in it.
-	maxAPIBody = 4 << 20
-)
+// apiVersion is the Prometheus whose API this is; Grafana chooses by it what it may
+// ask for.
+const apiVersion = "3.15.0"
+
+// consolePlaces is how many requests of this process's own pages are answered at
+// once, beside Options.Queries.
+const consolePlaces = 6
 
 // Handler serves the Prometheus HTTP API below prefix: with the prefix
 // "/prometheus" the URL of a Grafana data source is http://HOST:PORT/prometheus.
 // Nothing can be written or deleted through it. At most Options.Queries requests
-// are answered at once; others wait for their turn.
-func (s *Store) Handler(prefix string) http.Handler {
+// are answered at once, three quarters of them of one caller (see [WithCaller]);
+// others wait for their turn, and a body is read before it.
+func (s *Store) Handler(prefix string) http.Handler { return below(prefix, s.api) }
+
+// Console is the same for this process's own pages: it has places of its own, so
+// that they are answered whoever else asks.
+func (s *Store) Console(prefix string) http.Handler { return below(prefix, s.console) }
+
+func below(prefix string, h http.Handler) http.Handler {
 	prefix = "/" + strings.Trim(prefix, "/")
-	return http.StripPrefix(strings.TrimSuffix(prefix, "/"), s.api)
+	return http.StripPrefix(strings.TrimSuffix(prefix, "/"), h)
 }
 
-// newAPI wires the official API to this store.
-func (s *Store) newAPI() http.Handler {
+// newAPI wires the official API to this store: for others, and for its own console.
+func (s *Store) newAPI() (api, console http.Handler) {
 	o := s.options
 	p := parser.NewParser(parser.Options{})
 	engine := promql.NewEngine(promql.EngineOpts{
@@ -57,7 +64,7 @@ func (s *Store) newAPI() http.Handler {
 	})
 	started := o.Now()
 	nowhere := nowhere{}
-	api := v1.NewAPI(
+	official := v1.NewAPI(
 		engine, s, nil, nil, s,
 		func(context.Context) v1.ScrapePoolsRetriever { return nowhere },
 		s.targets(),
@@ -91,25 +98,28 @@ func (s *Store) newAPI() http.Handler {
 		p,
 	)
 	router := route.New().WithPrefix("/api/v1")
-	api.Register(router)
-	return s.serve(router)
+	official.Register(router)
+	return s.serve(router, newTurns(o.Queries)), s.serve(router, newTurns(consolePlaces))
 }
 
 // serve bounds what requests may take: how many at once, how long, how large.
-func (s *Store) serve(next http.Handler) http.Handler {
-	places := make(chan struct{}, s.options.Queries)
+func (s *Store) serve(next http.Handler, turns *turns) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r = r.Clone(r.Context())
+		if !wholeBody(w, r) {
+			return
+		}
 		ctx, cancel := s.untilRetired(r.Context())
 		defer cancel()
 		ctx, cancelTimeout := context.WithTimeout(ctx, s.options.QueryTimeout)
 		defer cancelTimeout()
-		select {
-		case places <- struct{}{}:
-			defer func() { <-places }()
-		case <-ctx.Done():
-			http.Error(w, "too many queries at once: try again", http.StatusServiceUnavailable)
+		end, ok := turns.begin(ctx)
+		if !ok {
+			w.Header().Set("Retry-After", "5")
+			http.Error(w, "too many queries at once: try again in 5 seconds", http.StatusServiceUnavailable)
 			return
 		}
+		defer end()
 		_, release, err := s.acquire()
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
@@ -119,12 +129,10 @@ func (s *Store) serve(next http.Handler) http.Handler {
 		if strings.HasSuffix(r.URL.Path, "/api/v1/metadata") {
 			ctx = context.WithValue(ctx, metadataRequest{}, true)
 		}
-		r = r.Clone(ctx)
 		// The API is for Grafana's server and for our own pages, not for the
 		// scripts of other sites.
 		r.Header.Del("Origin")
-		r.Body = http.MaxBytesReader(w, r.Body, maxAPIBody)
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 

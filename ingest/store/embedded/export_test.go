@@ -26,3 +26,15 @@ func (s *Store) TSDB() *tsdb.DB { return s.current.db }
 
 // Compacts reports whether the TSDB may compact by itself.
 func (s *Store) Compacts() bool { return s.current.compaction.allowed }
+
+// Turns are those of an API of so many places.
+type Turns struct{ *turns }
+
+// NewTurns makes them.
+func NewTurns(places int) Turns { return Turns{newTurns(places)} }
+
+// Begin waits for a turn.
+func (t Turns) Begin(ctx context.Context) (end func(), ok bool) { return t.begin(ctx) }
+
+// Callers is how many callers are remembered.
+func (t Turns) Callers() int { return len(t.callers) }

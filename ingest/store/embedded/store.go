@@ -30,6 +30,7 @@ var errNotOpen = errors.New("store is not open: it is closing, or waits to be op
 type Store struct {
 	options    Options
 	api        http.Handler
+	console    http.Handler
 	apiMetrics *registrar
 
 	// turn is taken by the one write that is in progress, and by whoever changes
@@ -74,7 +75,7 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	s.use(g)
-	s.api = s.newAPI()
+	s.api, s.console = s.newAPI()
 	return s, nil
 }
 
