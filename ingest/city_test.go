@@ -202,7 +202,7 @@ func (c *city) samples(selector string) map[int64]float64 {
 // quarantine lists what is in quarantine.
 func (c *city) quarantine() []ingest.Quarantined {
 	c.t.Helper()
-	rows, err := c.ledger.Quarantine(c.t.Context(), ingest.QuarantineFilter{})
+	rows, _, err := c.ledger.Quarantine(c.t.Context(), ingest.QuarantineFilter{})
 	c.must(err)
 	return rows
 }

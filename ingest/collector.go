@@ -15,6 +15,8 @@ type LedgerReader interface {
 	Accounts() []Account
 	// CountReason counts the messages that wait in quarantine for one reason.
 	CountReason(context.Context, telemetry.Reason) (int64, error)
+	// Use is how full the quarantine is.
+	Use(context.Context) (QuarantineUse, error)
 }
 
 // Audit holds the ledger against the journal.
@@ -74,9 +76,9 @@ func NewLedgerCollector(a Audit, now func() time.Time) *LedgerCollector {
 	}
 	return &LedgerCollector{
 		audit: a, now: now,
-		messages:  desc("messages", "Messages by what has become of them: stored, duplicate, quarantined, queued or canary (the gateway's own, by which it proves its way to the store). Re-driving moves them between outcomes, so this is no counter.", "gateway", "outcome"),
+		messages:  desc("messages", "Messages by what has become of them: stored, duplicate, quarantined, discarded, queued or canary (the gateway's own, by which it proves its way to the store). Re-driving moves them between outcomes, so this is no counter.", "gateway", "outcome"),
 		received:  desc("messages_received_total", "Messages ever received into the journal.", "gateway"),
-		missing:   desc("messages_missing", "Received minus stored, duplicate, quarantined, canary and queued. Anything but 0 is a loss (or, below 0, a double count).", "gateway"),
+		missing:   desc("messages_missing", "Received minus stored, duplicate, quarantined, discarded, canary and queued. Anything but 0 is a loss (or, below 0, a double count).", "gateway"),
 		partial:   desc("messages_partial", "Stored messages of which some fields wait in quarantine.", "gateway"),
 		conflicts: desc("quarantine_conflicts", "Messages in quarantine because another value is stored for the same series and time."),
 		records:   desc("journal_records", "Records in the journal."),
@@ -114,6 +116,7 @@ func (c *LedgerCollector) Collect(ch chan<- prometheus.Metric) {
 		gauge(c.messages, float64(b.Stored), b.Gateway, "stored")
 		gauge(c.messages, float64(b.Duplicate), b.Gateway, "duplicate")
 		gauge(c.messages, float64(b.Quarantined), b.Gateway, "quarantined")
+		gauge(c.messages, float64(b.Discarded), b.Gateway, "discarded")
 		gauge(c.messages, float64(b.Canary), b.Gateway, "canary")
 		gauge(c.messages, float64(b.Queued), b.Gateway, "queued")
 		ch <- prometheus.MustNewConstMetric(c.received, prometheus.CounterValue, float64(b.Received), b.Gateway)

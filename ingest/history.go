@@ -32,7 +32,8 @@ type HistoryPoint struct {
 	Stored      int64 `json:"stored" doc:"Change during the step"`
 	Partial     int64 `json:"partial" doc:"Change during the step of those stored in part that wait with their other fields; below 0 where a re-drive stored these"`
 	Duplicate   int64 `json:"duplicate" doc:"Change during the step"`
-	Quarantined int64 `json:"quarantined" doc:"Change during the step; below 0 where a re-drive took more out than came in"`
+	Quarantined int64 `json:"quarantined" doc:"Change during the step; below 0 where more left the quarantine than came in"`
+	Discarded   int64 `json:"discarded" doc:"Change during the step: messages that left the quarantine for good"`
 	Canary      int64 `json:"canary" doc:"Change during the step of the messages that the gateway sent itself"`
 	// These are as they stood at the step's last sample.
 	Queued  uint64 `json:"queued" doc:"At the step's end"`
@@ -78,7 +79,7 @@ func Changes(samples []Sample, step time.Duration) []GatewayHistory {
 		g, before := &out[len(out)-1], samples[i-1]
 		p := HistoryPoint{Time: StepEnd(s.Time, step),
 			Received: int64(s.Received - before.Received), Stored: int64(s.Stored - before.Stored), Partial: int64(s.Partial - before.Partial),
-			Duplicate: int64(s.Duplicate - before.Duplicate), Quarantined: int64(s.Quarantined - before.Quarantined), Canary: int64(s.Canary - before.Canary),
+			Duplicate: int64(s.Duplicate - before.Duplicate), Quarantined: int64(s.Quarantined - before.Quarantined), Discarded: int64(s.Discarded - before.Discarded), Canary: int64(s.Canary - before.Canary),
 			Queued: s.Queued, Missing: s.Missing, Waiting: s.Quarantined}
 		if n := len(g.Points); n > 0 && g.Points[n-1].Time.Equal(p.Time) { // the present, in a step that has a sample already
 			p.add(g.Points[n-1])
@@ -96,6 +97,7 @@ func (p *HistoryPoint) add(o HistoryPoint) {
 	p.Partial += o.Partial
 	p.Duplicate += o.Duplicate
 	p.Quarantined += o.Quarantined
+	p.Discarded += o.Discarded
 	p.Canary += o.Canary
 }
 

@@ -11,7 +11,7 @@ import (
 // Account is what became of one gateway's messages. At any moment, after any
 // crash,
 //
-//	received = stored + duplicate + quarantined + canary + queued
+//	received = stored + duplicate + quarantined + discarded + canary + queued
 //
 // where received is the gateway's position in the journal and queued is what of
 // it the loader has not accounted for. The two sides are counted apart: the
@@ -21,10 +21,14 @@ type Account struct {
 	Gateway string `json:"gateway"`
 	// Position is the number of the gateway's messages that have been accounted
 	// for, by the gateway's own count.
-	Position    uint64 `json:"position"`
-	Stored      uint64 `json:"stored"`
-	Duplicate   uint64 `json:"duplicate"`
+	Position  uint64 `json:"position"`
+	Stored    uint64 `json:"stored"`
+	Duplicate uint64 `json:"duplicate"`
+	// Quarantined is how many wait in quarantine, those stored in part not among them.
 	Quarantined uint64 `json:"quarantined"`
+	// Discarded is how many left the quarantine without having been stored: because
+	// somebody said so, or a bound of it was reached.
+	Discarded uint64 `json:"discarded"`
 	// Canary is how many were the gateway's own, which it sends itself once a minute
 	// through everything: see [Canaries].
 	Canary uint64 `json:"canary"`
@@ -38,9 +42,14 @@ type Balance struct {
 	Account
 	Received uint64 `json:"received"`
 	Queued   uint64 `json:"queued"`
-	// Missing is received − stored − duplicate − quarantined − canary − queued: what
-	// was lost, or if negative counted twice. It is 0 or something is broken.
+	// Missing is received less everything else of it: what was lost, or if negative
+	// counted twice. It is 0 or something is broken.
 	Missing int64 `json:"missing"`
+}
+
+// Settle computes Missing from the other counts.
+func (b *Balance) Settle() {
+	b.Missing = int64(b.Received) - int64(b.Stored) - int64(b.Duplicate) - int64(b.Quarantined) - int64(b.Discarded) - int64(b.Canary) - int64(b.Queued)
 }
 
 // Balanced reports whether every message is accounted for.
@@ -69,7 +78,7 @@ func balance(a Account, received uint64) Balance {
 	// under the ledger: what was accounted for was received all the same.
 	received = max(received, a.Position)
 	b := Balance{Account: a, Received: received, Queued: received - a.Position}
-	b.Missing = int64(received) - int64(a.Stored) - int64(a.Duplicate) - int64(a.Quarantined) - int64(a.Canary) - int64(b.Queued)
+	b.Settle()
 	return b
 }
 
@@ -102,6 +111,9 @@ type Quarantined struct {
 	// At is when it came here, Tries how often it has been driven again since.
 	At    time.Time `json:"at"`
 	Tries int       `json:"tries"`
+	// SHA256 is of the whole payload as it was delivered, where only its beginning is
+	// kept; nil where it is not known, as of one that a gateway has cut.
+	SHA256 []byte `json:"sha256,omitempty"`
 }
 
 // Commit is one step of the loader's work, made durable as a whole or not at
@@ -118,6 +130,10 @@ type Commit struct {
 	Retry      []Quarantined
 	// Written is how many values the store did not hold before, by kind and hour.
 	Written map[store.KindHour]int64
+	// Discard is what leaves the quarantine for good; Trim what stays there with less
+	// of its payload.
+	Discard []Discard
+	Trim    []Quarantined
 }
 
 // KeyFate is a key and its fate.
@@ -134,6 +150,8 @@ type QuarantineFilter struct {
 	Device  telemetry.Device `json:"device,omitempty"`
 	// Topic selects a topic, or with a trailing '*' all that begin so.
 	Topic string `json:"topic,omitempty"`
+	// Before selects those that came into quarantine before it.
+	Before time.Time `json:"before,omitzero"`
 	// After selects IDs greater than it; Limit bounds how many are returned.
 	After int64 `json:"after,omitempty"`
 	Limit int   `json:"limit,omitempty"`
@@ -145,6 +163,8 @@ type ReasonCount struct {
 	Reason  string `json:"reason"`
 	Partial bool   `json:"partial"`
 	Count   int64  `json:"count"`
+	// Bytes is what they take of the quarantine's budget.
+	Bytes int64 `json:"bytes"`
 }
 
 // Ledger keeps the accounts, the memory of recent messages and the quarantine in
@@ -157,8 +177,27 @@ type Ledger interface {
 	// the most recent.
 	Seen(MessageKey) Fate
 	Commit(context.Context, Commit) error
-	// Quarantine lists by ascending ID.
-	Quarantine(context.Context, QuarantineFilter) ([]Quarantined, error)
+	// Quarantine lists by ascending ID. A page ends at the filter's Limit, or before
+	// once its payloads are [PageBytes]; next continues after it, as the filter's
+	// After, and is 0 if there is no more.
+	Quarantine(context.Context, QuarantineFilter) (page []Quarantined, next int64, err error)
 	// Reasons counts the quarantine by gateway and reason.
 	Reasons(context.Context) ([]ReasonCount, error)
+	// Use is how full the quarantine is.
+	Use(context.Context) (QuarantineUse, error)
+	// Leaving lists what a filter selects as what would leave, without payloads.
+	Leaving(context.Context, QuarantineFilter) ([]Discard, error)
+	// Overflow says what must leave so that the quarantine keeps within bounds once
+	// some messages are added; with none, what is over now. It may tell only a part of
+	// what is much: ask again.
+	Overflow(ctx context.Context, adding []Quarantined, b Bounds) ([]Discard, error)
+	// Shrink gives what the file no longer needs back to the disk, a part at a time;
+	// it reports whether there is more.
+	Shrink(context.Context) (more bool, err error)
+	// Uncut lists some messages whose payloads are longer than [MaxHeld].
+	Uncut(context.Context) ([]Quarantined, error)
 }
+
+// PageBytes is how many bytes of payloads end a page of any list: what one answer
+// takes is bounded whatever messages are in it.
+const PageBytes = 4 << 20

@@ -74,13 +74,22 @@ type Loader struct {
 	// is reached.
 	BatchMessages int
 	GatherTime    time.Duration
+	// Bounds are the quarantine's, Disk is where ledger and store are; nil is one
+	// without limits.
+	Bounds Bounds
+	Disk   *Disk
+	// Findings are told how full the quarantine and the disk are.
+	Findings *Findings
 
 	Now     func() time.Time
 	Logger  *slog.Logger
 	Metrics *Metrics
 
 	storeErr atomic.Pointer[error]
+	diskErr  atomic.Pointer[error]
 	redrives chan redrive
+	discards chan discard
+	upkeep   upkeep
 	accounts map[string]*Account
 	hash     keyHash
 }
@@ -89,7 +98,7 @@ type Loader struct {
 func NewLoader(journal Taker, s store.Store, l Ledger) *Loader {
 	return &Loader{
 		Journal: journal, Store: s, Ledger: l, BatchMessages: 5000, GatherTime: 20 * time.Millisecond, Retention: 400 * 24 * time.Hour,
-		Now: time.Now, Logger: slog.New(slog.DiscardHandler), redrives: make(chan redrive),
+		Now: time.Now, Logger: slog.New(slog.DiscardHandler), redrives: make(chan redrive), discards: make(chan discard), Bounds: DefaultBounds(), Findings: NewFindings(time.Now),
 	}
 }
 
@@ -157,11 +166,22 @@ func (l *Loader) session(ctx, work context.Context, again map[string]uint64) (*R
 		}
 	}()
 	w := newBatchWork(taken.Processed)
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
 	for {
+		l.tend(work)
+		full := l.tellDisk()
+		in, redrives := feed, l.redrives
+		if full != nil {
+			in, redrives = nil, nil
+		}
 		select {
-		case r := <-l.redrives:
+		case r := <-redrives:
 			r.done <- l.redrivePage(work, r)
-		case d, ok := <-feed:
+		case d := <-l.discards:
+			d.done <- l.discardPage(work, d)
+		case <-look.C:
+		case d, ok := <-in:
 			if !ok {
 				return nil, feedErr
 			}
@@ -271,15 +291,57 @@ func (l *Loader) write(ctx context.Context, w *batchWork) error {
 		if attempt == 0 {
 			l.Logger.Error("store does not accept; the journal holds the messages until it does", "error", err)
 		}
-		if !sleep(ctx, wait) {
+		if !l.await(ctx, wait) {
 			return ctx.Err()
 		}
 	}
 }
 
-// commit settles every message's outcome and makes it durable in one step.
+// await waits, and meanwhile discards for who asks. It reports false if ctx ended
+// first.
+func (l *Loader) await(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	for {
+		select {
+		case d := <-l.discards:
+			d.done <- l.discardPage(ctx, d)
+		case <-t.C:
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// commit settles every message's outcome and makes it durable in one step, however
+// often it must try. Each attempt settles anew: what waits may have been discarded
+// in between.
 func (l *Loader) commit(ctx context.Context, w *batchWork) error {
-	now := l.Now()
+	now, written := l.Now(), l.written()
+	for attempt := 0; ; attempt++ {
+		c, changed, err := l.outcomes(ctx, w, now)
+		if c.Written = written; err == nil {
+			err = l.Ledger.Commit(ctx, c)
+		}
+		if err == nil {
+			l.adopt(changed)
+			l.observe(w, now)
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		l.refused(attempt, err)
+		if !l.await(ctx, time.Second) {
+			return ctx.Err()
+		}
+	}
+}
+
+// outcomes settles a batch's messages, and what must leave the quarantine for those
+// that come into it.
+func (l *Loader) outcomes(ctx context.Context, w *batchWork, now time.Time) (Commit, map[string]Account, error) {
 	c := Commit{Fates: w.fates[:0]}
 	changed := map[string]Account{}
 	for gateway, position := range w.positions {
@@ -299,11 +361,41 @@ func (l *Loader) commit(ctx context.Context, w *batchWork) error {
 			Problems: []telemetry.Problem{{Reason: telemetry.CorruptRecord, Detail: d.Err.Error()}}})
 	}
 	w.fates = c.Fates
-	if err := l.commitAccounts(ctx, changed, c); err != nil {
+	if err := l.makeRoom(ctx, &c, changed); err != nil {
+		return c, nil, err
+	}
+	for _, a := range changed {
+		c.Accounts = append(c.Accounts, a)
+	}
+	return c, changed, nil
+}
+
+// makeRoom cuts what comes into quarantine and chooses what must leave for it.
+func (l *Loader) makeRoom(ctx context.Context, c *Commit, changed map[string]Account) (err error) {
+	if len(c.Quarantine) == 0 {
+		return nil
+	}
+	b, most := l.bounds(), MaxHeld
+	if b.Tight {
+		most = heldTight
+	}
+	for i := range c.Quarantine {
+		c.Quarantine[i].Trim(most)
+	}
+	if c.Discard, err = l.Ledger.Overflow(ctx, c.Quarantine, b); err != nil {
 		return err
 	}
-	l.observe(w, now)
+	l.dismiss(c.Discard, changed)
 	return nil
+}
+
+// written is what was newly written since it was asked before; so it is asked once for
+// each commit, however often that is tried.
+func (l *Loader) written() map[store.KindHour]int64 {
+	if l.Written == nil {
+		return nil
+	}
+	return l.Written()
 }
 
 // commitAccounts commits with the changed accounts, until the ledger takes it.
@@ -311,9 +403,7 @@ func (l *Loader) commitAccounts(ctx context.Context, changed map[string]Account,
 	for _, a := range changed {
 		c.Accounts = append(c.Accounts, a)
 	}
-	if l.Written != nil {
-		c.Written = l.Written()
-	}
+	c.Written = l.written()
 	for attempt := 0; ; attempt++ {
 		err := l.Ledger.Commit(ctx, c)
 		if err == nil {
@@ -322,17 +412,27 @@ func (l *Loader) commitAccounts(ctx context.Context, changed map[string]Account,
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if attempt == 0 {
-			l.Logger.Error("ledger does not accept (is the disk of --data full?); the journal holds the messages until it does", "error", err)
-		}
+		l.refused(attempt, err)
 		if !sleep(ctx, time.Second) {
 			return ctx.Err()
 		}
 	}
+	l.adopt(changed)
+	return nil
+}
+
+// refused logs that the ledger did not take a commit, once.
+func (l *Loader) refused(attempt int, err error) {
+	if attempt == 0 {
+		l.Logger.Error("ledger does not accept (is the disk of --data full?); the journal holds the messages until it does", "error", err)
+	}
+}
+
+// adopt takes over the accounts that have been committed.
+func (l *Loader) adopt(changed map[string]Account) {
 	for gateway, a := range changed {
 		*l.account(gateway) = a
 	}
-	return nil
 }
 
 // settle decides what became of a message and adds it to its account.
@@ -355,7 +455,7 @@ func (l *Loader) settle(it *item, a *Account, c *Commit, now time.Time) {
 	if it.fate == Kept {
 		a.Partial++
 	}
-	c.Quarantine = append(c.Quarantine, Quarantined{Gateway: it.gateway, Device: it.device, Message: it.message, Partial: it.fate == Kept, Problems: it.problems, At: now})
+	c.Quarantine = append(c.Quarantine, Quarantined{Gateway: it.gateway, Device: it.owner(), Message: it.message, Partial: it.fate == Kept, Problems: it.problems, At: now})
 }
 
 // acknowledge lets the records go from the journal. First the journal notes how
@@ -374,9 +474,20 @@ func (l *Loader) acknowledge(ctx context.Context, w *batchWork) error {
 	return nil
 }
 
+// lookEvery is how often the loader looks at the disk while nothing comes.
+const lookEvery = time.Second
+
 // StoreError is why the store does not accept at the moment; nil if it does.
 func (l *Loader) StoreError() error {
 	if err := l.storeErr.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// DiskError is why the loader writes nothing at the moment; nil if it does.
+func (l *Loader) DiskError() error {
+	if err := l.diskErr.Load(); err != nil {
 		return *err
 	}
 	return nil

@@ -23,6 +23,8 @@ type RedriveResult struct {
 	// Partial had some fields stored and wait with the others; Waiting had none.
 	Partial int `json:"partial"`
 	Waiting int `json:"waiting"`
+	// Cut were not tried: only the beginning of their payloads is kept.
+	Cut int `json:"cut"`
 	// Next continues after this page, as the filter's After; 0 if there is no
 	// more.
 	Next int64 `json:"next"`
@@ -79,19 +81,21 @@ func (l *Loader) askRedrive(ctx context.Context, r redrive) (RedriveResult, erro
 
 // redrivePage drives one page through the loader's steps.
 func (l *Loader) redrivePage(ctx context.Context, r redrive) redriven {
-	rows, err := l.Ledger.Quarantine(ctx, r.filter)
+	rows, next, err := l.Ledger.Quarantine(ctx, r.filter)
 	if err != nil || len(rows) == 0 {
 		return redriven{err: err}
 	}
 	var out redriven
-	if len(rows) == r.filter.Limit {
-		out.result.Next = rows[len(rows)-1].ID
-	}
+	out.result.Next = next
 	w := newBatchWork(nil)
 	for i := range rows {
 		q := &rows[i]
 		if len(q.Problems) > 0 && q.Problems[0].Reason == telemetry.CorruptRecord {
 			continue // not a message
+		}
+		if q.Cut() {
+			out.result.Cut++
+			continue
 		}
 		it := item{gateway: q.Gateway, message: q.Message, redriven: q}
 		if r.admits != nil {

@@ -52,6 +52,14 @@ type item struct {
 	fate      Fate
 }
 
+// owner is whose message it is: as its readings say, or else its topic.
+func (it *item) owner() telemetry.Device {
+	if it.device != "" {
+		return it.device
+	}
+	return codec.TopicDevice(it.message.Topic)
+}
+
 func newBatchWork(processed func(context.Context, string, uint64) error) *batchWork {
 	return &batchWork{positions: map[string]uint64{}, kept: map[MessageKey]bool{}, processed: processed}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/haidang-iot/haidang/devices/access"
 	"github.com/haidang-iot/haidang/devices/api"
 	"github.com/haidang-iot/haidang/ingest"
+	"github.com/haidang-iot/haidang/ingest/broker"
 	"github.com/haidang-iot/haidang/ingest/journal"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
@@ -34,14 +35,17 @@ type city struct {
 	metrics *ingest.Metrics
 	// findings are what is wrong with the process itself.
 	findings *ingest.Findings
-	listen   listenFlags
-	srv      *server
-	open     openLog
+	// disk is what holds the data folder; whoever writes there asks it first.
+	disk   *ingest.Disk
+	listen listenFlags
+	srv    *server
+	open   openLog
 }
 
 // cityOptions are the flags that a city is made of.
 type cityOptions struct {
 	config, data, durability string
+	reserve                  terminal.Size
 	listen                   listenFlags
 	terminal.LogFlags
 }
@@ -61,6 +65,7 @@ func openCity(o cityOptions, out *terminal.Output) (*city, error) {
 		return c, err
 	}
 	c.open.opened("data folder", unlock)
+	c.disk = &ingest.Disk{Dir: o.data, Reserve: uint64(o.reserve), Free: func() (uint64, error) { return broker.FreeSpace(o.data) }}
 	if c.srv, err = o.listen.open(c.log); err != nil {
 		return c, err
 	}
@@ -85,7 +90,7 @@ type guarded struct {
 // load opens store, ledger and registry and serves them. ended is called when a
 // device's credential has ended.
 func (c *city) load(ctx context.Context, f loadFlags, j *journal.Journal, e access.Exposure, ended func(telemetry.Device)) (*guarded, error) {
-	l, err := c.openLoading(ctx, f.storeFlags, f.registryFlags, j)
+	l, err := c.openLoading(ctx, f.storeFlags, f.registryFlags, f.bounds(), j)
 	if err != nil {
 		return nil, err
 	}
@@ -101,6 +106,9 @@ func (c *city) load(ctx context.Context, f loadFlags, j *journal.Journal, e acce
 		return nil, err
 	}
 	c.srv.guard(g.control)
+	l.note = func(ctx context.Context, which, why string) error {
+		return g.control.Discarded(ctx, access.Actor(ctx).String(), which, why)
+	}
 	l.serve(c.srv)
 	if g.alarms, err = c.openAlarms(ctx, f, g); err != nil {
 		return nil, err
@@ -128,8 +136,9 @@ type loadFlags struct {
 	registryFlags
 	accessFlags
 	alarmFlags
+	quarantineFlags
 }
 
 func (f loadFlags) check() error {
-	return errors.Join(f.storeFlags.check(), f.registryFlags.check(), f.accessFlags.check(), f.alarmFlags.check())
+	return errors.Join(f.storeFlags.check(), f.registryFlags.check(), f.accessFlags.check(), f.alarmFlags.check(), f.bounds().Check())
 }

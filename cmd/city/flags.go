@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/haidang-iot/haidang/cmd/terminal"
+	"github.com/haidang-iot/haidang/ingest"
 )
 
 // sourceFlags say where messages come from.
@@ -22,6 +23,18 @@ type journalFlags struct {
 	JournalBudget terminal.Size `default:"10GiB" help:"Disk that the journal may take. When it is full nothing is lost: gateways stop acknowledging and the broker holds the messages." placeholder:"10GiB"`
 	DiskReserve   terminal.Size `default:"512MiB" help:"Free disk below which nothing more is accepted." placeholder:"512MiB"`
 	Durability    string        `enum:"process,power" default:"process" help:"What acknowledged messages survive: the death of the process, or the loss of power (synced to disk first)." placeholder:"process"`
+}
+
+// quarantineFlags bound what waits in quarantine.
+type quarantineFlags struct {
+	QuarantineBudget       terminal.Size     `default:"1GiB" help:"Disk that the quarantine may take. What is over leaves it, counted as discarded: the oldest of the device that has the most in it." placeholder:"1GiB"`
+	QuarantineAge          terminal.Duration `default:"90d" help:"How long a message may wait in quarantine." placeholder:"90d"`
+	QuarantineDeviceBudget terminal.Size     `default:"64MiB" help:"Of --quarantine-budget, what one device may take; over it, it loses its own oldest." placeholder:"64MiB"`
+	QuarantineDeviceCount  int64             `default:"100000" help:"How many messages of one device may wait in quarantine." placeholder:"100000"`
+}
+
+func (f quarantineFlags) bounds() ingest.Bounds {
+	return ingest.Bounds{Bytes: int64(f.QuarantineBudget), Age: time.Duration(f.QuarantineAge), DeviceBytes: int64(f.QuarantineDeviceBudget), DeviceCount: f.QuarantineDeviceCount}
 }
 
 // storeFlags say where readings go.

@@ -31,13 +31,14 @@ func newOperated(t *testing.T, registry string) *operated {
 	up := Up{Data: filepath.Join(t.TempDir(), "data"), listenFlags: listenFlags{HTTP: "127.0.0.1:0", HTTPMaxConnections: mostConnections, HTTPMaxPerAddress: mostPerAddress},
 		journalFlags: journalFlags{JournalBudget: 64 << 20, DiskReserve: 1 << 20, Durability: "process"},
 		loadFlags: loadFlags{storeFlags: storeFlags{Store: "embedded", Retention: terminal.Duration(400 * 24 * time.Hour), Query: "auto"},
-			registryFlags: registryFlags{Registry: registry, Admission: "registered", AdmitLimit: 100}, accessFlags: accessFlags{Login: true}}}
+			registryFlags: registryFlags{Registry: registry, Admission: "registered", AdmitLimit: 100}, accessFlags: accessFlags{Login: true},
+			quarantineFlags: quarantineFlags{64 << 20, terminal.Duration(time.Hour), 16 << 20, 1000}}}
 	up.mqttFlags.MQTT, up.mqttFlags.MQTTMaxConnections = "127.0.0.1:0", 16
 	e, err := up.check()
 	if err != nil {
 		t.Fatal(err)
 	}
-	here, err := openCity(cityOptions{"", up.Data, up.Durability, up.listenFlags, up.LogFlags}, &terminal.Output{Stdout: io.Discard, Stderr: t.Output()})
+	here, err := openCity(cityOptions{"", up.Data, up.Durability, up.DiskReserve, up.listenFlags, up.LogFlags}, &terminal.Output{Stdout: io.Discard, Stderr: t.Output()})
 	t.Cleanup(func() {
 		if err := here.close(); err != nil {
 			t.Error(err)

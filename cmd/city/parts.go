@@ -90,13 +90,15 @@ type loading struct {
 	// readings is what devices' REST reads of the store.
 	readings devicesapi.Readings
 	figures  *ownFigures
+	// note writes down who lets quarantined messages go, and why.
+	note func(ctx context.Context, which, why string) error
 	// evaluated is the store as rules are evaluated over it; nil if it is external.
 	evaluated alarm.Store
 }
 
 // openLoading opens store, ledger and registry and makes the loader that fills
 // them.
-func (c *city) openLoading(ctx context.Context, f storeFlags, rf registryFlags, j *journal.Journal) (*loading, error) {
+func (c *city) openLoading(ctx context.Context, f storeFlags, rf registryFlags, bounds ingest.Bounds, j *journal.Journal) (*loading, error) {
 	codecs, err := c.config.Codecs(telemetry.NewCatalogue())
 	if err != nil {
 		return nil, err
@@ -112,6 +114,7 @@ func (c *city) openLoading(ctx context.Context, f storeFlags, rf registryFlags, 
 	c.open.opened("ledger", led.Close)
 	l := ingest.NewLoader(j, st, led)
 	l.Codec, l.Retention, l.Logger, l.Metrics = codecs, time.Duration(f.Retention), c.log, c.metrics
+	l.Bounds, l.Disk, l.Findings = bounds, c.disk, c.findings
 	r, err := openRegistry(ctx, rf, c.config, c.data, c.log, &c.open)
 	if err != nil {
 		return nil, err
@@ -140,7 +143,8 @@ func (c *city) openLoading(ctx context.Context, f storeFlags, rf registryFlags, 
 
 // serve adds the loader's operations and the store's query API to the server.
 func (l *loading) serve(s *server) {
-	api.Ingest{Audit: l.audit, Quarantine: l.ledger, History: l.ledger, Redriver: l.loader, Journal: l.journal, Now: time.Now}.Register(s.api)
+	api.Ingest{Audit: l.audit, Quarantine: l.ledger, History: l.ledger, Redriver: l.loader, Journal: l.journal, Now: time.Now,
+		Bounds: l.loader.Bounds, Note: l.note}.Register(s.api)
 	if l.prometheus != nil {
 		s.handle(terminal.PrometheusPath+"/", l.prometheus.Handler(terminal.PrometheusPath))
 		return
@@ -162,7 +166,8 @@ func (l *loading) checks(ctx context.Context) []check {
 	if err := l.loader.StoreError(); err != nil {
 		st.Problem = err.Error()
 	}
-	return []check{journal, st}
+	disk := check{Name: "disk", Problem: text(l.loader.DiskError())}
+	return []check{journal, st, disk}
 }
 
 // clientID names a gateway's session at its broker.

@@ -79,7 +79,7 @@ func (c *Up) Run(ctx context.Context, out *terminal.Output) (err error) {
 	if err != nil {
 		return err
 	}
-	here, err := openCity(cityOptions{c.Config, c.Data, c.Durability, c.listenFlags, c.LogFlags}, out)
+	here, err := openCity(cityOptions{c.Config, c.Data, c.Durability, c.DiskReserve, c.listenFlags, c.LogFlags}, out)
 	defer func() { err = errors.Join(err, here.close()) }()
 	if err != nil {
 		return err

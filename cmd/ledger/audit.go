@@ -32,7 +32,7 @@ type Audit struct {
 func (Audit) Help() string {
 	return `For every gateway, at any moment and after any crash:
 
-  received = stored + duplicate + quarantined + canary + queued
+  received = stored + duplicate + quarantined + discarded + canary + queued
 
 Canaries are the gateways' own: once a minute each sends itself a message through everything. The gateway numbers what it receives; the loader counts what became of it. Where the two do not
 agree, messages are missing, and the exit code is 1.
@@ -105,16 +105,16 @@ func (c *Audit) history(ctx context.Context, out *terminal.Output) error {
 // printHistory leaves out steps in which nothing happened and nothing waited.
 func printHistory(w io.Writer, h api.History) {
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "until\tgateway\treceived\tstored\t(partial)\tduplicate\tquarantined\tcanary\tqueued\tmissing\t")
+	fmt.Fprintln(t, "until\tgateway\treceived\tstored\t(partial)\tduplicate\tquarantined\tdiscarded\tcanary\tqueued\tmissing\t")
 	rows := 0
 	for _, g := range h.Gateways {
 		for _, p := range g.Points {
-			if p.Received == p.Canary && p.Stored == 0 && p.Partial == 0 && p.Duplicate == 0 && p.Quarantined == 0 && p.Queued == 0 && p.Missing == 0 {
+			if p.Received == p.Canary && p.Stored == 0 && p.Partial == 0 && p.Duplicate == 0 && p.Quarantined == 0 && p.Discarded == 0 && p.Queued == 0 && p.Missing == 0 {
 				continue
 			}
 			rows++
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", terminal.Moment(p.Time), g.Gateway, terminal.Grouped(p.Received), terminal.Grouped(p.Stored),
-				terminal.Grouped(p.Partial), terminal.Grouped(p.Duplicate), terminal.Grouped(p.Quarantined), terminal.Grouped(p.Canary), terminal.Grouped(int64(p.Queued)), terminal.Grouped(p.Missing))
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", terminal.Moment(p.Time), g.Gateway, terminal.Grouped(p.Received), terminal.Grouped(p.Stored),
+				terminal.Grouped(p.Partial), terminal.Grouped(p.Duplicate), terminal.Grouped(p.Quarantined), terminal.Grouped(p.Discarded), terminal.Grouped(p.Canary), terminal.Grouped(int64(p.Queued)), terminal.Grouped(p.Missing))
 		}
 	}
 	t.Flush()
@@ -122,16 +122,16 @@ func printHistory(w io.Writer, h api.History) {
 		fmt.Fprintln(w, "\nNothing was received in this time.")
 		return
 	}
-	fmt.Fprintf(w, "\nIn steps of %v. Queued and missing are as at the step's end; below 0 is what a re-drive took out.\n", time.Duration(h.StepSeconds)*time.Second)
+	fmt.Fprintf(w, "\nIn steps of %v. Queued and missing are as at the step's end; below 0 is what a re-drive or a discarding took out.\n", time.Duration(h.StepSeconds)*time.Second)
 }
 
 func printLedger(w io.Writer, r ingest.Report) {
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "gateway\treceived\tstored\t(partial)\tduplicate\tquarantined\tcanary\tqueued\tmissing\t")
+	fmt.Fprintln(t, "gateway\treceived\tstored\t(partial)\tduplicate\tquarantined\tdiscarded\tcanary\tqueued\tmissing\t")
 	total := ingest.Balance{Account: ingest.Account{Gateway: "all"}}
 	row := func(b ingest.Balance) {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", b.Gateway, terminal.Grouped(int64(b.Received)), terminal.Grouped(int64(b.Stored)), terminal.Grouped(int64(b.Partial)),
-			terminal.Grouped(int64(b.Duplicate)), terminal.Grouped(int64(b.Quarantined)), terminal.Grouped(int64(b.Canary)), terminal.Grouped(int64(b.Queued)), terminal.Grouped(b.Missing))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", b.Gateway, terminal.Grouped(int64(b.Received)), terminal.Grouped(int64(b.Stored)), terminal.Grouped(int64(b.Partial)),
+			terminal.Grouped(int64(b.Duplicate)), terminal.Grouped(int64(b.Quarantined)), terminal.Grouped(int64(b.Discarded)), terminal.Grouped(int64(b.Canary)), terminal.Grouped(int64(b.Queued)), terminal.Grouped(b.Missing))
 	}
 	for _, b := range r.Gateways {
 		row(b)
@@ -140,6 +140,7 @@ func printLedger(w io.Writer, r ingest.Report) {
 		total.Partial += b.Partial
 		total.Duplicate += b.Duplicate
 		total.Quarantined += b.Quarantined
+		total.Discarded += b.Discarded
 		total.Canary += b.Canary
 		total.Queued += b.Queued
 		total.Missing += b.Missing

@@ -20,6 +20,8 @@ type Quarantine struct {
 	List    quarantineList    `cmd:"" help:"List messages that could not be stored."`
 	Show    quarantineShow    `cmd:"" help:"Show one of them whole."`
 	Redrive quarantineRedrive `cmd:"" help:"Drive them through again, after the cause was mended."`
+	Discard quarantineDiscard `cmd:"" help:"Let some of them go for good, by id or filter."`
+	Purge   quarantinePurge   `cmd:"" help:"Let all go that are old, or of a device, or have a reason."`
 }
 
 // Filter selects messages.
@@ -69,6 +71,7 @@ func (c *quarantineList) Run(ctx context.Context, out *terminal.Output) error {
 func printQuarantine(w io.Writer, page api.QuarantinePage) {
 	if len(page.Reasons) == 0 {
 		fmt.Fprintln(w, "The quarantine is empty.")
+		printGone(w, page.Use)
 		return
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -88,6 +91,9 @@ func printQuarantine(w io.Writer, page api.QuarantinePage) {
 		if m.Partial {
 			reason += " (partial)"
 		}
+		if m.Cut {
+			reason += " (cut)"
+		}
 		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\n", m.ID, terminal.MomentSeconds(m.At), terminal.Shown(m.Topic, 60), reason, terminal.Shown(what, 100))
 	}
 	t.Flush()
@@ -101,7 +107,8 @@ func printQuarantine(w io.Writer, page api.QuarantinePage) {
 		fmt.Fprintf(w, "%8s  %s %s%s\n", terminal.Grouped(r.Count), r.Gateway, r.Reason, partial)
 		total += r.Count
 	}
-	fmt.Fprintf(w, "%8s  in all\n", terminal.Grouped(total))
+	fmt.Fprintf(w, "%8s  in all; they take %s of %s, the oldest waits since %s\n", terminal.Grouped(total), terminal.BytesText(page.Use.Bytes), terminal.BytesText(page.Use.Budget), terminal.Moment(page.Use.Oldest))
+	printGone(w, page.Use)
 	if page.Next > 0 {
 		fmt.Fprintf(w, "More: --after %d\n", page.Next)
 	}
@@ -133,6 +140,13 @@ func (c *quarantineShow) Run(ctx context.Context, out *terminal.Output) error {
 		fmt.Fprintf(w, "problem   %s %s\n          %s\n", p.Reason, p.Field, terminal.Shown(p.Detail, 1000))
 	}
 	fmt.Fprintf(w, "payload   %d bytes\n", m.Size)
+	if m.Cut {
+		sum := m.SHA256
+		if sum == "" {
+			sum = "not known"
+		}
+		fmt.Fprintf(w, "cut       only the beginning is kept; it cannot be driven through again\nSHA-256   %s\n", sum)
+	}
 	if m.Binary != nil {
 		fmt.Fprintf(w, "%q\n", m.Binary[:min(len(m.Binary), 4096)])
 		return nil
@@ -173,6 +187,7 @@ func (c *quarantineRedrive) Run(ctx context.Context, out *terminal.Output) error
 		total.Duplicate += r.Duplicate
 		total.Partial += r.Partial
 		total.Waiting += r.Waiting
+		total.Cut += r.Cut
 		if r.Next == 0 {
 			break
 		}
@@ -187,5 +202,8 @@ func (c *quarantineRedrive) Run(ctx context.Context, out *terminal.Output) error
 	}
 	fmt.Fprintf(out.Stdout, "driven through again: %s\n  stored     %s\n  duplicate  %s\n  in part    %s\n  waiting    %s\n",
 		terminal.Grouped(int64(total.Tried)), terminal.Grouped(int64(total.Stored)), terminal.Grouped(int64(total.Duplicate)), terminal.Grouped(int64(total.Partial)), terminal.Grouped(int64(total.Waiting)))
+	if total.Cut > 0 {
+		fmt.Fprintf(out.Stdout, "not tried: %s of which only the beginning is kept: have the devices send them anew, or discard them\n", terminal.Grouped(int64(total.Cut)))
+	}
 	return nil
 }

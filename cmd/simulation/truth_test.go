@@ -89,9 +89,18 @@ func (p *pipeline) Write(_ context.Context, points []telemetry.Point) error {
 func (p *pipeline) Accounts() []ingest.Account                            { return nil }
 func (p *pipeline) Seen(k ingest.MessageKey) ingest.Fate                  { return p.fates[k] }
 func (p *pipeline) Reasons(context.Context) ([]ingest.ReasonCount, error) { return nil, nil }
-func (p *pipeline) Quarantine(context.Context, ingest.QuarantineFilter) ([]ingest.Quarantined, error) {
+func (p *pipeline) Quarantine(context.Context, ingest.QuarantineFilter) ([]ingest.Quarantined, int64, error) {
+	return nil, 0, nil
+}
+func (p *pipeline) Use(context.Context) (u ingest.QuarantineUse, err error) { return u, nil }
+func (p *pipeline) Leaving(context.Context, ingest.QuarantineFilter) ([]ingest.Discard, error) {
 	return nil, nil
 }
+func (p *pipeline) Overflow(context.Context, []ingest.Quarantined, ingest.Bounds) ([]ingest.Discard, error) {
+	return nil, nil
+}
+func (p *pipeline) Shrink(context.Context) (bool, error)                { return false, nil }
+func (p *pipeline) Uncut(context.Context) ([]ingest.Quarantined, error) { return nil, nil }
 
 func (p *pipeline) Commit(_ context.Context, c ingest.Commit) error {
 	for _, f := range c.Fates {

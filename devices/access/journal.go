@@ -38,6 +38,7 @@ const (
 	TopicRefused       Action = "topic_refused"      // a device asked for what is not its own
 	RequestRefused     Action = "request_refused"    // somebody's role or locality was not enough
 	AlarmAcknowledged  Action = "alarm_acknowledged" // somebody has seen to an alarm
+	MessagesDiscarded  Action = "messages_discarded" // somebody let go of quarantined messages
 )
 
 // Event is one entry. Entries are only ever added. A refusal that repeats is
@@ -243,7 +244,18 @@ func (c *Control) Events(ctx context.Context, f EventFilter) (out []Event, err e
 // Acknowledged writes down that somebody has seen to an alarm; subject is the rule
 // and the site.
 func (c *Control) Acknowledged(ctx context.Context, who, subject, note string) error {
-	e := Event{Action: AlarmAcknowledged, At: c.now(), Count: 1, Who: clip(who, 128), Subject: clip(subject, 128), Detail: clip(note, 256)}
+	return c.note(ctx, Event{Action: AlarmAcknowledged, Who: who, Subject: subject, Detail: note})
+}
+
+// Discarded writes down that somebody lets go of quarantined messages: which, and how
+// many and why.
+func (c *Control) Discarded(ctx context.Context, who, which, why string) error {
+	return c.note(ctx, Event{Action: MessagesDiscarded, Who: who, Subject: which, Detail: why})
+}
+
+// note writes what somebody does outside of access control.
+func (c *Control) note(ctx context.Context, e Event) error {
+	e.At, e.Count, e.Who, e.Subject, e.Detail = c.now(), 1, clip(e.Who, 128), clip(e.Subject, 128), clip(e.Detail, 256)
 	err := c.store.Write(ctx, func(tx Tx) error { return tx.AddEvent(ctx, e) })
 	return wrapped("write journal of access", err)
 }

@@ -4,6 +4,7 @@ package api
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"net/http"
 	"time"
@@ -23,13 +24,20 @@ const maxRedriveTime = 30 * time.Second
 type Ingest struct {
 	Audit      ingest.Audit
 	Quarantine interface {
-		Quarantine(context.Context, ingest.QuarantineFilter) ([]ingest.Quarantined, error)
+		Quarantine(context.Context, ingest.QuarantineFilter) (page []ingest.Quarantined, next int64, err error)
 		Reasons(context.Context) ([]ingest.ReasonCount, error)
+		Use(context.Context) (ingest.QuarantineUse, error)
+		Count(context.Context, ingest.QuarantineFilter) (ingest.DiscardResult, error)
 	}
+	// Bounds are the quarantine's.
+	Bounds   ingest.Bounds
 	History  ingest.History
 	Redriver interface {
 		Redrive(context.Context, ingest.QuarantineFilter) (ingest.RedriveResult, error)
+		Discard(context.Context, ingest.QuarantineFilter) (ingest.DiscardResult, error)
 	}
+	// Note writes into the journal of access who lets messages go: what, and why.
+	Note func(ctx context.Context, what, why string) error
 	// Journal lets people look at what waits; nil answers that it cannot.
 	Journal ingest.JournalReader
 	Now     func() time.Time
@@ -44,6 +52,8 @@ type Message struct {
 	Payload     string              `json:"payload,omitempty" doc:"The payload, where it is valid UTF-8"`
 	Binary      []byte              `json:"payload_base64,omitempty" doc:"The payload, where it is not valid UTF-8"`
 	Size        int                 `json:"size" doc:"Bytes as delivered; more than the payload here has if it was cut"`
+	Cut         bool                `json:"cut,omitempty" doc:"Only the beginning of the payload is kept; it cannot be driven through again"`
+	SHA256      string              `json:"sha256,omitempty" doc:"Of the whole payload as delivered, where it was cut and this is known"`
 	Received    time.Time           `json:"received"`
 	QoS         byte                `json:"qos"`
 	Redelivered bool                `json:"redelivered"`
@@ -58,6 +68,7 @@ type Message struct {
 type QuarantinePage struct {
 	Messages []Message            `json:"messages"`
 	Reasons  []ingest.ReasonCount `json:"reasons" doc:"How many wait, by gateway and reason; the whole quarantine"`
+	Use      QuarantineUse        `json:"use" doc:"How full the whole quarantine is, and what has left it for good"`
 	Next     int64                `json:"next,omitempty" doc:"Continue with after=next; absent on the last page"`
 }
 
@@ -69,7 +80,7 @@ type quarantineQuery struct {
 	Device  string `query:"device" maxLength:"64"`
 	Topic   string `query:"topic" maxLength:"65535" doc:"A topic, or with a trailing * all that begin so"`
 	After   int64  `query:"after" minimum:"0" doc:"Only ids greater than this"`
-	Limit   int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+	Limit   int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"A page ends before once its payloads are 4 MiB"`
 }
 
 type redriveBody struct {
@@ -104,6 +115,7 @@ func (g Ingest) Register(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "redrive-quarantine", Method: http.MethodPost, Path: "/api/v1/quarantine/redrive",
 		Summary:     "Drive quarantined messages through again",
 		Description: "Takes one page of at most 500; repeat with after = next until next is 0.", Tags: []string{"ingest"}, Metadata: role("operator")}, g.redrive)
+	g.registerDiscard(api)
 	huma.Register(api, huma.Operation{OperationID: "list-journal", Method: http.MethodGet, Path: "/api/v1/journal/messages",
 		Summary: "Messages that wait in the journal for the store, in their order", Tags: []string{"ingest"}, Metadata: role("viewer")}, g.journal)
 }
@@ -117,7 +129,7 @@ func (g Ingest) ledger(ctx context.Context, _ *struct{}) (*output[ingest.Report]
 }
 
 func (g Ingest) list(ctx context.Context, q *quarantineQuery) (*output[QuarantinePage], error) {
-	rows, err := g.Quarantine.Quarantine(ctx, ingest.QuarantineFilter{Gateway: q.Gateway, Reason: telemetry.Reason(q.Reason), Device: telemetry.Device(q.Device), Topic: q.Topic, After: q.After, Limit: q.Limit})
+	rows, next, err := g.Quarantine.Quarantine(ctx, ingest.QuarantineFilter{Gateway: q.Gateway, Reason: telemetry.Reason(q.Reason), Device: telemetry.Device(q.Device), Topic: q.Topic, After: q.After, Limit: q.Limit})
 	if err != nil {
 		return nil, huma.Error500InternalServerError("the quarantine cannot be read", err)
 	}
@@ -125,12 +137,13 @@ func (g Ingest) list(ctx context.Context, q *quarantineQuery) (*output[Quarantin
 	if err != nil {
 		return nil, huma.Error500InternalServerError("the quarantine cannot be read", err)
 	}
-	page := QuarantinePage{Messages: make([]Message, 0, len(rows)), Reasons: reasons}
+	use, err := g.Quarantine.Use(ctx)
+	if err != nil {
+		return nil, huma.Error500InternalServerError("the quarantine cannot be read", err)
+	}
+	page := QuarantinePage{Messages: make([]Message, 0, len(rows)), Reasons: reasons, Use: quarantineUse(use, g.Bounds), Next: next}
 	for _, r := range rows {
 		page.Messages = append(page.Messages, message(r))
-	}
-	if len(rows) == q.Limit {
-		page.Next = rows[len(rows)-1].ID
 	}
 	return &output[QuarantinePage]{page}, nil
 }
@@ -138,12 +151,12 @@ func (g Ingest) list(ctx context.Context, q *quarantineQuery) (*output[Quarantin
 func (g Ingest) show(ctx context.Context, in *struct {
 	ID int64 `path:"id" minimum:"1"`
 }) (*output[Message], error) {
-	rows, err := g.Quarantine.Quarantine(ctx, ingest.QuarantineFilter{IDs: []int64{in.ID}})
+	rows, _, err := g.Quarantine.Quarantine(ctx, ingest.QuarantineFilter{IDs: []int64{in.ID}})
 	if err != nil {
 		return nil, huma.Error500InternalServerError("the quarantine cannot be read", err)
 	}
 	if len(rows) == 0 {
-		return nil, huma.Error404NotFound("no message of this id is in quarantine; it may have been re-driven")
+		return nil, huma.Error404NotFound("no message of this id is in quarantine; it may have been re-driven, or discarded")
 	}
 	return &output[Message]{message(rows[0])}, nil
 }
@@ -152,6 +165,9 @@ func (g Ingest) redrive(ctx context.Context, in *redriveBody) (*output[ingest.Re
 	ctx, cancel := context.WithTimeout(ctx, maxRedriveTime)
 	defer cancel()
 	b := in.Body
+	if err := g.refuseCut(ctx, b.IDs); err != nil {
+		return nil, err
+	}
 	r, err := g.Redriver.Redrive(ctx, ingest.QuarantineFilter{IDs: b.IDs, Gateway: b.Gateway, Reason: telemetry.Reason(b.Reason), Device: telemetry.Device(b.Device), Topic: b.Topic, After: b.After})
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
@@ -168,6 +184,7 @@ func message(q ingest.Quarantined) Message {
 		QoS: q.Message.QoS, Redelivered: q.Message.Redelivered, Retained: q.Message.Retained,
 		Partial: q.Partial, Problems: q.Problems, At: q.At, Tries: q.Tries,
 	}
+	m.Cut, m.SHA256 = q.Cut(), hex.EncodeToString(q.SHA256)
 	if utf8.Valid(q.Message.Payload) {
 		m.Payload = string(q.Message.Payload)
 	} else {

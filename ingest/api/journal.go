@@ -32,16 +32,13 @@ type journalQuery struct {
 	Limit int    `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"How many records at most; each holds up to some thousand messages"`
 }
 
-// pageBytes is how large a page's payloads may be before it ends early.
-const pageBytes = 16 << 20
-
 func (g Ingest) journal(ctx context.Context, q *journalQuery) (*output[JournalPage], error) {
 	if g.Journal == nil {
 		return nil, huma.Error503ServiceUnavailable("this process cannot look into the journal")
 	}
 	page := JournalPage{Messages: []JournalMessage{}}
 	size, after := 0, q.After
-	for n := 0; n < q.Limit && size < pageBytes; n++ {
+	for n := 0; n < q.Limit && size < ingest.PageBytes; n++ {
 		// One at a time: a record may be as large as a message may.
 		records, err := g.Journal.Peek(ctx, after, 1)
 		if err != nil {
@@ -52,7 +49,7 @@ func (g Ingest) journal(ctx context.Context, q *journalQuery) (*output[JournalPa
 		}
 		after = records[0].Number
 		for _, m := range records[0].Record.Messages {
-			size += len(m.Payload)
+			size += len(m.Payload) + len(m.Topic)
 			page.Messages = append(page.Messages, journalMessage(records[0].Record.Gateway, m))
 		}
 	}

@@ -224,7 +224,7 @@ func withDefaults(o Options) Options {
 	}
 	if o.FreeSpace == nil {
 		dir := o.Dir
-		o.FreeSpace = func() (uint64, error) { return freeSpace(dir) }
+		o.FreeSpace = func() (uint64, error) { return FreeSpace(dir) }
 	}
 	if o.MaxStoreBytes <= 0 {
 		o.MaxStoreBytes = unlimited

@@ -189,7 +189,9 @@ func unhealthy(srv *server.Server) string {
 	return strings.Join(reasons, "; ")
 }
 
-func freeSpace(dir string) (uint64, error) {
+// FreeSpace is how many bytes are free in the file system of a folder, for who is not
+// its administrator.
+func FreeSpace(dir string) (uint64, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
 		return 0, err

@@ -39,6 +39,16 @@ func (n *Native) parseTopic(s string) (topic, error) {
 	return topic{locality: telemetry.Locality(locality), kind: k, device: telemetry.Device(device)}, nil
 }
 
+// TopicDevice is the device that a topic of the native form names, whatever its kind
+// and payload; "" if it names none.
+func TopicDevice(s string) telemetry.Device {
+	levels := strings.Split(s, "/")
+	if len(levels) != 4 || levels[0] != Root || telemetry.CheckID(levels[3]) != nil {
+		return ""
+	}
+	return telemetry.Device(levels[3])
+}
+
 // explainKind says what is wrong with a topic that is sound but for its kind.
 func (n *Native) explainKind(s, name string) error {
 	switch {

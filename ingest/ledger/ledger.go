@@ -67,14 +67,15 @@ type Ledger struct {
 // layout is the schema's number. Layout 1 had no history, layout 2 alarms without
 // what is owed of them, or none, layout 3 nothing of devices but when they were last heard,
 // and alarms without since when they are stale, layout 4 alarms none of which lasts,
-// layout 5 no canaries.
-const layout = 6
+// layout 5 no canaries, layout 6 nothing that was discarded and no sizes of what is in
+// quarantine.
+const layout = 7
 
 // schema is applied at every start; user_version tells the layout.
 const schema = `
 CREATE TABLE IF NOT EXISTS account (
 	gateway TEXT PRIMARY KEY, position INTEGER NOT NULL, stored INTEGER NOT NULL,
-	duplicate INTEGER NOT NULL, quarantined INTEGER NOT NULL, partial INTEGER NOT NULL, canary INTEGER NOT NULL DEFAULT 0) STRICT;
+	duplicate INTEGER NOT NULL, quarantined INTEGER NOT NULL, partial INTEGER NOT NULL, discarded INTEGER NOT NULL DEFAULT 0, canary INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE TABLE IF NOT EXISTS fate (
 	batch INTEGER PRIMARY KEY AUTOINCREMENT, generation INTEGER NOT NULL, keys BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS quarantine (
@@ -82,14 +83,28 @@ CREATE TABLE IF NOT EXISTS quarantine (
 	topic TEXT NOT NULL, payload BLOB NOT NULL,
 	full_size INTEGER NOT NULL, received INTEGER NOT NULL, qos INTEGER NOT NULL, redelivered INTEGER NOT NULL,
 	retained INTEGER NOT NULL, partial INTEGER NOT NULL, reason TEXT NOT NULL, problems TEXT NOT NULL,
-	at INTEGER NOT NULL, tries INTEGER NOT NULL) STRICT;
+	at INTEGER NOT NULL, tries INTEGER NOT NULL, sha256 BLOB,
+	size INTEGER AS (` + sizeOf + `) VIRTUAL) STRICT;
 CREATE INDEX IF NOT EXISTS quarantine_by_reason ON quarantine (reason, id);
 CREATE INDEX IF NOT EXISTS quarantine_by_device ON quarantine (device, id);
 CREATE INDEX IF NOT EXISTS quarantine_by_topic ON quarantine (topic, id);
 CREATE INDEX IF NOT EXISTS quarantine_by_reason_device ON quarantine (reason, device, id);
+CREATE INDEX IF NOT EXISTS quarantine_by_age ON quarantine (at);
+CREATE INDEX IF NOT EXISTS quarantine_uncut ON quarantine (id) WHERE octet_length(payload) > ` + maxHeld + `;
+CREATE TABLE IF NOT EXISTS quarantine_tally (gateway TEXT NOT NULL, reason TEXT NOT NULL, partial INTEGER NOT NULL,
+	count INTEGER NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (gateway, reason, partial)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS quarantine_share (device TEXT PRIMARY KEY, count INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS quarantine_share_by_bytes ON quarantine_share (bytes);
+CREATE INDEX IF NOT EXISTS quarantine_share_by_count ON quarantine_share (count);
+CREATE TABLE IF NOT EXISTS discarded (gateway TEXT NOT NULL, cause TEXT NOT NULL, reason TEXT NOT NULL, partial INTEGER NOT NULL,
+	count INTEGER NOT NULL, bytes INTEGER NOT NULL, last INTEGER NOT NULL, PRIMARY KEY (gateway, cause, reason, partial)) STRICT, WITHOUT ROWID;
+CREATE TRIGGER IF NOT EXISTS quarantine_in AFTER INSERT ON quarantine BEGIN ` + countIn + ` END;
+CREATE TRIGGER IF NOT EXISTS quarantine_out AFTER DELETE ON quarantine BEGIN ` + countOut + ` END;
+CREATE TRIGGER IF NOT EXISTS quarantine_changed AFTER UPDATE ON quarantine BEGIN ` + countOut + countIn + ` END;
 CREATE TABLE IF NOT EXISTS history (
 	gateway TEXT NOT NULL, minute INTEGER NOT NULL, received INTEGER NOT NULL, stored INTEGER NOT NULL, duplicate INTEGER NOT NULL,
-	quarantined INTEGER NOT NULL, partial INTEGER NOT NULL, queued INTEGER NOT NULL, canary INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (gateway, minute)) STRICT, WITHOUT ROWID;
+	quarantined INTEGER NOT NULL, partial INTEGER NOT NULL, queued INTEGER NOT NULL, discarded INTEGER NOT NULL DEFAULT 0,
+	canary INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (gateway, minute)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS hour (
 	hour INTEGER NOT NULL, kind TEXT NOT NULL, written INTEGER NOT NULL, seen INTEGER NOT NULL DEFAULT 0, told INTEGER NOT NULL DEFAULT 0,
 	PRIMARY KEY (hour, kind)) STRICT, WITHOUT ROWID;
@@ -130,7 +145,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	if o.SyncCommits {
 		sync = "FULL"
 	}
-	q := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(" + sync + ")", "busy_timeout(2000)", "journal_size_limit(67108864)"}, "_txlock": {"immediate"}}
+	q := url.Values{"_pragma": {"auto_vacuum(INCREMENTAL)", "journal_mode(WAL)", "synchronous(" + sync + ")", "busy_timeout(2000)", "journal_size_limit(67108864)"}, "_txlock": {"immediate"}}
 	db := sqlitefile.Open("file:"+path+"?"+q.Encode(), o.Damaged)
 	l := &Ledger{db: db, now: o.Now, accounts: map[string]ingest.Account{}, memory: newMemory(o.Memory)}
 	if err := l.load(ctx); err != nil {
@@ -151,14 +166,14 @@ func (l *Ledger) load(ctx context.Context) error {
 	if err := l.inTx(ctx, "apply schema", func(tx *sql.Tx) error { return l.upgrade(ctx, tx, version) }); err != nil {
 		return err
 	}
-	rows, err := l.db.QueryContext(ctx, "SELECT gateway, position, stored, duplicate, quarantined, partial, canary FROM account")
+	rows, err := l.db.QueryContext(ctx, "SELECT gateway, position, stored, duplicate, quarantined, partial, discarded, canary FROM account")
 	if err != nil {
 		return fmt.Errorf("read accounts: %w", err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var a ingest.Account
-		if err := rows.Scan(&a.Gateway, &a.Position, &a.Stored, &a.Duplicate, &a.Quarantined, &a.Partial, &a.Canary); err != nil {
+		if err := rows.Scan(&a.Gateway, &a.Position, &a.Stored, &a.Duplicate, &a.Quarantined, &a.Partial, &a.Discarded, &a.Canary); err != nil {
 			return fmt.Errorf("read accounts: %w", err)
 		}
 		l.accounts[a.Gateway] = a
@@ -177,6 +192,9 @@ func (l *Ledger) upgrade(ctx context.Context, tx *sql.Tx, from int) error {
 		{"alarm", "lasting", "ALTER TABLE alarm ADD COLUMN lasting INTEGER NOT NULL DEFAULT 0; ALTER TABLE alarm ADD COLUMN unready INTEGER NOT NULL DEFAULT 0"},
 		{"account", "canary", "ALTER TABLE account ADD COLUMN canary INTEGER NOT NULL DEFAULT 0"},
 		{"history", "canary", "ALTER TABLE history ADD COLUMN canary INTEGER NOT NULL DEFAULT 0"},
+		{"account", "discarded", "ALTER TABLE account ADD COLUMN discarded INTEGER NOT NULL DEFAULT 0"},
+		{"history", "discarded", "ALTER TABLE history ADD COLUMN discarded INTEGER NOT NULL DEFAULT 0"},
+		{"quarantine", "sha256", "ALTER TABLE quarantine ADD COLUMN sha256 BLOB; ALTER TABLE quarantine ADD COLUMN size INTEGER AS (" + sizeOf + ") VIRTUAL"},
 		{"heard", "memory", "ALTER TABLE heard ADD COLUMN memory TEXT NOT NULL DEFAULT ''; ALTER TABLE heard ADD COLUMN noted INTEGER NOT NULL DEFAULT 0; UPDATE heard SET noted = received"},
 	} {
 		var old bool
@@ -188,8 +206,17 @@ func (l *Ledger) upgrade(ctx context.Context, tx *sql.Tx, from int) error {
 			return err
 		}
 	}
+	var counted bool
+	if err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'quarantine_tally')").Scan(&counted); err != nil {
+		return err
+	}
 	if _, err := tx.ExecContext(ctx, schema); err != nil {
 		return err
+	}
+	if !counted {
+		if _, err := tx.ExecContext(ctx, countAll); err != nil {
+			return err
+		}
 	}
 	if from == 1 {
 		if _, err := tx.ExecContext(ctx, beginHistory, minuteOf(l.now())); err != nil {
@@ -263,10 +290,10 @@ func (l *Ledger) Commit(ctx context.Context, c ingest.Commit) error {
 
 func (l *Ledger) write(ctx context.Context, tx *sql.Tx, c ingest.Commit) error {
 	for _, a := range c.Accounts {
-		_, err := tx.ExecContext(ctx, `INSERT INTO account (gateway, position, stored, duplicate, quarantined, partial, canary) VALUES (?,?,?,?,?,?,?)
+		_, err := tx.ExecContext(ctx, `INSERT INTO account (gateway, position, stored, duplicate, quarantined, partial, discarded, canary) VALUES (?,?,?,?,?,?,?,?)
 			ON CONFLICT (gateway) DO UPDATE SET position=excluded.position, stored=excluded.stored, duplicate=excluded.duplicate,
-			quarantined=excluded.quarantined, partial=excluded.partial, canary=excluded.canary`,
-			a.Gateway, a.Position, a.Stored, a.Duplicate, a.Quarantined, a.Partial, a.Canary)
+			quarantined=excluded.quarantined, partial=excluded.partial, discarded=excluded.discarded, canary=excluded.canary`,
+			a.Gateway, a.Position, a.Stored, a.Duplicate, a.Quarantined, a.Partial, a.Discarded, a.Canary)
 		if err != nil {
 			return fmt.Errorf("write account of gateway %s: %w", a.Gateway, err)
 		}
@@ -275,6 +302,13 @@ func (l *Ledger) write(ctx context.Context, tx *sql.Tx, c ingest.Commit) error {
 		return err
 	}
 	if err := writeHours(ctx, tx, c.Written); err != nil {
+		return err
+	}
+	// What leaves leaves first: on a full disk its pages are what the new is written to.
+	if err := l.discard(ctx, tx, c.Discard); err != nil {
+		return err
+	}
+	if err := l.trim(ctx, tx, c.Trim); err != nil {
 		return err
 	}
 	return writeQuarantine(ctx, tx, c)

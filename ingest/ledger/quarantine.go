@@ -35,7 +35,7 @@ func writeQuarantine(ctx context.Context, tx *sql.Tx, c ingest.Commit) error {
 		return nil
 	}
 	add, err := tx.PrepareContext(ctx, `INSERT INTO quarantine (gateway, device, topic, payload, full_size, received, qos, redelivered,
-		retained, partial, reason, problems, at, tries) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,0)`)
+		retained, partial, reason, problems, at, tries, sha256) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,0,?)`)
 	if err != nil {
 		return fmt.Errorf("prepare quarantine: %w", err)
 	}
@@ -46,16 +46,20 @@ func writeQuarantine(ctx context.Context, tx *sql.Tx, c ingest.Commit) error {
 			return err
 		}
 		m := q.Message
-		payload := m.Payload
-		if payload == nil {
-			payload = []byte{}
-		}
-		if _, err := add.ExecContext(ctx, q.Gateway, string(q.Device), m.Topic, payload, m.FullSize, m.Received.UnixMilli(), m.QoS, m.Redelivered,
-			m.Retained, q.Partial, reason, problems, q.At.UnixMilli()); err != nil {
+		if _, err := add.ExecContext(ctx, q.Gateway, string(q.Device), m.Topic, notNull(m.Payload), m.FullSize, m.Received.UnixMilli(), m.QoS, m.Redelivered,
+			m.Retained, q.Partial, reason, problems, q.At.UnixMilli(), q.SHA256); err != nil {
 			return fmt.Errorf("quarantine a message of gateway %s: %w", q.Gateway, err)
 		}
 	}
 	return nil
+}
+
+// notNull makes an empty payload one that SQL does not take for none.
+func notNull(payload []byte) []byte {
+	if payload == nil {
+		return []byte{}
+	}
+	return payload
 }
 
 func encodeProblems(q ingest.Quarantined) (problems, reason string, err error) {
@@ -69,43 +73,52 @@ func encodeProblems(q ingest.Quarantined) (problems, reason string, err error) {
 	return string(b), reason, nil
 }
 
-// Quarantine implements [ingest.Ledger]. It returns at most 1,000 messages.
-func (l *Ledger) Quarantine(ctx context.Context, f ingest.QuarantineFilter) ([]ingest.Quarantined, error) {
+// Quarantine implements [ingest.Ledger]. A page has at most 1,000 messages.
+func (l *Ledger) Quarantine(ctx context.Context, f ingest.QuarantineFilter) ([]ingest.Quarantined, int64, error) {
 	where, args := conditions(f)
 	if f.Limit <= 0 || f.Limit > maxListed {
 		f.Limit = maxListed
 	}
+	return l.page(ctx, where, args, f.Limit)
+}
+
+// page lists until limit or the bytes of a page are reached.
+func (l *Ledger) page(ctx context.Context, where string, args []any, limit int) (out []ingest.Quarantined, next int64, err error) {
 	rows, err := l.db.QueryContext(ctx, `SELECT id, gateway, device, topic, payload, full_size, received, qos, redelivered, retained, partial,
-		problems, at, tries FROM quarantine WHERE `+where+` ORDER BY id LIMIT ?`, append(args, f.Limit)...)
+		problems, at, tries, sha256 FROM quarantine WHERE `+where+` ORDER BY id`, args...)
 	if err != nil {
-		return nil, fmt.Errorf("list quarantine: %w", err)
+		return nil, 0, fmt.Errorf("list quarantine: %w", err)
 	}
 	defer rows.Close()
-	var out []ingest.Quarantined
-	for rows.Next() {
+	for size := 0; rows.Next(); {
+		if len(out) == limit || size >= ingest.PageBytes {
+			return out, out[len(out)-1].ID, nil
+		}
 		var q ingest.Quarantined
 		var received, at int64
 		var problems string
 		m := &q.Message
 		if err := rows.Scan(&q.ID, &q.Gateway, &q.Device, &m.Topic, &m.Payload, &m.FullSize, &received, &m.QoS, &m.Redelivered, &m.Retained,
-			&q.Partial, &problems, &at, &q.Tries); err != nil {
-			return nil, fmt.Errorf("list quarantine: %w", err)
+			&q.Partial, &problems, &at, &q.Tries, &q.SHA256); err != nil {
+			return nil, 0, fmt.Errorf("list quarantine: %w", err)
 		}
 		if err := json.Unmarshal([]byte(problems), &q.Problems); err != nil {
-			return nil, fmt.Errorf("read problems of quarantined message %d: %w", q.ID, err)
+			return nil, 0, fmt.Errorf("read problems of quarantined message %d: %w", q.ID, err)
 		}
 		m.Received, q.At = time.UnixMilli(received).UTC(), time.UnixMilli(at).UTC()
 		out = append(out, q)
+		size += len(m.Payload) + len(m.Topic) + len(problems)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("list quarantine: %w", err)
+		return nil, 0, fmt.Errorf("list quarantine: %w", err)
 	}
-	return out, nil
+	return out, 0, nil
 }
 
-// Reasons counts the quarantine by gateway and reason.
+// Reasons implements [ingest.Ledger]. The counts are kept, by triggers, in the
+// transaction that changes the quarantine.
 func (l *Ledger) Reasons(ctx context.Context) ([]ingest.ReasonCount, error) {
-	rows, err := l.db.QueryContext(ctx, "SELECT gateway, reason, partial, COUNT(*) FROM quarantine GROUP BY 1,2,3 ORDER BY 1,2,3")
+	rows, err := l.db.QueryContext(ctx, "SELECT gateway, reason, partial, count, bytes FROM quarantine_tally ORDER BY 1,2,3")
 	if err != nil {
 		return nil, fmt.Errorf("count quarantine: %w", err)
 	}
@@ -113,7 +126,7 @@ func (l *Ledger) Reasons(ctx context.Context) ([]ingest.ReasonCount, error) {
 	var out []ingest.ReasonCount
 	for rows.Next() {
 		var r ingest.ReasonCount
-		if err := rows.Scan(&r.Gateway, &r.Reason, &r.Partial, &r.Count); err != nil {
+		if err := rows.Scan(&r.Gateway, &r.Reason, &r.Partial, &r.Count, &r.Bytes); err != nil {
 			return nil, fmt.Errorf("count quarantine: %w", err)
 		}
 		out = append(out, r)
@@ -124,10 +137,9 @@ func (l *Ledger) Reasons(ctx context.Context) ([]ingest.ReasonCount, error) {
 	return out, nil
 }
 
-// CountReason implements [ingest.LedgerReader]. It is asked often, and reads an
-// index only.
+// CountReason implements [ingest.LedgerReader].
 func (l *Ledger) CountReason(ctx context.Context, reason telemetry.Reason) (n int64, err error) {
-	if err := l.db.QueryRowContext(ctx, "SELECT COUNT(*) FROM quarantine WHERE reason = ?", string(reason)).Scan(&n); err != nil {
+	if err := l.db.QueryRowContext(ctx, "SELECT COALESCE(SUM(count), 0) FROM quarantine_tally WHERE reason = ?", string(reason)).Scan(&n); err != nil {
 		return 0, fmt.Errorf("count quarantine: %w", err)
 	}
 	return n, nil
@@ -142,6 +154,9 @@ func conditions(f ingest.QuarantineFilter) (string, []any) {
 			marks[i], args = "?", append(args, id)
 		}
 		where = append(where, "id IN ("+strings.Join(marks, ",")+")")
+	}
+	if !f.Before.IsZero() {
+		where, args = append(where, "at < ?"), append(args, f.Before.UnixMilli())
 	}
 	if f.Gateway != "" {
 		where, args = append(where, "gateway = ?"), append(args, f.Gateway)
