@@ -11,6 +11,7 @@ import (
 
 	"github.com/haidang-iot/haidang/cmd/config"
 	"github.com/haidang-iot/haidang/devices/access"
+	"github.com/haidang-iot/haidang/ingest"
 )
 
 // reached is a request, and what the server makes of where it comes from.
@@ -129,7 +130,7 @@ func TestOperationsNameWhoMayAsk(t *testing.T) {
 	}
 	defer s.listener.Close()
 	s.guard(c)
-	l := &loading{registry: r}
+	l := &loading{loader: &ingest.Loader{}, registry: r}
 	l.serve(s)
 	if _, err := l.serveRegistry(s, c, accessFlags{EMQXSecret: "between EMQX and us"}, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
