@@ -267,20 +267,22 @@ func (c *Control) ChangePassword(ctx context.Context, p Principal, old, password
 	if a.Password == "" {
 		return in, fault(ReasonForeign, "")
 	}
-	done, wait := c.limits.attempt(a.Name, true, from.Remote, c.now())
+	done, wait := c.limits.attempt(a.Name, "session "+p.session, from.Remote, c.now())
 	if wait > 0 {
 		return in, tooMany(wait)
 	}
-	ok, _, err := c.hasher.verify(ctx, old, a.Password)
+	ok, _, err := c.hasher.verify(ctx, old, a.Password, seat{known: true})
 	if err != nil || !ok {
-		done(false)
-		if err == nil {
+		if err != nil {
+			done(unlooked)
+		} else {
+			done(failed)
 			c.journal.refused(Event{Action: LogInFailed, Who: p.String(), Subject: a.Name, Reason: "wrong_password", Detail: "password change", Remote: from.remote()})
 			err = fault(ReasonWrongLogIn, "old")
 		}
 		return in, wrapped("check password", err)
 	}
-	done(true)
+	done(right)
 	if err := checkPassword(a.Name, password); err != nil {
 		return in, err
 	}

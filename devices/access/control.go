@@ -62,6 +62,7 @@ type Control struct {
 	told    map[int64]time.Time        // credentials whose end OnEnded knows
 
 	doorbell doorbell
+	holds    holds
 }
 
 // New makes a Control. Until [Control.Start] has been called it is guarded.
@@ -85,7 +86,7 @@ func New(o Options) (*Control, error) {
 	}
 	c := &Control{store: o.Store, o: o, log: o.Logger, hasher: newHasher(defaultArgon()), limits: newLimits(),
 		touched: newRecent[string, time.Time](limitsKept), told: map[int64]time.Time{},
-		doorbell: doorbell{last: map[telemetry.Device]knock{}}}
+		doorbell: doorbell{last: map[telemetry.Device]knock{}}, holds: holds{open: map[*hold]struct{}{}}}
 	c.now = func() time.Time { return o.Now().UTC().Truncate(time.Millisecond) }
 	c.journal = newJournal(o.Store, c.now, o.Logger)
 	c.mode.Store(int32(Guarded))
@@ -99,12 +100,16 @@ func New(o Options) (*Control, error) {
 	return c, nil
 }
 
-// Run writes the journal of refusals, ends connections whose credential has
-// ended, and forgets what is too old, until ctx ends.
+// Run writes the journal of refusals, ends requests whose asker may no longer ask
+// and connections whose credential has ended, and forgets what is too old, until
+// ctx ends.
 func (c *Control) Run(ctx context.Context) error {
 	look, prune := time.NewTicker(lookEvery), time.NewTicker(pruneEvery)
 	defer look.Stop()
 	defer prune.Stop()
+	var following sync.WaitGroup
+	following.Go(func() { c.followHolds(ctx) })
+	defer following.Wait()
 	c.prune(ctx)
 	since := c.now()
 	for {

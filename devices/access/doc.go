@@ -30,8 +30,12 @@
 // What an operation changes and its entry in the journal are one transaction.
 // What is refused is in the journal too, repetitions as a count, so that a flood
 // of attempts does not become a flood of rows. Memory is bounded whoever asks
-// how often: log-in hashes at most two passwords at a time, and the limits
-// remember a fixed number of addresses.
+// how often: log-in hashes at most two passwords at a time, strangers one, and the
+// limits remember a fixed number of addresses. Wrong passwords keep out who
+// entered them and nobody else.
+//
+// A request lasts no longer than the right by which it was let in: within seconds
+// its context ends and what it still says is cut off.
 //
 // An HTTP operation that does not say who may use it is refused to everybody.
 package access

@@ -34,6 +34,8 @@ const (
 	ReasonEverywhere    Reason = "admin_everywhere"
 	ReasonPerson        Reason = "person_needed"
 	ReasonNoRole        Reason = "operation_without_role"
+	ReasonScope         Reason = "scope_too_low"
+	ReasonRights        Reason = "rights_changed"
 	ReasonLocality      Reason = "other_locality"
 	ReasonForged        Reason = "csrf_token_missing"
 	ReasonCrossOrigin   Reason = "cross_origin"
@@ -173,6 +175,11 @@ func sentences(r Reason) (code Code, vi, en string) {
 		return Forbidden, "Thao tác này chưa được cho phép với ai cả.", "Nobody has been given leave to do this."
 	case ReasonPerson:
 		return Forbidden, "Việc này phải do người đăng nhập làm, không dùng mã truy cập.", "This is for a person who has logged in, not for a token."
+	case ReasonScope:
+		return Forbidden, "Quyền của mã truy cập này không đủ cho việc này. Hãy đăng nhập, hoặc dùng mã có quyền cao hơn.",
+			"The scopes of this token do not reach this. Log in, or use a token with higher ones."
+	case ReasonRights:
+		return Conflict, "Quyền của bạn vừa thay đổi nên yêu cầu này đã dừng. Hãy thử lại.", "Your rights have just changed, so this request was ended. Try again."
 	case ReasonLocality:
 		return Forbidden, "Bạn không được thay đổi ở địa phương này.", "You may not make changes in this locality."
 	case ReasonForged:

@@ -16,7 +16,7 @@ func (c *Control) Look(ctx context.Context) error { return c.look(ctx, c.now().A
 
 // Verify checks a password against a hash; "" is nobody's.
 func (c *Control) Verify(ctx context.Context, p Secret, phc string) (bool, error) {
-	ok, _, err := c.hasher.verify(ctx, p, phc)
+	ok, _, err := c.hasher.verify(ctx, p, phc, seat{known: true})
 	return ok, err
 }
 
@@ -27,7 +27,7 @@ func (c *Control) Hash(ctx context.Context, p Secret) (string, error) { return c
 func (c *Control) Remembered() (limits, tallies, waiting int) {
 	l := c.limits
 	l.mu.Lock()
-	limits = len(l.accounts.until.byKey) + len(l.unknown.until.byKey) + len(l.homes.until.byKey) + len(l.address.until.byKey)
+	limits = len(l.guessers.byKey) + len(l.address.until.byKey)
 	l.mu.Unlock()
 	c.journal.mu.Lock()
 	defer c.journal.mu.Unlock()
@@ -43,6 +43,8 @@ var (
 	DigestOf    = digest
 	Clip        = clip
 	SealDevice  = sealDevice
+	Familiarize = familiarize
+	FamiliarOf  = familiar
 )
 
 // DeviceSecretIs is deviceSecretIs.
@@ -53,7 +55,25 @@ func DeviceOf(username string) telemetry.Device { return deviceOf(username) }
 
 // Attempt counts a failed log-in to an account that is not there.
 func (c *Control) Attempt(name string, from netip.Addr, later time.Duration) {
-	if done, wait := c.limits.attempt(name, false, from, c.now().Add(later)); wait == 0 {
-		done(false)
+	if done, wait := c.limits.attempt(name, "", from, c.now().Add(later)); wait == 0 {
+		done(failed)
 	}
+}
+
+// EndHolds is one round of ending what may not go on.
+func (c *Control) EndHolds(ctx context.Context) error { return c.endHolds(ctx) }
+
+// Turnstile is who may hash, for tests of its order.
+type Turnstile struct{ turnstile }
+
+// Enter waits as [Control.LogIn] does.
+func (t *Turnstile) Enter(ctx context.Context, known bool, from netip.Addr) (leave func(), err error) {
+	return t.enter(ctx, seat{known, from})
+}
+
+// Waiting is how many wait.
+func (t *Turnstile) Waiting() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.known) + len(t.queue)
 }

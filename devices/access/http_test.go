@@ -281,7 +281,7 @@ func TestTokens(t *testing.T) {
 	// A token never may more than its owner now.
 	w.ChangeAccount(t.Context(), root(), "lan", access.AccountChange{Version: 1, Role: ptr(access.Viewer)}, from("10.0.0.1"))
 	program.is(403, "POST", "/as/field", nil, nil)
-	program.is(200, "POST", "/as/viewer", nil, nil)
+	program.is(200, "GET", "/api/v1/sessions", nil, nil)
 	for _, bad := range []string{"hd_", got.Secret + "x", got.Secret[:45], "hd_" + strings.Repeat("A", 43), "x", "HD_" + got.Secret[3:]} {
 		p := newBrowser(t, url)
 		p.header.Set("Authorization", "Bearer "+bad)
@@ -295,7 +295,7 @@ func TestTokens(t *testing.T) {
 	program.is(401, "POST", "/as/viewer", nil, nil)
 	b.is(200, "POST", "/api/v1/tokens", map[string]any{"name": "short", "scopes": []string{"read"}, "days": 1}, &got)
 	program.header.Set("Authorization", "bearer "+got.Secret)
-	program.is(200, "POST", "/as/viewer", nil, nil)
+	program.is(200, "GET", "/api/v1/sessions", nil, nil)
 	w.pass(24 * time.Hour)
 	program.is(401, "POST", "/as/viewer", nil, nil)
 	for action, want := range map[access.Action]int64{access.TokenMade: 2, access.TokenFirstUsed: 2, access.TokenRevoked: 1} {

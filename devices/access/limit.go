@@ -55,12 +55,17 @@ func (r *recent[K, V]) drop(k K) {
 }
 
 const (
-	accountBurst  = 10 // attempts in a row for one account
-	accountEvery  = 90 * time.Second
-	addressBurst  = 30 // attempts in a row from one address
-	addressEvery  = 20 * time.Second
-	limitsKept    = 10000
-	familiarsKept = 10000
+	// freeTries wrong passwords in a row cost no wait; then each costs twice the
+	// wait of the one before, from firstWait to longestWait. forgetAfter without
+	// another they are forgotten.
+	freeTries   = 5
+	firstWait   = 2 * time.Second
+	longestWait = 15 * time.Minute
+	forgetAfter = 24 * time.Hour
+
+	addressBurst = 30 // attempts in a row from one address, for whatever accounts
+	addressEvery = 20 * time.Second
+	limitsKept   = 10000
 )
 
 // limiter lets each key make a number of attempts in a row, and then one more
@@ -94,80 +99,102 @@ func (l *limiter[K]) add(k K, n int, now time.Time) {
 	l.until.put(k, until.Add(time.Duration(n)*l.every))
 }
 
-// pair is an account and an address.
-type pair struct {
+// guesser is who tries the password of one account: a network, or a browser that
+// has been in that account before.
+type guesser struct {
 	account string
-	address netip.Prefix
+	network netip.Prefix
+	device  string
 }
 
-// limits bounds the guessing of passwords, by account and by address. An address
-// from which the account has logged in before is counted by itself, so that
-// strangers cannot lock people out by failing in their name.
+// tries are the wrong passwords of a guesser.
+type tries struct {
+	wrong      int
+	last, next time.Time // when it last tried, and when it may again
+}
+
+// limits bounds the guessing of passwords. Who has failed waits, and nobody else:
+// an account has no count of its own that a stranger could fill, so failing in
+// somebody's name keeps them out neither at another address nor, if they share
+// the stranger's, in a browser in which they have logged in before.
 type limits struct {
 	mu       sync.Mutex
-	accounts *limiter[string] // of names that exist; a flood of others cannot push them out
-	unknown  *limiter[string]
-	homes    *limiter[pair]
+	guessers *recent[guesser, tries]
 	address  *limiter[netip.Prefix]
-	familiar *recent[pair, bool]
 }
 
 func newLimits() *limits {
-	return &limits{
-		accounts: newLimiter[string](accountBurst, accountEvery), unknown: newLimiter[string](accountBurst, accountEvery),
-		homes:   newLimiter[pair](accountBurst, accountEvery),
-		address: newLimiter[netip.Prefix](addressBurst, addressEvery), familiar: newRecent[pair, bool](familiarsKept),
-	}
+	return &limits{guessers: newRecent[guesser, tries](limitsKept), address: newLimiter[netip.Prefix](addressBurst, addressEvery)}
 }
 
 // Network is an address as it is counted: of IPv6 the /64 that one customer has.
-func Network(a netip.Addr) netip.Prefix {
+func Network(a netip.Addr) netip.Prefix { return prefix(a, 32, 64) }
+
+func prefix(a netip.Addr, bits4, bits6 int) netip.Prefix {
 	a = a.Unmap().WithZone("")
-	bits := 32
+	bits := bits4
 	if a.Is6() {
-		bits = 64
+		bits = bits6
 	}
 	p, _ := a.Prefix(bits)
 	return p
 }
 
-// attempt counts an attempt before it is made, so that many at once count too.
-// With a positive wait it must not be made.
-func (l *limits) attempt(account string, exists bool, from netip.Addr, now time.Time) (done func(ok bool), wait time.Duration) {
+// outcome is what came of an attempt.
+type outcome int
+
+const (
+	failed   outcome = iota
+	right            // the password was
+	unlooked         // nobody looked at the password
+)
+
+// attempt counts an attempt as failed before it is made, so that many at once
+// count too; done says what came of it. device is a browser that has been in the
+// account before, or empty. With a positive wait it must not be made.
+func (l *limits) attempt(account, device string, from netip.Addr, now time.Time) (done func(outcome), wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	p := pair{account, Network(from)}
-	names := l.unknown
-	if exists {
-		names = l.accounts
+	at := Network(from)
+	g := guesser{account: account, device: device}
+	if device == "" {
+		g.network = at
+		wait = l.address.wait(at, now)
 	}
-	_, home := l.familiar.get(p)
-	wait = l.address.wait(p.address, now)
-	if home {
-		wait = max(wait, l.homes.wait(p, now))
-	} else {
-		wait = max(wait, names.wait(account, now))
+	before, _ := l.guessers.get(g)
+	if now.Sub(before.last) >= forgetAfter {
+		before = tries{}
 	}
-	if wait > 0 {
+	if wait = max(wait, before.next.Sub(now)); wait > 0 {
 		return nil, wait
 	}
-	l.address.add(p.address, 1, now)
-	if home {
-		l.homes.add(p, 1, now)
-	} else {
-		names.add(account, 1, now)
+	if device == "" {
+		l.address.add(at, 1, now)
 	}
-	return func(ok bool) {
+	l.guessers.put(g, tries{before.wrong + 1, now, now.Add(waitAfter(before.wrong + 1))})
+	return func(o outcome) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		if !ok {
+		if o == failed {
 			return
 		}
 		// Only this attempt is taken back from the address: one good account must
 		// not make room to guess at others.
-		l.address.add(p.address, -1, now)
-		names.until.drop(account)
-		l.homes.until.drop(p)
-		l.familiar.put(p, true)
+		if device == "" {
+			l.address.add(at, -1, now)
+		}
+		if o == right {
+			l.guessers.drop(g)
+		} else if t, ok := l.guessers.get(g); ok && t.wrong > 0 {
+			l.guessers.put(g, tries{t.wrong - 1, t.last, before.next})
+		}
 	}, 0
+}
+
+// waitAfter is the wait after a number of wrong passwords in a row.
+func waitAfter(wrong int) time.Duration {
+	if wrong < freeTries {
+		return 0
+	}
+	return min(longestWait, firstWait<<min(wrong-freeTries, 20))
 }

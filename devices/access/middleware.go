@@ -27,7 +27,9 @@ const (
 	hostPrefix    = "__Host-" // such a cookie is Secure, of this host alone, and no subdomain can set it
 )
 
-func (r request) caller() Caller { return Caller{Remote: r.remote, Agent: r.agent} }
+func (r request) caller() Caller {
+	return Caller{Remote: r.remote, Agent: r.agent, Familiar: r.familiar}
+}
 
 func (r request) cookieName(name string) string {
 	if r.secure {
@@ -36,8 +38,9 @@ func (r request) cookieName(name string) string {
 	return name
 }
 
-// Middleware finds out who asks, for [Actor] and all that decides by it. It
-// refuses by itself only what comes from another origin's page.
+// Middleware finds out who asks, for [Actor] and all that decides by it, and ends
+// the request when they may no longer ask ([hold]). It refuses by itself only what
+// comes from another origin's page.
 func (c *Control) Middleware(next http.Handler) http.Handler {
 	origins := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -51,7 +54,12 @@ func (c *Control) Middleware(next http.Handler) http.Handler {
 			}
 		}
 		c.identify(r, &q, bearer, isBearer)
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, q)))
+		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, q))
+		if q.Account == "" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		c.hold(next, w, r, q.Principal)
 	})
 }
 
@@ -72,6 +80,9 @@ func (c *Control) origin(r *http.Request) request {
 		host = strings.Trim(r.Host, "[]")
 	}
 	q.here = q.remote.IsLoopback() && loopbackHost(host) && fromHere(r.Header)
+	if k, err := r.Cookie(q.cookieName(familiarCookie)); err == nil && (q.secure || q.here) {
+		q.familiar = Secret(k.Value)
+	}
 	return q
 }
 
@@ -214,7 +225,11 @@ func (c *Control) Require(least Role, next http.Handler) http.Handler {
 //
 //	api.UseMiddleware(control.Operations)
 func (c *Control) Operations(ctx huma.Context, next func(huma.Context)) {
-	err := c.Check(ctx.Context(), roleIn(ctx.Operation()))
+	o := ctx.Operation()
+	err := c.Check(ctx.Context(), roleIn(o))
+	if err == nil {
+		err = c.checkScope(ctx.Context(), o)
+	}
 	if err == nil {
 		next(ctx)
 		return
@@ -226,6 +241,19 @@ func (c *Control) Operations(ctx huma.Context, next func(huma.Context)) {
 	ctx.SetHeader("Content-Type", e.ContentType(""))
 	ctx.SetStatus(e.Status)
 	_ = json.NewEncoder(ctx.BodyWriter()).Encode(e) // an error here means that nobody reads any more
+}
+
+// checkScope refuses tokens that may only read whatever could change something,
+// though the operation's least role is a viewer's: what a viewer may change is the
+// viewer's own (sessions, password, tokens), and no program's that was let in to
+// look.
+func (c *Control) checkScope(ctx context.Context, o *huma.Operation) error {
+	q := requestOf(ctx)
+	if q.Token == "" || !unsafe(o.Method) || q.May(Field) || roleIn(o) == Anyone {
+		return nil
+	}
+	c.journal.refused(Event{Action: RequestRefused, Who: q.Principal.String(), Reason: string(ReasonScope), Detail: clip(o.OperationID, 64), Remote: q.caller().remote()})
+	return fault(ReasonScope, "")
 }
 
 func roleIn(o *huma.Operation) Role {

@@ -84,13 +84,17 @@ func (o operations) me(ctx context.Context, _ *struct{}) (*answer[Me], error) {
 	return answered(o.describe(q.Principal, q.secret), nil)
 }
 
-// enter is the answer to a log-in: who it is, and the cookie.
+// enter is the answer to a log-in: who it is, and the cookies.
 func (o operations) enter(ctx context.Context, in SignedIn, err error) (*entered, error) {
 	if err != nil {
 		return nil, err
 	}
-	cookie := o.c.cookie(requestOf(ctx), in.Secret, in.Expires)
-	return &entered{"no-store", []string{cookie.String()}, o.describe(in.Account.principal(), in.Secret)}, nil
+	q := requestOf(ctx)
+	cookies := []string{o.c.cookie(q, in.Secret, in.Expires).String()}
+	if sign := familiarize(in.Account, q.familiar); sign != "" {
+		cookies = append(cookies, q.familiarCookie(sign).String())
+	}
+	return &entered{"no-store", cookies, o.describe(in.Account.principal(), in.Secret)}, nil
 }
 
 func (o operations) logIn(ctx context.Context, in *struct {

@@ -6,8 +6,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"strings"
-	"sync/atomic"
-	"time"
 	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
@@ -18,12 +16,6 @@ const (
 	minPassword = 12  // characters
 	maxPassword = 256 // bytes
 	argonKey    = 32  // bytes
-
-	// hashersAtOnce passwords are hashed at the same time; hashersWaiting more may
-	// wait for hashWait. So log-in takes at most 2 × 46 MiB.
-	hashersAtOnce  = 2
-	hashersWaiting = 32
-	hashWait       = 5 * time.Second
 )
 
 // argon is what argon2id costs.
@@ -44,15 +36,14 @@ func (a argon) bearable() bool {
 
 // hasher hashes passwords, a few at a time.
 type hasher struct {
-	cost    argon
-	slots   chan struct{}
-	waiting atomic.Int32
+	cost argon
+	turnstile
 	// nobody is compared with where there is no account, at the same cost.
 	nobody string
 }
 
 func newHasher(cost argon) *hasher {
-	h := &hasher{cost: cost, slots: make(chan struct{}, hashersAtOnce)}
+	h := &hasher{cost: cost}
 	h.nobody = h.phc(random(saltBytes), random(argonKey))
 	return h
 }
@@ -82,34 +73,10 @@ func parsePHC(s string) (cost argon, salt, key []byte, ok bool) {
 	return cost, salt, key, err == nil && len(key) >= 16 && len(key) <= 64 && cost.bearable()
 }
 
-// slot waits for leave to hash.
-func (h *hasher) slot(ctx context.Context) (release func(), err error) {
-	if h.waiting.Add(1) > hashersWaiting {
-		h.waiting.Add(-1)
-		return nil, busy()
-	}
-	defer h.waiting.Add(-1)
-	wait := time.NewTimer(hashWait)
-	defer wait.Stop()
-	select {
-	case h.slots <- struct{}{}:
-		return func() { <-h.slots }, nil
-	case <-wait.C:
-		return nil, busy()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func busy() *Error {
-	e := fault(ReasonBusy, "")
-	e.RetryAfter = hashWait
-	return e
-}
-
-// hash makes what is kept of a password.
+// hash makes what is kept of a password: of somebody who is known, for others have
+// none to set.
 func (h *hasher) hash(ctx context.Context, password Secret) (string, error) {
-	release, err := h.slot(ctx)
+	release, err := h.enter(ctx, seat{known: true})
 	if err != nil {
 		return "", err
 	}
@@ -121,12 +88,12 @@ func (h *hasher) hash(ctx context.Context, password Secret) (string, error) {
 // verify reports whether a password is the one that was hashed. An empty or
 // unreadable hash costs as much as a good one and never matches. renew says that
 // the hash was made at another cost and should be made again.
-func (h *hasher) verify(ctx context.Context, password Secret, phc string) (ok, renew bool, err error) {
+func (h *hasher) verify(ctx context.Context, password Secret, phc string, s seat) (ok, renew bool, err error) {
 	cost, salt, key, known := parsePHC(phc)
 	if !known {
 		cost, salt, key, _ = parsePHC(h.nobody)
 	}
-	release, err := h.slot(ctx)
+	release, err := h.enter(ctx, s)
 	if err != nil {
 		return false, false, err
 	}

@@ -88,35 +88,87 @@ func change(t testing.TB, w *world, a access.Account, c access.AccountChange) ac
 
 func TestLogInIsLimited(t *testing.T) {
 	w := newWorld(t)
-	ctx := t.Context()
 	w.person("lan", access.Viewer)
-	if _, err := w.LogIn(ctx, "lan", good, from("10.0.0.9")); err != nil { // lan's own desk
-		t.Fatal(err)
-	}
-	try := func(name, addr string, p access.Secret) error {
-		_, err := w.LogIn(ctx, name, p, from(addr))
+	w.person("minh", access.Viewer)
+	lan := account(t, w, "lan")
+	try := func(name, addr string, p, sign access.Secret) error {
+		c := from(addr)
+		c.Familiar = sign
+		_, err := w.LogIn(t.Context(), name, p, c)
 		return err
 	}
-	for i := range 10 {
-		wants(t, "an early failure", try("lan", fmt.Sprintf("192.0.2.%d", i), "wrong wrong wrong"), access.ReasonWrongLogIn)
+	const wrong, stranger, office = "wrong wrong wrong", "192.0.2.7", "10.0.0.9"
+	sign := access.Familiarize(lan, "")
+	// A stranger's waits grow, whatever is tried while waiting.
+	for range 5 {
+		wants(t, "an early failure", try("lan", stranger, wrong, ""), access.ReasonWrongLogIn)
 	}
-	err := try("lan", "192.0.2.99", good)
-	wants(t, "the right password from a strange address after ten failures", err, access.ReasonTooMany)
-	var e *access.Error
-	if !errors.As(err, &e) || e.RetryAfter <= 0 || e.GetHeaders().Get("Retry-After") == "" || !strings.Contains(e.VI, "giây") {
-		t.Errorf("have %+v, want when to try again, in both languages", e)
+	for wait := 2 * time.Second; wait < 16*time.Minute; wait = min(2*wait, 16*time.Minute) {
+		err := try("lan", stranger, good, "")
+		wants(t, "the right password while waiting", err, access.ReasonTooMany)
+		var e *access.Error
+		if errors.As(err, &e) && (e.RetryAfter != min(wait, 15*time.Minute) || e.GetHeaders().Get("Retry-After") == "" || !strings.Contains(e.VI, "giây")) {
+			t.Errorf("have %+v, want to wait %s, said in both languages", e, wait)
+		}
+		w.pass(wait)
+		wants(t, "a failure after waiting", try("lan", stranger, wrong, ""), access.ReasonWrongLogIn)
 	}
-	wants(t, "lan's own desk", try("lan", "10.0.0.9", good), "")
-	w.pass(3 * time.Minute)
-	wants(t, "three minutes later", try("lan", "192.0.2.99", good), "")
+	wants(t, "lan elsewhere", try("lan", office, good, ""), "")
+	wants(t, "lan at the stranger's address, in a browser of hers", try("lan", stranger, good, sign), "")
+	wants(t, "lan at the stranger's address, with the sign of minh's", try("lan", stranger, good, access.Familiarize(account(t, w, "minh"), "")), access.ReasonTooMany)
 	// By address: all names together, and IPv6 by its /64.
 	for i := range 30 {
-		wants(t, "a name guessed", try(fmt.Sprintf("name%d", i), fmt.Sprintf("2001:db8::%x", i+1), good), access.ReasonWrongLogIn)
+		wants(t, "a name guessed", try(fmt.Sprintf("name%d", i), fmt.Sprintf("2001:db8::%x", i+1), good, ""), access.ReasonWrongLogIn)
 	}
-	wants(t, "the 31st from the network", try("lan", "2001:db8::ffff", good), access.ReasonTooMany)
-	wants(t, "another network", try("lan", "2001:db8:0:1::1", good), "")
-	if n := w.count(access.EventFilter{Reason: "too_many_attempts"}); n != 2 {
-		t.Errorf("have %d refused attempts in the journal, want 2", n)
+	wants(t, "the 31st from the network", try("lan", "2001:db8::ffff", good, ""), access.ReasonTooMany)
+	wants(t, "the 31st, in a browser of lan's", try("lan", "2001:db8::ffff", good, sign), "")
+	wants(t, "another network", try("lan", "2001:db8:0:1::1", good, ""), "")
+	// A sign that was stolen is counted by itself, and lets in nobody.
+	for range 5 {
+		wants(t, "a failure with the sign", try("lan", stranger, wrong, sign), access.ReasonWrongLogIn)
+	}
+	wants(t, "one more with the sign", try("lan", office, good, sign), access.ReasonTooMany)
+	wants(t, "lan without it", try("lan", office, good, ""), "")
+	if w.count(access.EventFilter{Reason: "too_many_attempts"}) < 10 {
+		t.Error("refused attempts are not in the journal")
+	}
+}
+
+// A browser's sign serves several people and ends with the password.
+func TestFamiliarBrowser(t *testing.T) {
+	w := newWorld(t)
+	for _, n := range []string{"lan", "minh", "a1", "a2", "a3"} {
+		w.person(n, access.Viewer)
+	}
+	lan, minh := account(t, w, "lan"), account(t, w, "minh")
+	sign := access.Familiarize(minh, access.Familiarize(lan, ""))
+	if again := access.Familiarize(minh, sign); again != sign {
+		t.Errorf("a second log-in of the same account changes the sign")
+	}
+	for _, a := range []access.Account{lan, minh} {
+		if access.FamiliarOf(a, sign) == "" {
+			t.Errorf("%s is a stranger in a browser of theirs", a.Name)
+		}
+	}
+	lan.Password += "x"
+	for name, s := range map[string]access.Secret{"none": "", "a nonce alone": sign[:22], "cut": sign[:len(sign)-1], "long": access.Secret(strings.Repeat(string(sign)+".", 9)), "not of base64": "é." + sign} {
+		if access.FamiliarOf(minh, s) != "" && name != "cut" || access.FamiliarOf(lan, s) != "" {
+			t.Errorf("%s is taken for a sign", name)
+		}
+	}
+	if access.FamiliarOf(lan, sign) != "" {
+		t.Error("the sign outlives the password")
+	}
+	url := w.serve(t, true)
+	b := newBrowser(t, url)
+	b.logIn("lan")
+	b.is(204, "DELETE", "/api/v1/session", nil, nil)
+	kept := ""
+	for _, k := range b.client.Jar.Cookies(mustURL(t, url)) {
+		kept += " " + k.Name
+	}
+	if !strings.Contains(kept, "__Host-haidang-known") || strings.Contains(kept+" ", "__Host-haidang ") {
+		t.Errorf("after logging out the browser keeps%s, want the sign alone", kept)
 	}
 }
 
@@ -140,8 +192,9 @@ func TestLogInIsLimitedConcurrently(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if wrong.Load() != 10 || limited.Load() != 50 {
-		t.Errorf("%d were looked at and %d refused, want 10 and 50", wrong.Load(), limited.Load())
+	// Whoever found no place in the queue was not looked at, and may try again.
+	if wrong.Load() < 5 || limited.Load() < 30 {
+		t.Errorf("%d were looked at or found no place, and %d refused; want 5 looked at and most refused", wrong.Load(), limited.Load())
 	}
 }
 

@@ -100,6 +100,15 @@ func (p Principal) String() string {
 // May reports whether the principal may do what needs at least a role.
 func (p Principal) May(least Role) bool { return p.Role.Allows(least) }
 
+// ownAffairs refuses a token what is its owner's own, such as sessions and tokens,
+// unless it may administer: whose account it acts for is no right of a scope.
+func (p Principal) ownAffairs() error {
+	if p.Token != "" && !p.May(Admin) {
+		return fault(ReasonScope, "")
+	}
+	return nil
+}
+
 // In reports whether the principal may act in a locality.
 func (p Principal) In(l telemetry.Locality) bool {
 	return p.Account != "" && (len(p.Localities) == 0 || slices.Contains(p.Localities, l))
@@ -127,6 +136,8 @@ type request struct {
 	forged bool
 	// secret is the session's secret, as the cookie has it.
 	secret Secret
+	// familiar is the sign that the browser keeps of earlier log-ins.
+	familiar Secret
 	// refused is why the token was not accepted.
 	refused *Error
 }

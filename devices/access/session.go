@@ -13,6 +13,8 @@ import (
 type Caller struct {
 	Remote netip.Addr
 	Agent  string
+	// Familiar is the sign that a browser keeps of earlier log-ins.
+	Familiar Secret
 }
 
 func (c Caller) remote() string {
@@ -38,28 +40,28 @@ func (c *Control) LogIn(ctx context.Context, name string, password Secret, from 
 	if err != nil && !errors.Is(err, ErrMissing) {
 		return SignedIn{}, wrapped("read account", err)
 	}
-	exists := err == nil
-	if !exists {
+	if err != nil {
 		account = Account{}
 	}
-	done, wait := c.limits.attempt(clip(name, 64), exists, from.Remote, c.now())
+	device := familiar(account, from.Familiar)
+	done, wait := c.limits.attempt(clip(name, 64), device, from.Remote, c.now())
 	if wait > 0 {
 		refused.Reason = string(ReasonTooMany)
 		c.journal.refused(refused)
 		return SignedIn{}, tooMany(wait)
 	}
-	ok, renew, err := c.hasher.verify(ctx, password, account.Password)
+	ok, renew, err := c.hasher.verify(ctx, password, account.Password, seat{device != "", from.Remote})
 	if err != nil {
-		done(false)
+		done(unlooked)
 		return SignedIn{}, wrapped("check password", err)
 	}
 	if !ok || !account.Disabled.IsZero() {
-		done(false)
+		done(failed)
 		refused.Reason = logInReason(account, ok)
 		c.journal.refused(refused)
 		return SignedIn{}, fault(ReasonWrongLogIn, "")
 	}
-	done(true)
+	done(right)
 	hash := ""
 	if renew {
 		if hash, err = c.hasher.hash(ctx, password); err != nil {
@@ -149,28 +151,39 @@ func (c *Control) bySession(ctx context.Context, secret Secret) (Principal, erro
 	}
 	hash, now := digest(secret), c.now()
 	var s Session
-	var a Account
+	var p Principal
 	err := c.store.Read(ctx, func(r Reader) (err error) {
-		if s, err = r.Session(ctx, hash); err != nil {
-			return err
-		}
-		a, err = r.Account(ctx, s.Account)
+		p, s, err = c.sessionActs(ctx, r, hash, now)
 		return err
 	})
 	if err != nil {
 		return Principal{}, err
-	}
-	if !now.Before(s.Expires) || now.Sub(s.Seen) >= c.o.Idle || !a.Disabled.IsZero() {
-		return Principal{}, ErrMissing
 	}
 	if now.Sub(s.Seen) >= min(touchEvery, c.o.Idle/4) && c.due("session:"+hash, now) {
 		if err := c.touchSession(ctx, hash, now); err != nil {
 			c.log.Warn("cannot write when a session was last used", "error", err)
 		}
 	}
+	return p, nil
+}
+
+// sessionActs is who a session acts for at a moment; ErrMissing if it is no longer
+// good.
+func (c *Control) sessionActs(ctx context.Context, r Reader, hash string, now time.Time) (Principal, Session, error) {
+	s, err := r.Session(ctx, hash)
+	if err != nil {
+		return Principal{}, s, err
+	}
+	a, err := r.Account(ctx, s.Account)
+	if err != nil {
+		return Principal{}, s, err
+	}
+	if !now.Before(s.Expires) || now.Sub(s.Seen) >= c.o.Idle || !a.Disabled.IsZero() {
+		return Principal{}, s, ErrMissing
+	}
 	p := a.principal()
 	p.session = hash
-	return p, nil
+	return p, s, nil
 }
 
 func (c *Control) touchSession(ctx context.Context, hash string, now time.Time) error {
@@ -189,6 +202,9 @@ func (c *Control) touchSession(ctx context.Context, hash string, now time.Time) 
 
 // LogOut ends the session by which p came.
 func (c *Control) LogOut(ctx context.Context, p Principal, from Caller) error {
+	if err := p.ownAffairs(); err != nil {
+		return err
+	}
 	if p.session == "" {
 		return nil
 	}
@@ -203,6 +219,9 @@ func (c *Control) LogOut(ctx context.Context, p Principal, from Caller) error {
 
 // RevokeSessions ends all sessions of an account: its own, or an admin's wish.
 func (c *Control) RevokeSessions(ctx context.Context, p Principal, name string, from Caller) error {
+	if err := p.ownAffairs(); err != nil {
+		return err
+	}
 	if name != p.Account && !p.May(Admin) {
 		return fault(ReasonRole, "", Admin, p.Role)
 	}

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -112,7 +113,7 @@ func (c *Control) Tokens(ctx context.Context, p Principal) (out []Token, err err
 
 // RevokeToken ends a token: one's own, or any by an admin.
 func (c *Control) RevokeToken(ctx context.Context, p Principal, id string, from Caller) error {
-	if err := p.needs(Viewer); err != nil {
+	if err := cmp.Or(p.needs(Viewer), p.ownAffairs()); err != nil {
 		return err
 	}
 	err := c.store.Write(ctx, func(tx Tx) error {
@@ -146,35 +147,49 @@ func (c *Control) byToken(ctx context.Context, text string, from Caller) (Princi
 		return refuse("", "malformed")
 	}
 	var t Token
-	var a Account
+	var p Principal
+	var bad string
+	now := c.now()
 	err := c.store.Read(ctx, func(r Reader) (err error) {
 		if t, err = r.Token(ctx, digest(secret)); err != nil {
 			return err
 		}
-		a, err = r.Account(ctx, t.Account)
+		p, bad, err = c.tokenActs(ctx, r, t, now)
 		return err
 	})
-	now := c.now()
 	switch {
+	case bad != "":
+		return refuse(t.ID, bad)
 	case errors.Is(err, ErrMissing):
 		return refuse("", "unknown")
 	case err != nil:
 		return Principal{}, wrapped("read token", err)
-	case !t.Revoked.IsZero():
-		return refuse(t.ID, "revoked")
-	case !now.Before(t.Expires):
-		return refuse(t.ID, "expired")
-	case !a.Disabled.IsZero():
-		return refuse(t.ID, "account_disabled")
 	}
 	if (t.First.IsZero() || now.Sub(t.Last) >= touchEvery) && c.due("token:"+t.ID, now) {
 		if err := c.touchToken(ctx, t.ID, now, from); err != nil {
 			c.log.Warn("cannot write when a token was last used", "error", err)
 		}
 	}
-	p := a.principal()
-	p.Role, p.Token = roleOf(t.Scopes, a.Role), t.ID
 	return p, nil
+}
+
+// tokenActs is who a token acts for at a moment; ErrMissing, and why, if it is no
+// longer good.
+func (c *Control) tokenActs(ctx context.Context, r Reader, t Token, now time.Time) (p Principal, why string, err error) {
+	a, err := r.Account(ctx, t.Account)
+	switch {
+	case err != nil:
+		return p, "", err
+	case !t.Revoked.IsZero():
+		return p, "revoked", ErrMissing
+	case !now.Before(t.Expires):
+		return p, "expired", ErrMissing
+	case !a.Disabled.IsZero():
+		return p, "account_disabled", ErrMissing
+	}
+	p = a.principal()
+	p.Role, p.Token = roleOf(t.Scopes, a.Role), t.ID
+	return p, "", nil
 }
 
 func (c *Control) touchToken(ctx context.Context, id string, now time.Time, from Caller) error {
