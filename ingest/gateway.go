@@ -59,6 +59,12 @@ type Gateway struct {
 	// alone. MaxPayload is the longest payload the journal can hold.
 	GatherBytes, MaxPayload int
 
+	// Canaries follow the messages that the gateway sends itself; nil are none. NoCanary
+	// says that it is to send none, OwnBroker that the broker is for certain one that
+	// lets it.
+	Canaries            *Canaries
+	NoCanary, OwnBroker bool
+
 	Now     func() time.Time
 	Logger  *slog.Logger
 	Metrics *Metrics
@@ -69,6 +75,10 @@ type Gateway struct {
 	pending [1 << 16]atomic.Bool
 	bytes   *semaphore.Weighted
 	link    link
+	// session is the MQTT client, nil before there is one; heard are the messages of
+	// QoS 1 and more that came through each subscription, canaries not counted.
+	session atomic.Pointer[mqtt.Client]
+	heard   []atomic.Uint64
 	// refusal is why the journal does not accept at the moment.
 	refusal atomic.Pointer[error]
 }
@@ -78,6 +88,7 @@ type arrival struct {
 	mqtt.Message
 	received time.Time
 	weight   int64
+	canary   uint64 // its number; 0 if it is none
 }
 
 // Broker is an MQTT broker and who we are there.
@@ -94,7 +105,7 @@ func NewGateway(name string, broker Broker, subscriptions []Subscription, journa
 	return &Gateway{
 		Name: name, Broker: broker, Subscriptions: subscriptions, Journal: journal,
 		GatherMessages: 1000, GatherTime: 10 * time.Millisecond, QuietTime: 2 * time.Millisecond,
-		GatherBytes: 512 << 10, MaxPayload: 4 << 20,
+		GatherBytes: 512 << 10, MaxPayload: 4 << 20, heard: make([]atomic.Uint64, len(subscriptions)),
 		Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 	}
 }
@@ -156,6 +167,7 @@ func (g *Gateway) receive(ctx context.Context, m mqtt.Message) {
 	if g.bytes.Acquire(ctx, a.weight) != nil {
 		return
 	}
+	a.canary = g.hear(m)
 	select {
 	case g.in <- a:
 	case <-ctx.Done():
@@ -335,6 +347,9 @@ func (b *batch) acknowledge() {
 		a := &b.arrivals[i]
 		b.gateway.pending[a.MessageID()].Store(false)
 		a.Ack()
+		if a.canary != 0 {
+			b.gateway.Canaries.journalled(a.canary, b.record.First+uint64(i))
+		}
 		b.gateway.bytes.Release(a.weight)
 	}
 	b.record.First = b.record.End()

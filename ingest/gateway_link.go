@@ -81,6 +81,7 @@ func (g *Gateway) brokerName() string {
 // only after the last acknowledgement.
 func (g *Gateway) connect(ctx context.Context, gathered <-chan struct{}) {
 	client := mqtt.NewClient(g.clientOptions(ctx))
+	g.session.Store(&client)
 	for wait := time.Second / 4; ctx.Err() == nil; wait = min(2*wait, maxBackoff) {
 		token := client.Connect()
 		if token.Wait() && token.Error() == nil {
@@ -114,7 +115,9 @@ func (g *Gateway) clientOptions(ctx context.Context) *mqtt.ClientOptions {
 		return t
 	})
 	o.SetOnConnectHandler(func(c mqtt.Client) { g.subscribe(ctx, c) })
+	o.SetStore(forgetful{mqtt.NewMemoryStore()})
 	o.SetConnectionLostHandler(func(_ mqtt.Client, err error) {
+		g.Canaries.lost(g)
 		if ctx.Err() == nil {
 			g.setLink(false, fmt.Sprintf("lost the connection to %s: %v; trying again at least every %v", g.brokerName(), err, maxBackoff))
 		}

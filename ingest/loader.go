@@ -67,6 +67,8 @@ type Loader struct {
 	// was called last; see [store.Guard]. It may be nil.
 	Written func() map[store.KindHour]int64
 	Ledger  Ledger
+	// Canaries follow what gateways send themselves; nil are counted all the same.
+	Canaries *Canaries
 	// Retention is how long the store keeps points; older readings are not
 	// written, since some stores would drop them without a word.
 	Retention time.Duration
@@ -92,6 +94,7 @@ type Loader struct {
 	upkeep   upkeep
 	accounts map[string]*Account
 	hash     keyHash
+	canaries *telemetry.KindSpec
 }
 
 // NewLoader makes a loader with the usual bounds.
@@ -99,6 +102,7 @@ func NewLoader(journal Taker, s store.Store, l Ledger) *Loader {
 	return &Loader{
 		Journal: journal, Store: s, Ledger: l, BatchMessages: 5000, GatherTime: 20 * time.Millisecond, Retention: 400 * 24 * time.Hour,
 		Now: time.Now, Logger: slog.New(slog.DiscardHandler), redrives: make(chan redrive), discards: make(chan discard), Bounds: DefaultBounds(), Findings: NewFindings(time.Now),
+		canaries: telemetry.NewCatalogue().Kind(telemetry.CanaryKind),
 	}
 }
 
@@ -204,9 +208,11 @@ func (l *Loader) load(ctx context.Context, w *batchWork, d Delivery, feed <-chan
 	if err := l.write(ctx, w); err != nil {
 		return nil, err
 	}
+	l.follow(w, stageWritten)
 	if err := l.commit(ctx, w); err != nil {
 		return nil, err
 	}
+	l.follow(w, stageSettled)
 	return gap, l.acknowledge(ctx, w)
 }
 
@@ -438,6 +444,9 @@ func (l *Loader) adopt(changed map[string]Account) {
 // settle decides what became of a message and adds it to its account.
 func (l *Loader) settle(it *item, a *Account, c *Commit, now time.Time) {
 	switch {
+	case it.canary != 0:
+		a.Canary++
+		return
 	case it.duplicate:
 		a.Duplicate++
 		return
@@ -508,6 +517,9 @@ func (l *Loader) observe(w *batchWork, now time.Time) {
 	values := 0
 	for i := range w.items {
 		it := &w.items[i]
+		if it.canary != 0 {
+			continue
+		}
 		values += it.stored
 		for _, p := range it.problems {
 			l.Metrics.problems.WithLabelValues(string(p.Reason)).Inc()
@@ -516,6 +528,9 @@ func (l *Loader) observe(w *batchWork, now time.Time) {
 	l.Metrics.values.Add(float64(values))
 	for i := range w.points {
 		p, it := w.points[i], &w.items[w.owners[i]]
+		if it.canary != 0 {
+			continue
+		}
 		l.Metrics.delay.Observe(now.Sub(p.Time).Seconds())
 		l.Metrics.loadDelay.Observe(now.Sub(it.message.Received).Seconds())
 		if l.Listener != nil && it.stored > 0 {

@@ -49,6 +49,7 @@ type item struct {
 	// stored counts the values that are in the store.
 	stored    int
 	duplicate bool
+	canary    uint64 // its number; 0 if it is none
 	fate      Fate
 }
 
@@ -80,6 +81,9 @@ func (l *Loader) decode(w *batchWork) {
 	now := l.Now()
 	for i := range w.items {
 		it := &w.items[i]
+		if l.takeCanary(w, i, now) {
+			continue
+		}
 		d, ok := l.decodeOne(it)
 		it.content = it.message.Retained && !isStatus(d.Readings) || ok && allGiven(d.Readings)
 		it.key = l.hash.of(it)

@@ -164,7 +164,7 @@ const (
 func newDoorkeeper(cfg config.Config, open bool) *doorkeeper {
 	k := &doorkeeper{parts: map[string]partPass{}, open: open, subscribed: make(chan struct{})}
 	for _, g := range cfg.Gateways {
-		p := partPass{password: rand.Text(), clientIDs: []string{clientID(g.Name)}, first: true}
+		p := partPass{password: rand.Text(), publish: g.CanaryTopics(), clientIDs: []string{clientID(g.Name)}, first: true}
 		for _, s := range g.Subscriptions {
 			p.subscribe = append(p.subscribe, s.Filter)
 		}

@@ -65,14 +65,17 @@ func (c *Gateway) Run(ctx context.Context, out *terminal.Output) (err error) {
 	reg.MustRegister(findings)
 	source := ingest.Broker{URL: c.BrokerURL, Username: c.BrokerUser, Password: c.BrokerPassword}
 	gateways := newGateways(cfg, source, nil, j, log, ingest.NewMetrics(reg))
+	canaries := ingest.NewCanaries(gateways, j, findings)
+	canaries.Localities, canaries.Logger = gatewayLocalities(&cfg), log
 	checks := func(ctx context.Context) []check {
 		_, err := j.State(ctx)
-		return append(gatewayChecks(gateways), check{Name: "journal", Problem: text(err)})
+		return append(append(gatewayChecks(gateways), check{Name: "journal", Problem: text(err)}), canaryChecks(canaries)...)
 	}
 	srv.health(reg, findings, checks)
 	var parts actors
 	parts.add("HTTP", srv.run)
 	parts.add("gateways", runAll(gateways))
+	parts.add("canaries", canaries.Run)
 	parts.add("welcome", func(ctx context.Context) error {
 		began := time.Now()
 		if awaitReady(ctx, checks) {

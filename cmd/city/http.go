@@ -228,10 +228,11 @@ func (s *server) lets(remote string) bool {
 }
 
 // check is one thing that must be well for the process to be ready. Problem is
-// empty where it is.
+// empty where it is; Note says more of what is no problem.
 type check struct {
 	Name    string `json:"name"`
 	Problem string `json:"problem,omitempty"`
+	Note    string `json:"note,omitempty"`
 }
 
 // findingChecks are the findings for which the process is not ready.
@@ -258,6 +259,9 @@ func (s *server) health(gatherer prometheus.Gatherer, findings *ingest.Findings,
 		stranger := s.control != nil && !access.Actor(r.Context()).May(access.Viewer)
 		for i, c := range body.Checks {
 			body.Ready = body.Ready && c.Problem == ""
+			if stranger {
+				body.Checks[i].Note = ""
+			}
 			if stranger && c.Problem != "" { // it may name servers and folders
 				body.Checks[i].Problem = "log in, or look into the log, to see why"
 			}

@@ -54,10 +54,13 @@ func (c *Loader) Run(ctx context.Context, out *terminal.Output) (err error) {
 		return err
 	}
 	srv := here.srv
-	srv.health(here.reg, here.findings, l.checks)
+	canaries := l.canaries(here, nil, nil)
+	checks := func(ctx context.Context) []check { return append(l.checks(ctx), canaryChecks(canaries)...) }
+	srv.health(here.reg, here.findings, checks)
 	srv.pages()
 	var parts actors
 	l.run(&parts, srv)
+	parts.add("canaries", canaries.Run)
 	parts.add("ears", l.ears(nil, nil))
 	parts.add("welcome", func(ctx context.Context) error {
 		if awaitReady(ctx, l.checks) {

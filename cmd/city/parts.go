@@ -174,7 +174,8 @@ func (l *loading) checks(ctx context.Context) []check {
 func clientID(gateway string) string { return "haidang-" + gateway }
 
 // newGateways makes the configured gateways; broker is where they connect if
-// the configuration names none of their own, with a pass if that asks for one.
+// the configuration names none of their own, with a pass if that is our own and
+// asks for one.
 func newGateways(cfg config.Config, broker ingest.Broker, passes map[string]partPass, j *journal.Journal, log *slog.Logger, metrics *ingest.Metrics) []*ingest.Gateway {
 	var out []*ingest.Gateway
 	for _, c := range cfg.Gateways {
@@ -191,6 +192,7 @@ func newGateways(cfg config.Config, broker ingest.Broker, passes map[string]part
 		}
 		g := ingest.NewGateway(c.Name, b, c.Subscribed(), j)
 		g.Logger, g.Metrics = log, metrics
+		g.NoCanary, g.OwnBroker = !c.SendsCanary(), passes != nil && c.Broker == ""
 		g.MaxPayload = min(g.MaxPayload, j.MaxRecord()-topicRoom)
 		out = append(out, g)
 	}

@@ -99,9 +99,10 @@ func (c *Up) Run(ctx context.Context, out *terminal.Output) (err error) {
 		source = ingest.Broker{URL: b.MQTTURL()}
 	}
 	gateways := newGateways(here.config, source, passes, j, here.log, here.metrics)
+	canaries := l.canaries(here, gateways, b)
 	checks := func(ctx context.Context) []check {
 		all := append([]check{{Name: "broker", Problem: text(b.Err())}}, gatewayChecks(gateways)...)
-		return append(all, l.checks(ctx)...)
+		return append(append(all, l.checks(ctx)...), canaryChecks(canaries)...)
 	}
 	here.srv.health(here.reg, here.findings, checks)
 	here.srv.pages()
@@ -109,6 +110,7 @@ func (c *Up) Run(ctx context.Context, out *terminal.Output) (err error) {
 	var parts actors
 	l.run(&parts, here.srv)
 	parts.add("gateways", runAll(gateways))
+	parts.add("canaries", canaries.Run)
 	parts.add("ears", l.ears(gateways, gatewayLocalities(&here.config)))
 	parts.add("doorkeeper", keeper.admitAfter(gateways, here.log))
 	if c.Simulate > 0 {

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/goccy/go-yaml"
 
@@ -42,6 +41,8 @@ type GatewayConfig struct {
 	Username      string               `yaml:"username"`
 	PasswordEnv   string               `yaml:"password_env"`
 	Subscriptions []SubscriptionConfig `yaml:"subscriptions"`
+	// Canary is false where the gateway is to send itself no message once a minute.
+	Canary *bool `yaml:"canary"`
 }
 
 // SubscriptionConfig is a topic filter and the codec of what comes through it.
@@ -153,6 +154,19 @@ func (g *GatewayConfig) Subscribed() []ingest.Subscription {
 	return out
 }
 
+// SendsCanary reports whether the gateway is to send itself a message once a minute.
+func (g *GatewayConfig) SendsCanary() bool { return g.Canary == nil || *g.Canary }
+
+// CanaryTopics are the topics that the gateway must be let publish to.
+func (g *GatewayConfig) CanaryTopics() (topics []string) {
+	for _, s := range g.Subscriptions {
+		if topic, ok := codec.CanaryTopic(s.Filter, g.Name); ok && g.SendsCanary() {
+			topics = append(topics, topic)
+		}
+	}
+	return topics
+}
+
 // LocalityIDs are the ids of the localities.
 func (c *Config) LocalityIDs() []telemetry.Locality {
 	out := make([]telemetry.Locality, 0, len(c.Localities))
@@ -189,28 +203,10 @@ func (c *Config) Codecs(cat *telemetry.Catalogue) (func(gateway, topic string) c
 			return rs[0].codec
 		}
 		for _, r := range rs {
-			if matches(r.filter, topic) {
+			if codec.Matches(r.filter, topic) {
 				return r.codec
 			}
 		}
 		return fallback // a gateway that is no longer configured
 	}, nil
-}
-
-// matches reports whether an MQTT topic filter selects a topic (MQTT 3.1.1, 4.7).
-func matches(filter, topic string) bool {
-	for {
-		f, frest, fmore := strings.Cut(filter, "/")
-		if f == "#" {
-			return true
-		}
-		t, trest, tmore := strings.Cut(topic, "/")
-		if f != "+" && f != t {
-			return false
-		}
-		if !fmore || !tmore {
-			return fmore == tmore || fmore && frest == "#"
-		}
-		filter, topic = frest, trest
-	}
 }

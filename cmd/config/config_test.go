@@ -54,32 +54,6 @@ func TestConfigErrorsSayWhereAndWhat(t *testing.T) {
 	}
 }
 
-func TestMatches(t *testing.T) {
-	for _, c := range []struct {
-		filter, topic string
-		want          bool
-	}{
-		{"a/b", "a/b", true},
-		{"a/b", "a", false},
-		{"a", "a/b", false},
-		{"#", "a/b", true},
-		{"a/#", "a", true}, // MQTT 3.1.1, 4.7.1.2: '#' includes the parent
-		{"a/#", "a/b/c", true},
-		{"a/#", "ab/c", false},
-		{"a/+/c", "a/b/c", true},
-		{"a/+/c", "a/c", false},
-		{"a/+", "a/", true},
-		{"+", "a/b", false},
-		{"+/+", "/a", true},
-		{"/+", "/a", true},
-		{"", "", true},
-	} {
-		if got := matches(c.filter, c.topic); got != c.want {
-			t.Errorf("matches(%q, %q) is %t", c.filter, c.topic, got)
-		}
-	}
-}
-
 func TestCodecFollowsTheSubscription(t *testing.T) {
 	c := Config{Gateways: []GatewayConfig{{Name: "a", Subscriptions: []SubscriptionConfig{
 		{Filter: "x/#", Codec: "native"}, {Filter: "y/#", Codec: "native"},

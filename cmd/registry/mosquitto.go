@@ -18,7 +18,7 @@ import (
 type devicesMosquitto struct {
 	terminal.CityFlags
 	Out             string `required:"" help:"Folder of the two files, password_file and acl_file; those there are replaced." placeholder:"DIR"`
-	GatewayUser     string `env:"HAIDANG_BROKER_USER" help:"Add a user by which gateways read what the configuration subscribes to." placeholder:"NAME"`
+	GatewayUser     string `env:"HAIDANG_BROKER_USER" help:"Add a user by which gateways read what the configuration subscribes to, and send themselves a canary." placeholder:"NAME"`
 	GatewayPassword string `env:"HAIDANG_BROKER_PASSWORD" help:"With --gateway-user: its password; better given in the environment." placeholder:"SECRET"`
 	Config          string `type:"existingfile" help:"With --gateway-user: the YAML file that lists the gateways' subscriptions; the same as the gateways have." placeholder:"FILE"`
 }
@@ -98,6 +98,7 @@ func (c *devicesMosquitto) addGateway(passwords, acl io.Writer) error {
 		for _, one := range g.Subscriptions {
 			s.Read = append(s.Read, one.Filter)
 		}
+		s.Published = append(s.Published, g.CanaryTopics()...)
 	}
 	return access.MosquittoService(passwords, acl, s)
 }

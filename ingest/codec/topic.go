@@ -87,3 +87,21 @@ func explainTopic(s string) error {
 	}
 	return whole(telemetry.BadTopic, "the topic %s is not of the form %s", quote(s), topicForm)
 }
+
+// Matches reports whether an MQTT topic filter selects a topic (MQTT 3.1.1, 4.7).
+func Matches(filter, topic string) bool {
+	for {
+		f, frest, fmore := strings.Cut(filter, "/")
+		if f == "#" {
+			return true
+		}
+		t, trest, tmore := strings.Cut(topic, "/")
+		if f != "+" && f != t {
+			return false
+		}
+		if !fmore || !tmore {
+			return fmore == tmore || fmore && frest == "#"
+		}
+		filter, topic = frest, trest
+	}
+}

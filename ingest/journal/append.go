@@ -246,6 +246,11 @@ func (j *Journal) lastRecord(ctx context.Context, gateway string) (mark, bool, e
 	return m, true, nil
 }
 
+// Processed implements [ingest.CanaryJournal].
+func (j *Journal) Processed(ctx context.Context, gateway string) (uint64, error) {
+	return j.processed(ctx, gateway)
+}
+
 // processed is the end that Taken.Processed has stored for the gateway.
 func (j *Journal) processed(ctx context.Context, gateway string) (uint64, error) {
 	msg, err := j.bucket.GetLastMsgForSubject(ctx, j.positionSubject(gateway))

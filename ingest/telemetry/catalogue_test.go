@@ -30,7 +30,7 @@ func TestCatalogueHasEveryKind(t *testing.T) {
 			t.Errorf("kind %s: have %v", k, spec)
 		}
 	}
-	computed := []telemetry.Kind{"air_quality_index", "site_state", "alarm", "platform"}
+	computed := []telemetry.Kind{"air_quality_index", "site_state", "alarm", "canary", "platform"}
 	if have := len(cat.Computed()); have != len(computed) {
 		t.Errorf("have %d computed kinds, want %d", have, len(computed))
 	}

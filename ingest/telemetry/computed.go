@@ -11,6 +11,9 @@ const (
 	Platform Kind = "platform"
 	// SiteState is where a site is and how it stands, for maps and tiles.
 	SiteState Kind = "site_state"
+	// CanaryKind is what a gateway sends itself through broker, journal, loader and
+	// store, to prove the way; its site is [PlatformSite], its device the gateway's name.
+	CanaryKind Kind = "canary"
 	// ActiveAlarm is an alarm that is active at a site; its device is the rule's id.
 	ActiveAlarm Kind = "alarm"
 )
@@ -42,6 +45,9 @@ const (
 	StateCode     Metric = "state"
 	DeviceCount   Metric = "devices"
 	SilentDevices Metric = "silent"
+
+	// CanaryNumber tells a gateway's canaries apart.
+	CanaryNumber Metric = "number"
 
 	// AlarmSeverity is that of package limits, 1 to 4; 0 ends the alarm.
 	AlarmSeverity Metric = "severity"
@@ -119,6 +125,9 @@ func computedKinds() []KindSpec {
 		}},
 		{Kind: ActiveAlarm, NameVI: "Cảnh báo đang hoạt động", NameEN: "Active alarms", Cadence: time.Minute, Metrics: []MetricSpec{
 			{Name: AlarmSeverity, Min: 0, Max: 4, NameVI: "Mức cảnh báo", NameEN: "Severity"},
+		}},
+		{Kind: CanaryKind, NameVI: "Bản tin tự kiểm tra", NameEN: "Canary", Cadence: time.Minute, Metrics: []MetricSpec{
+			{Name: CanaryNumber, Min: 1, Max: 1e12, NameVI: "Mã số bản tin tự kiểm tra", NameEN: "Number of the canary"},
 		}},
 		{Kind: Platform, NameVI: "Nền tảng Hải Đăng", NameEN: "The platform itself", Cadence: 15 * time.Second, Metrics: []MetricSpec{
 			{Name: MessagesReceived, Min: 0, Max: most, Form: Counter, NameVI: "Bản tin đã nhận", NameEN: "Messages received"},

@@ -56,6 +56,8 @@ type Recorder struct {
 	// Topics are MQTT filters. QoS is what is asked for.
 	Topics []string
 	QoS    byte
+	// Skip leaves a message out; nil leaves out none.
+	Skip   func(topic string, payload []byte) bool
 	Out    *Writer
 	Now    func() time.Time
 	Logger *slog.Logger
@@ -93,6 +95,10 @@ func (r *Recorder) Run(ctx context.Context) error {
 		SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) {
 			handlers.Add(1)
 			defer handlers.Done()
+			if r.Skip != nil && r.Skip(m.Topic(), m.Payload()) {
+				m.Ack()
+				return
+			}
 			select {
 			case in <- received{Message{At: r.Now(), Topic: m.Topic(), QoS: m.Qos(), Retain: m.Retained(), Payload: slices.Clone(m.Payload())}, m.Ack}:
 			case <-ended.Done(): // not acknowledged: the broker still has it
