@@ -35,6 +35,7 @@ type city struct {
 	metrics *ingest.Metrics
 	// findings are what is wrong with the process itself.
 	findings *ingest.Findings
+	custody  *custody
 	// disk is what holds the data folder; whoever writes there asks it first.
 	disk   *ingest.Disk
 	listen listenFlags
@@ -74,12 +75,20 @@ func openCity(o cityOptions, out *terminal.Output) (*city, error) {
 	return c, nil
 }
 
+// keep looks at the data folder before anything in it is opened.
+func (c *city) keep(ctx context.Context, f loadFlags, hasBroker bool) error {
+	c.custody = newCustody(c.data, f, hasBroker, c.findings, c.log)
+	c.custody.sync = c.sync
+	return c.custody.begin(ctx)
+}
+
 // close closes all that was opened.
 func (c *city) close() error { return c.open.close() }
 
 // guarded is a loading that is served to those who may ask.
 type guarded struct {
 	*loading
+	custody *custody
 	control *access.Control
 	rest    *api.API
 	alarms  *alarms
@@ -94,7 +103,11 @@ func (c *city) load(ctx context.Context, f loadFlags, j *journal.Journal, e acce
 	if err != nil {
 		return nil, err
 	}
-	g := &guarded{loading: l}
+	g := &guarded{loading: l, custody: c.custody}
+	c.custody.audit = l.audit
+	if err := c.custody.opened(ctx, j); err != nil {
+		return nil, err
+	}
 	o := access.Options{Logger: c.log, OnEnded: ended}
 	if o.Proxies, err = c.listen.proxies(); err != nil {
 		return nil, err
@@ -121,6 +134,7 @@ func (c *city) load(ctx context.Context, f loadFlags, j *journal.Journal, e acce
 // run adds what a loader consists of to the process.
 func (g *guarded) run(parts *actors, srv *server) {
 	parts.add("HTTP", srv.run)
+	g.custody.run(parts)
 	parts.add("ledger's history", g.history.Run) // before the loader, to end after it
 	parts.add("presence", g.registry.keepPresence(g.ledger))
 	parts.add("store's audit", g.audit.Store.Run)
@@ -137,6 +151,7 @@ type loadFlags struct {
 	accessFlags
 	alarmFlags
 	quarantineFlags
+	backupFlags
 }
 
 func (f loadFlags) check() error {

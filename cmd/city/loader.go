@@ -45,6 +45,9 @@ func (c *Loader) Run(ctx context.Context, out *terminal.Output) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := here.keep(ctx, c.loadFlags, false); err != nil {
+		return err
+	}
 	j, err := openExternalJournal(ctx, c.Journal, c.JournalBudget, c.Replicas, here.log, &here.open)
 	if err != nil {
 		return err

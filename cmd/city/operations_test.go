@@ -47,10 +47,14 @@ func newOperated(t *testing.T, registry string) *operated {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, j, err := up.openBroker(t.Context(), newDoorkeeper(here.config, true), here)
+	if err := here.keep(t.Context(), up.loadFlags, true); err != nil {
+		t.Fatal(err)
+	}
+	b, j, err := up.openBroker(t.Context(), newDoorkeeper(here.config, true), here)
 	if err != nil {
 		t.Fatal(err)
 	}
+	here.custody.withBroker(b, uint64(up.DiskReserve))
 	c := &operated{srv: here.srv}
 	if c.guarded, err = here.load(t.Context(), up.loadFlags, j, e, nil); err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 	"github.com/haidang-iot/haidang/ingest"
 	"github.com/haidang-iot/haidang/ingest/alarm"
 	"github.com/haidang-iot/haidang/ingest/api"
+	"github.com/haidang-iot/haidang/ingest/damage"
 	"github.com/haidang-iot/haidang/ingest/figures"
 	"github.com/haidang-iot/haidang/ingest/journal"
 	"github.com/haidang-iot/haidang/ingest/ledger"
@@ -107,7 +108,9 @@ func (c *city) openLoading(ctx context.Context, f storeFlags, rf registryFlags, 
 	if err != nil {
 		return nil, err
 	}
-	led, err := ledger.Open(ctx, ledger.Options{Dir: c.data, SyncCommits: c.sync, Now: time.Now})
+	led, err := ledger.Open(ctx, ledger.Options{Dir: c.data, SyncCommits: c.sync, Now: time.Now, Damaged: func(err error) {
+		c.findings.Report(damage.FileDamaged(ledgerPart, []string{err.Error()}))
+	}})
 	if err != nil {
 		return nil, err
 	}

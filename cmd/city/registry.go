@@ -34,6 +34,9 @@ func (f registryFlags) check() error {
 	return nil
 }
 
+// registryFile is the registry in the data folder.
+const registryFile = "registry.db"
+
 // followEvery is how often changes of other processes in the same registry are
 // looked for.
 const followEvery = time.Second
@@ -74,7 +77,7 @@ type waitingLister interface {
 func openRegistry(ctx context.Context, f registryFlags, cfg config.Config, dir string, log *slog.Logger, open *openLog) (*registry, error) {
 	place := f.Registry
 	if place == "" {
-		place = filepath.Join(dir, "registry.db")
+		place = filepath.Join(dir, registryFile)
 	}
 	st, err := sqlstore.Open(ctx, place)
 	if err != nil {

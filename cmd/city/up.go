@@ -85,10 +85,14 @@ func (c *Up) Run(ctx context.Context, out *terminal.Output) (err error) {
 		return err
 	}
 	keeper := newDoorkeeper(here.config, !c.MQTTCredentials)
+	if err := here.keep(ctx, c.loadFlags, true); err != nil {
+		return err
+	}
 	b, j, err := c.openBroker(ctx, keeper, here)
 	if err != nil {
 		return err
 	}
+	here.custody.withBroker(b, uint64(c.DiskReserve))
 	l, err := here.load(ctx, c.loadFlags, j, e, func(d telemetry.Device) { b.Disconnect(string(d)) })
 	if err != nil {
 		return err

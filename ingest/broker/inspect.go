@@ -203,7 +203,8 @@ type StreamState struct {
 	Last, Messages uint64
 }
 
-// Streams are the states of all streams, by account and name: MQTT/$MQTT_msgs.
+// Streams are the states of all streams that are on the disk, by account and name:
+// MQTT/$MQTT_msgs.
 func (b *Broker) Streams() (map[string]StreamState, error) {
 	b.mu.Lock()
 	srv := b.srv
@@ -218,6 +219,9 @@ func (b *Broker) Streams() (map[string]StreamState, error) {
 	out := map[string]StreamState{}
 	for _, a := range all.AccountDetails {
 		for _, s := range a.Streams {
+			if _, err := os.Stat(filepath.Join(b.opts.Dir, "jetstream", a.Name, "streams", s.Name, blocksDir)); err != nil {
+				continue // in memory only
+			}
 			out[a.Name+"/"+s.Name] = StreamState{Last: s.State.LastSeq, Messages: s.State.Msgs}
 		}
 	}

@@ -29,6 +29,8 @@ type Marks struct {
 	Streams map[string]Stream `json:"streams,omitempty"`
 	// Gateways are how far each gateway was, by its name.
 	Gateways map[string]Gateway `json:"gateways,omitempty"`
+	// Counted is how many messages the journal had ever counted, of all gateways.
+	Counted uint64 `json:"counted,omitempty"`
 	// Logs are the ends of the store's logs, by the name of their folder.
 	Logs map[string]LogEnd `json:"logs,omitempty"`
 	// Blocks are the store's, by their folder.
