@@ -79,6 +79,10 @@ func openCity(o cityOptions, out *terminal.Output) (*city, error) {
 func (c *city) keep(ctx context.Context, f loadFlags, hasBroker bool) error {
 	c.custody = newCustody(c.data, f, hasBroker, c.findings, c.log)
 	c.custody.sync = c.sync
+	for _, p := range c.custody.parts {
+		p.Backups.Reserve = c.disk.Reserve
+		p.Backups.FreeSpace = func() (uint64, error) { return broker.FreeSpace(p.Backups.Dir) }
+	}
 	return c.custody.begin(ctx)
 }
 

@@ -54,7 +54,7 @@ func newOperated(t *testing.T, registry string) *operated {
 	if err != nil {
 		t.Fatal(err)
 	}
-	here.custody.withBroker(b, uint64(up.DiskReserve))
+	here.custody.broker = b
 	c := &operated{srv: here.srv}
 	if c.guarded, err = here.load(t.Context(), up.loadFlags, j, e, nil); err != nil {
 		t.Fatal(err)

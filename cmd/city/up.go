@@ -92,7 +92,7 @@ func (c *Up) Run(ctx context.Context, out *terminal.Output) (err error) {
 	if err != nil {
 		return err
 	}
-	here.custody.withBroker(b, uint64(c.DiskReserve))
+	here.custody.broker = b
 	l, err := here.load(ctx, c.loadFlags, j, e, func(d telemetry.Device) { b.Disconnect(string(d)) })
 	if err != nil {
 		return err

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/haidang-iot/haidang/ingest"
-	"github.com/haidang-iot/haidang/ingest/broker"
 	"github.com/haidang-iot/haidang/ingest/damage"
 	"github.com/haidang-iot/haidang/ingest/sqlitefile"
 	"github.com/haidang-iot/haidang/ingest/store/embedded"
@@ -243,13 +242,5 @@ func paced(ctx context.Context, rate int, tell func(string)) func(string, int) e
 		case <-time.After(time.Second / 10):
 			return nil
 		}
-	}
-}
-
-// withBroker has the marks know a broker that runs.
-func (k *custody) withBroker(b *broker.Broker, reserve uint64) {
-	k.broker = b
-	for _, p := range k.parts {
-		p.Backups.Reserve, p.Backups.FreeSpace = reserve, b.FreeSpace
 	}
 }
