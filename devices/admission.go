@@ -250,7 +250,7 @@ func (a *Admission) flushGuests(ctx context.Context) error {
 		return nil
 	}
 	slices.SortFunc(guests, func(x, y guest) int { return strings.Compare(string(x.device), string(y.device)) })
-	err := a.Registry.Batch(ctx, By{Who: "admission", Why: "open admission"}, func(b *Batch) error {
+	err := a.Registry.Batch(ctx, By{Who: "admission", Why: "open admission", Scope: Everywhere()}, func(b *Batch) error {
 		for _, g := range guests {
 			if err := b.admit(ctx, g); err != nil {
 				if CodeOf(err) == Internal {

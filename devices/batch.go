@@ -18,6 +18,10 @@ type Batch struct {
 	by  By
 	r   *Registry
 	now time.Time
+	// guard judges what is done; nil for who may act everywhere. depth is how many
+	// operations are within each other.
+	guard *guarded
+	depth int
 
 	changes       []Change
 	touched       []telemetry.Device // their standing changed
@@ -44,7 +48,14 @@ func (b *Batch) Whole(ctx context.Context, f func() error) error { return b.do(c
 // do runs an operation as a whole.
 func (b *Batch) do(ctx context.Context, f func() error) error {
 	changes, touched := len(b.changes), len(b.touched)
-	err := b.tx.Nested(ctx, f)
+	b.depth++
+	defer func() { b.depth-- }()
+	err := b.tx.Nested(ctx, func() error {
+		if err := f(); err != nil || b.guard == nil || b.depth > 1 {
+			return err
+		}
+		return b.guard.judge(ctx)
+	})
 	if err != nil {
 		b.changes, b.touched = b.changes[:changes], b.touched[:touched]
 		b.localities, b.wards, b.profiles = nil, nil, nil // may hold what is undone
@@ -55,6 +66,7 @@ func (b *Batch) do(ctx context.Context, f func() error) error {
 // record puts a change into the journal.
 func (b *Batch) record(ctx context.Context, c Change, before, after any) error {
 	c.At, c.By, c.Before, c.After = b.now, b.by, document(before), document(after)
+	c.Scope = Scope{} // it is not written down
 	c, err := b.tx.AddChange(ctx, c)
 	if err != nil {
 		return err
@@ -101,6 +113,17 @@ func (b *Batch) locality(ctx context.Context, id telemetry.Locality) (Locality, 
 	}
 	l, ok := b.localities[id]
 	return l, ok, nil
+}
+
+// localityNames are a locality's names, for messages; its id where they cannot be read.
+func (b *Batch) localityNames(ctx context.Context) Names {
+	return func(id telemetry.Locality) (vi, en string) {
+		l, ok, err := b.locality(ctx, id)
+		if err != nil || !ok {
+			return string(id), string(id)
+		}
+		return l.names()
+	}
 }
 
 func (b *Batch) ward(ctx context.Context, code string) (Ward, bool, error) {

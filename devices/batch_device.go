@@ -22,7 +22,7 @@ func (b *Batch) CreateDevice(ctx context.Context, d Device) (Device, error) {
 		} else if CodeOf(err) != NotFound {
 			return err
 		}
-		d.Version, d.Created, d.Updated = 1, b.now, b.now
+		d.Version, d.Created, d.Updated, d.Home = 1, b.now, b.now, b.by.Scope.Only
 		return b.putDevice(ctx, Created, nil, d, "")
 	})
 	return d, err
@@ -65,7 +65,7 @@ func (b *Batch) UpdateDevice(ctx context.Context, d Device) (Device, error) {
 				}
 			}
 		}
-		d.Version, d.Created, d.Updated = version, old.Created, b.now
+		d.Version, d.Created, d.Updated, d.Home = version, old.Created, b.now, old.Home
 		return b.putDevice(ctx, Updated, old, d, "")
 	})
 	return d, err

@@ -21,6 +21,11 @@ const (
 	EntityPhoto        Entity = "photo"
 	EntityRequest      Entity = "request"
 	EntityLimit        Entity = "limit"
+
+	// These are not the registry's and in no journal of it: what it calls them where
+	// somebody may not act on them.
+	EntityAlarm   Entity = "alarm"
+	EntityMessage Entity = "message"
 )
 
 // vi is the entity's name in Vietnamese, for messages.
@@ -42,6 +47,10 @@ func (e Entity) vi() string {
 		return "ảnh"
 	case EntityLimit:
 		return "ngưỡng cảnh báo"
+	case EntityAlarm:
+		return "cảnh báo"
+	case EntityMessage:
+		return "tin nhắn"
 	default:
 		return "mục"
 	}
@@ -71,6 +80,8 @@ type By struct {
 	Why string `json:"why,omitempty"`
 	// Request is the client's id of the request, where there is one.
 	Request string `json:"request,omitempty"`
+	// Scope is where they may act. It must be said, and is not in the journal.
+	Scope Scope `json:"-"`
 }
 
 // Change is one entry of the journal: an entity before and after. Seq counts all

@@ -24,6 +24,9 @@ type Device struct {
 	// Gateway is the radio gateway that it usually comes through, if known.
 	Gateway string `json:"gateway,omitempty"`
 	Notes   string `json:"notes,omitempty"`
+	// Home are the localities of who registered it, to which it belongs until it has
+	// stood somewhere; none is the whole city. See [Standing.Place].
+	Home []telemetry.Locality `json:"home,omitempty"`
 	// Provisional is a device that nobody registered and open admission let in.
 	Provisional bool `json:"provisional,omitempty"`
 	// Simulated is one that does not exist; its readings are for practice.

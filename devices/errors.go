@@ -7,7 +7,7 @@ import (
 )
 
 // Code says what kind of thing went wrong, and so what the caller can do. There
-// are four, and one place maps them to HTTP.
+// are five, and one place maps them to HTTP.
 type Code string
 
 const (
@@ -18,6 +18,9 @@ const (
 	// Conflict is sound input that contradicts what the registry knows: look at
 	// what stands there, then decide.
 	Conflict Code = "conflict"
+	// Forbidden is sound input about what belongs to a place where whoever asks may
+	// not act: ask somebody who may.
+	Forbidden Code = "forbidden"
 	// Internal is a fault of ours: try again, or look at the log.
 	Internal Code = "internal"
 )

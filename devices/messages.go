@@ -51,6 +51,10 @@ const (
 	ReasonLevelOrder       Reason = "level_order"
 	ReasonLimitInForce     Reason = "limit_in_force"
 	ReasonTooManyLimits    Reason = "too_many_limits"
+	ReasonOtherLocality    Reason = "other_locality"
+	ReasonCityWide         Reason = "city_wide"
+	ReasonInStock          Reason = "in_stock"
+	ReasonNobodyAsks       Reason = "nobody_asks"
 	ReasonInternal         Reason = "internal"
 )
 
@@ -65,7 +69,8 @@ func Reasons() []Reason {
 		ReasonPhotoPixels, ReasonTooManyPhotos,
 		ReasonUseOperation, ReasonLocalityMismatch,
 		ReasonTwoAreas, ReasonBadCode, ReasonSourceNeeded, ReasonNoStatistic, ReasonBadStatistic, ReasonBadWindow, ReasonOutOfMetric,
-		ReasonLevelOrder, ReasonLimitInForce, ReasonTooManyLimits, ReasonInternal,
+		ReasonLevelOrder, ReasonLimitInForce, ReasonTooManyLimits,
+		ReasonOtherLocality, ReasonCityWide, ReasonInStock, ReasonNobodyAsks, ReasonInternal,
 	}
 }
 
@@ -189,6 +194,25 @@ func limitSentences(r Reason) (vi, en string) {
 			"The limit %[1]q is in force already (%[2]s): change that one, or give it an end."
 	case ReasonTooManyLimits:
 		return "Điểm đo có %[1]d ngưỡng; tối đa %[2]d.", "The site has %[1]d limits; %[2]d is the most."
+	default:
+		return scopeSentences(r)
+	}
+}
+
+// scopeSentences are those about where somebody may act.
+func scopeSentences(r Reason) (vi, en string) {
+	switch r {
+	case ReasonOtherLocality:
+		return "Không được phép: %[1]s %[2]s thuộc %[3]s, còn tài khoản của bạn chỉ dành cho %[4]s. Hãy nhờ người phụ trách %[3]s hoặc quản trị viên.",
+			"Not allowed: %[5]s %[2]s belongs to %[6]s, and your account is for %[7]s only. Ask somebody who is responsible for %[6]s, or an administrator."
+	case ReasonCityWide:
+		return "Không được phép: %[1]s %[2]s là của toàn thành phố, còn tài khoản của bạn chỉ dành cho %[3]s. Hãy nhờ quản trị viên hoặc người phụ trách mọi địa phương.",
+			"Not allowed: %[4]s %[2]s is the whole city's, and your account is for %[5]s only. Ask an administrator, or somebody whose account is for all localities."
+	case ReasonInStock:
+		return "Không được phép: thiết bị %[1]s chưa đặt ở đâu và là của toàn thành phố, còn tài khoản của bạn chỉ dành cho %[2]s. Hãy lắp đặt thiết bị tại một điểm ở đó trước, hoặc nhờ quản trị viên.",
+			"Not allowed: device %[1]s has stood nowhere yet and is the whole city's, and your account is for %[3]s only. Install it at a site there first, or ask an administrator."
+	case ReasonNobodyAsks:
+		return "Không được phép: không rõ ai yêu cầu. Hãy đăng nhập.", "Not allowed: nobody has said who asks. Log in."
 	default:
 		return "Lỗi trong hệ thống; hãy thử lại.", "A fault in the system; try again."
 	}

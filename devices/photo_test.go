@@ -189,7 +189,7 @@ func TestPhotosOfAnInstallation(t *testing.T) {
 	_, err = c.AddPhoto(ctx, by("lan"), 99, *picture(t, "a"))
 	c.want(err, devices.NotFound, "", devices.ReasonNotFound)
 	c.want(c.DeletePhoto(ctx, by("lan"), 99, first.ID), devices.NotFound, "", devices.ReasonNotFound)
-	if err := c.DeletePhoto(ctx, devices.By{Who: "minh", Why: "a face"}, n, first.ID); err != nil {
+	if err := c.DeletePhoto(ctx, devices.By{Who: "minh", Scope: devices.Everywhere(), Why: "a face"}, n, first.ID); err != nil {
 		t.Fatal(err)
 	}
 	_, err = c.Photo(ctx, n, first.ID)

@@ -1,6 +1,7 @@
 package devices
 
 import (
+	"cmp"
 	"encoding/json"
 	"math"
 	"slices"
@@ -25,6 +26,9 @@ type Locality struct {
 	ValidTo   time.Time `json:"validTo,omitzero"`
 	Version   int64     `json:"version"`
 }
+
+// names are the locality's, for sentences.
+func (l Locality) names() (vi, en string) { return l.NameVI, cmp.Or(l.NameEN, l.NameVI) }
 
 // Membership is a ward in a locality from a day to a day; zero is open.
 type Membership struct {

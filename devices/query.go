@@ -159,6 +159,23 @@ func (r *Registry) Device(ctx context.Context, id telemetry.Device) (Placed, err
 	})
 }
 
+// PlaceOf is where a device belongs, as [Standing.Place] says; NotFound if there is none.
+func (r *Registry) PlaceOf(ctx context.Context, id telemetry.Device) (Place, error) {
+	return read(ctx, r, "read device", func(rd Reader) (Place, error) { return devicePlace(ctx, rd, id) })
+}
+
+// PlaceOfInstallation is where an installation and its photos belong: where its site is.
+func (r *Registry) PlaceOfInstallation(ctx context.Context, id int64) (Place, error) {
+	return read(ctx, r, "read installation", func(rd Reader) (Place, error) {
+		i, err := rd.Installation(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		s, err := rd.Site(ctx, i.Site)
+		return PlaceOf(s.Locality), err
+	})
+}
+
 // Devices gives a page of devices, with where they stand, and how many there are
 // on all pages.
 func (r *Registry) Devices(ctx context.Context, f DeviceFilter) (page []Placed, total int, err error) {

@@ -134,10 +134,16 @@ func (r *Registry) tell(e Event) {
 // nothing, and f may go on to the next: that is how a file of rows is imported
 // with its bad rows left out, and, with f returning an error at the end, how it
 // is tried without importing.
+//
+// by says also where: an operation on what belongs to a place outside by.Scope, before
+// or after it, is Forbidden (ReasonOtherLocality, ReasonCityWide, ReasonInStock).
 func (r *Registry) Batch(ctx context.Context, by By, f func(*Batch) error) error {
 	by.Who, by.Why = clip(by.Who, maxName), clip(by.Why, maxNotes)
-	if by.Who == "" {
+	switch {
+	case by.Who == "":
 		return invalid("who", ReasonRequired)
+	case by.Scope.Nowhere():
+		return Outside("", "", nil, by.Scope, nil)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -145,8 +151,17 @@ func (r *Registry) Batch(ctx context.Context, by By, f func(*Batch) error) error
 	var after aftermath
 	err := r.Store.Write(ctx, func(tx Tx) error {
 		b = &Batch{tx: tx, by: by, r: r, now: stamp(r.Now())}
+		if !by.Scope.All {
+			b.guard = &guarded{Reader: tx, tx: tx, scope: by.Scope, names: b.localityNames(ctx)}
+			b.tx = b.guard
+		}
 		if err := f(b); err != nil {
 			return err
+		}
+		if b.guard != nil { // what was done outside any operation
+			if err := b.guard.judge(ctx); err != nil {
+				return err
+			}
 		}
 		var err error
 		after, err = b.aftermath(ctx)

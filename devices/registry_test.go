@@ -43,7 +43,7 @@ func newCity(t *testing.T) *city {
 	return c
 }
 
-func by(who string) devices.By { return devices.By{Who: who} }
+func by(who string) devices.By { return devices.By{Who: who, Scope: devices.Everywhere()} }
 
 // device registers a device at a place.
 func (c *city) device(id telemetry.Device, site telemetry.Site, kinds ...telemetry.Kind) devices.Registered {
@@ -125,7 +125,7 @@ func TestSiteInput(t *testing.T) {
 	if e := c.want(err, devices.Conflict, "id", devices.ReasonDuplicateID); e.Current.(devices.Site).Name != s.Name {
 		t.Errorf("the conflict shows %v", e.Current)
 	}
-	_, err = c.CreateSite(t.Context(), devices.By{}, goodSite())
+	_, err = c.CreateSite(t.Context(), devices.By{Scope: devices.Everywhere()}, goodSite())
 	c.want(err, devices.Invalid, "who", devices.ReasonRequired)
 	several := goodSite()
 	several.ID, several.Ward = "", ""

@@ -22,8 +22,8 @@ const shards = 1024
 type Snapshot struct {
 	seed       maphash.Seed
 	shards     [shards]map[telemetry.Device]*standing
-	localities map[telemetry.Locality]bool
-	names      string // of the localities, for messages
+	localities map[telemetry.Locality]Locality
+	names      string // ids of the localities, for messages
 	count      int
 	guests     int
 
@@ -124,14 +124,28 @@ func (s *Snapshot) set(st *standing) {
 }
 
 func (s *Snapshot) setLocalities(all []Locality) {
-	s.localities = map[telemetry.Locality]bool{}
+	s.localities = map[telemetry.Locality]Locality{}
 	var names []string
 	for _, l := range all {
-		s.localities[l.ID] = true
+		s.localities[l.ID] = l
 		names = append(names, string(l.ID))
 	}
 	slices.Sort(names)
 	s.names = strings.Join(names, ", ")
+}
+
+func (s *Snapshot) knows(l telemetry.Locality) bool {
+	_, ok := s.localities[l]
+	return ok
+}
+
+// Names implements [Names].
+func (s *Snapshot) Names(id telemetry.Locality) (vi, en string) {
+	l, ok := s.localities[id]
+	if !ok {
+		return string(id), string(id)
+	}
+	return l.names()
 }
 
 func (s *Snapshot) find(d telemetry.Device) *standing { return s.shards[s.shard(d)][d] }
@@ -186,13 +200,13 @@ const (
 func (s *Snapshot) Lookup(locality telemetry.Locality, kind telemetry.Kind, device telemetry.Device, at time.Time) (telemetry.Site, Refusal) {
 	st := s.find(device)
 	if st == nil {
-		if !s.localities[locality] {
+		if !s.knows(locality) {
 			return "", NoLocality
 		}
 		return "", NoDevice
 	}
 	if kind != telemetry.Status && !slices.Contains(st.kinds, kind) {
-		if !s.localities[locality] {
+		if !s.knows(locality) {
 			return "", NoLocality
 		}
 		return "", WrongKind
@@ -203,7 +217,7 @@ func (s *Snapshot) Lookup(locality telemetry.Locality, kind telemetry.Kind, devi
 			switch {
 			case sp.locality == locality:
 				return sp.site, ""
-			case !s.localities[locality]:
+			case !s.knows(locality):
 				return "", NoLocality
 			}
 			return "", WrongLocality

@@ -205,11 +205,13 @@ type HeardFilter struct {
 
 // Standing is what admission needs to know of a device.
 type Standing struct {
-	Device        telemetry.Device
-	Kinds         []telemetry.Kind
-	State         State
-	Provisional   bool
-	Gateway       string
+	Device      telemetry.Device
+	Kinds       []telemetry.Kind
+	State       State
+	Provisional bool
+	Gateway     string
+	// Home is the device's.
+	Home          []telemetry.Locality
 	Installations []Placing
 }
 

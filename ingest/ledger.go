@@ -150,6 +150,9 @@ type QuarantineFilter struct {
 	Device  telemetry.Device `json:"device,omitempty"`
 	// Topic selects a topic, or with a trailing '*' all that begin so.
 	Topic string `json:"topic,omitempty"`
+	// Localities select those that belong to one of them ([LocalityOf]); nil selects
+	// all, those that belong to none too.
+	Localities []telemetry.Locality `json:"localities,omitempty"`
 	// Before selects those that came into quarantine before it.
 	Before time.Time `json:"before,omitzero"`
 	// After selects IDs greater than it; Limit bounds how many are returned.

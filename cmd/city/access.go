@@ -44,6 +44,7 @@ func (f accessFlags) check() error {
 func (r *registry) control(ctx context.Context, f accessFlags, e access.Exposure, o access.Options) (*access.Control, access.NewLink, error) {
 	var link access.NewLink
 	o.Store = r.store.Access()
+	o.Names = func(l telemetry.Locality) (vi, en string) { return r.Snapshot().Names(l) }
 	c, err := access.New(o)
 	if err != nil {
 		return nil, link, err
@@ -71,7 +72,7 @@ func (l *loading) serveRegistry(s *server, c *access.Control, f accessFlags, log
 	a.Presences = l.registry.presences
 	a.Asker = func(ctx context.Context) api.Asker {
 		p := access.Actor(ctx)
-		return api.Asker{Name: p.String(), Role: api.Role(p.Role)}
+		return api.Asker{Name: p.String(), Role: api.Role(p.Role), Scope: p.Scope()}
 	}
 	a.Readings = l.readings
 	l.registry.live = a.Live
@@ -118,15 +119,35 @@ type Credentials struct{ *access.Control }
 
 // Issue implements [api.Credentials].
 func (c Credentials) Issue(ctx context.Context, _ devices.By, ids []telemetry.Device) (map[telemetry.Device]string, error) {
-	out := make(map[telemetry.Device]string, len(ids))
-	for _, id := range ids {
-		issued, err := c.Control.Issue(ctx, access.Actor(ctx), id, 0, access.Caller{})
-		if err != nil {
-			return nil, fmt.Errorf("issue credential of device %s: %w", id, err)
-		}
-		out[id] = string(issued.Secret)
+	all, err := c.Control.IssueAll(ctx, access.Actor(ctx), ids, 0, access.Caller{})
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[telemetry.Device]string, len(all))
+	for _, issued := range all {
+		out[issued.Device] = string(issued.Secret)
 	}
 	return out, nil
+}
+
+// scoped asks access control where people may act, for what the registry does not keep.
+type scoped struct{ control *access.Control }
+
+// Who implements the Guard of ingest/api.
+func (scoped) Who(ctx context.Context) string { return access.Actor(ctx).String() }
+
+// Localities implements the Guard of ingest/api. Nobody's are none, and that is not nil.
+func (scoped) Localities(ctx context.Context) []telemetry.Locality {
+	s := access.Actor(ctx).Scope()
+	if s.All {
+		return nil
+	}
+	return append([]telemetry.Locality{}, s.Only...)
+}
+
+// May implements the Guard of ingest/api.
+func (s scoped) May(ctx context.Context, what, id string, at telemetry.Locality) error {
+	return s.control.May(access.Actor(ctx), devices.Entity(what), id, devices.PlaceOf(at))
 }
 
 // doorkeeper lets the parts of this process and devices in at the embedded

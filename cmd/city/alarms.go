@@ -63,10 +63,7 @@ type alarms struct {
 // evaluated by Grafana, and this process keeps only what it finds wrong with itself.
 func (c *city) openAlarms(ctx context.Context, f loadFlags, g *guarded) (*alarms, error) {
 	a := &alarms{}
-	rest := api.Alarms{History: g.ledger, Evaluated: "grafana", Rules: rulesAt{g.registry.Registry, g.registry.cadences}.file, Now: time.Now, May: func(ctx context.Context, at telemetry.Locality) (string, bool) {
-		p := access.Actor(ctx)
-		return p.String(), p.In(at)
-	}}
+	rest := api.Alarms{History: g.ledger, Evaluated: "grafana", Rules: rulesAt{g.registry.Registry, g.registry.cadences}.file, Now: time.Now, Guard: scoped{g.control}}
 	o := alarm.Options{Store: g.evaluated, Findings: c.findings, Alarms: g.ledger, Now: time.Now, Logger: c.log, Registerer: c.reg}
 	if f.Store == "influx" && f.Query == "promql" {
 		o.Remote = &alarm.Remote{URL: f.InfluxURL, Token: f.InfluxToken, Client: &http.Client{Timeout: 30 * time.Second}}

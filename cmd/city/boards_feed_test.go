@@ -167,7 +167,7 @@ func (f *feed) registry(t *testing.T) *registry {
 	for _, d := range f.fleet {
 		lat, lon := d.Position()
 		site := devices.Site{ID: d.Site(), Name: d.SiteName(), Locality: d.Locality, Ward: d.Place().Ward, Position: devices.Position{Lat: lat, Lon: lon}}
-		if _, err := r.RegisterDevice(t.Context(), devices.By{Who: "test"}, devices.Registration{Request: "r-" + string(d.ID), NewSite: !known[site.ID], Site: site,
+		if _, err := r.RegisterDevice(t.Context(), devices.By{Who: "test", Scope: devices.Everywhere()}, devices.Registration{Request: "r-" + string(d.ID), NewSite: !known[site.ID], Site: site,
 			Device: devices.Device{ID: d.ID, Kinds: []telemetry.Kind{d.Kind.Kind}, Simulated: true}, From: from, Redundant: true, Cadence: d.Every}); err != nil {
 			t.Fatal(err)
 		}

@@ -126,7 +126,7 @@ func (c *city) load(ctx context.Context, f loadFlags, j *journal.Journal, e acce
 	l.note = func(ctx context.Context, which, why string) error {
 		return g.control.Discarded(ctx, access.Actor(ctx).String(), which, why)
 	}
-	l.serve(c.srv)
+	l.serve(c.srv, g.control)
 	if g.alarms, err = c.openAlarms(ctx, f, g); err != nil {
 		return nil, err
 	}

@@ -131,7 +131,7 @@ func TestOperationsNameWhoMayAsk(t *testing.T) {
 	defer s.listener.Close()
 	s.guard(c)
 	l := &loading{loader: &ingest.Loader{}, registry: r}
-	l.serve(s)
+	l.serve(s, c)
 	if _, err := l.serveRegistry(s, c, accessFlags{EMQXSecret: "between EMQX and us"}, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}

@@ -56,7 +56,7 @@ func TestRulesFollowTheRegistry(t *testing.T) {
 			t.Errorf("%s: a rule of %q is there: %v", what, parts, found)
 		}
 	}
-	by := devices.By{Who: "lan"}
+	by := devices.By{Who: "lan", Scope: devices.Everywhere()}
 	wants("seeded", true, "flood-bd3-dong-trang\n", "≥ 11 m")
 	wants("not yet", false, "flood-bd1-vinh-phuong")
 	levels, err := r.SetLevels(ctx, by, devices.Levels{Site: "vinh-phuong", Values: map[string]float64{"bd1": 2.5, "bd3": 4.5}})

@@ -13,6 +13,7 @@ import (
 	"github.com/haidang-iot/haidang/cmd/config"
 	"github.com/haidang-iot/haidang/cmd/terminal"
 	"github.com/haidang-iot/haidang/devices"
+	"github.com/haidang-iot/haidang/devices/access"
 	devicesapi "github.com/haidang-iot/haidang/devices/api"
 	"github.com/haidang-iot/haidang/ingest"
 	"github.com/haidang-iot/haidang/ingest/alarm"
@@ -145,8 +146,8 @@ func (c *city) openLoading(ctx context.Context, f storeFlags, rf registryFlags, 
 }
 
 // serve adds the loader's operations and the store's query API to the server.
-func (l *loading) serve(s *server) {
-	api.Ingest{Audit: l.audit, Quarantine: l.ledger, History: l.ledger, Redriver: l.loader, Journal: l.journal, Now: time.Now,
+func (l *loading) serve(s *server, c *access.Control) {
+	api.Ingest{Audit: l.audit, Quarantine: l.ledger, History: l.ledger, Redriver: l.loader, Journal: l.journal, Guard: scoped{c}, Now: time.Now,
 		Bounds: l.loader.Bounds, Note: l.note}.Register(s.api)
 	if l.prometheus != nil {
 		s.handle(terminal.PrometheusPath+"/", l.prometheus.Handler(terminal.PrometheusPath))

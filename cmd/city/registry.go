@@ -113,7 +113,7 @@ func (r *registry) addLocalities(ctx context.Context, cfg config.Config) error {
 		if names.NameEN == "" {
 			names.NameEN = names.NameVI
 		}
-		by := devices.By{Who: "configuration"}
+		by := devices.By{Who: "configuration", Scope: devices.Everywhere()}
 		_, err := r.PutLocality(ctx, by, names)
 		if err != nil && !devices.HasReason(err, devices.ReasonDuplicateID) {
 			return fmt.Errorf("add locality %s: %w", l.ID, err)

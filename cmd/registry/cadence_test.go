@@ -35,7 +35,7 @@ func TestDevicesCadence(t *testing.T) {
 	o.run("cadence", "wl-1").want(1, "say how often the device sends readings, such as 60m, or --learn")
 	o.run("cadence", "wl-1", "60m", "--learn").want(1, "such as 60m, or --learn")
 	o.run("cadence", "nobody", "60m").want(1, "haidang devices list")
-	if _, err := o.registry.CreateDevice(t.Context(), devices.By{Who: "test"}, devices.Device{ID: "spare", Kinds: []telemetry.Kind{telemetry.Noise}}); err != nil {
+	if _, err := o.registry.CreateDevice(t.Context(), devices.By{Who: "test", Scope: devices.Everywhere()}, devices.Device{ID: "spare", Kinds: []telemetry.Kind{telemetry.Noise}}); err != nil {
 		t.Fatal(err)
 	}
 	o.run("cadence", "spare", "60m").want(1, "spare stands nowhere")

@@ -51,7 +51,9 @@ func newFieldOffice(t *testing.T) *fieldOffice {
 		t.Fatal(err)
 	}
 	o := &fieldOffice{t: t, api: api.New(r), registry: r, secrets: &secretsOfTest{}}
-	o.api.Asker = func(context.Context) api.Asker { return api.Asker{Name: "lan", Role: api.Operator} }
+	o.api.Asker = func(context.Context) api.Asker {
+		return api.Asker{Name: "lan", Role: api.Operator, Scope: devices.Everywhere()}
+	}
 	o.api.Credentials = o.secrets
 	mux := http.NewServeMux()
 	o.api.Register(humago.New(mux, huma.DefaultConfig("Hải Đăng", "test")))

@@ -67,7 +67,7 @@ func newTownHall(t *testing.T) *townHall {
 	a := api.New(r)
 	a.Asker = func(ctx context.Context) api.Asker {
 		p := access.Actor(ctx)
-		return api.Asker{Name: p.String(), Role: api.Role(p.Role)}
+		return api.Asker{Name: p.String(), Role: api.Role(p.Role), Scope: p.Scope()}
 	}
 	a.Credentials = city.Credentials{Control: c}
 	a.Refusals = city.Refusals{Control: c}

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/haidang-iot/haidang/devices"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
 
@@ -40,6 +41,8 @@ type Options struct {
 	Proxies []netip.Prefix
 	// OIDC lets people of an OpenID Connect issuer in; nil is none.
 	OIDC *OIDC
+	// Names are the localities' names, for what people are told; nil tells their ids.
+	Names devices.Names
 	// OnEnded is called when a device's credential was revoked or has run out,
 	// also by another process, within seconds: its connections are to be ended.
 	OnEnded func(telemetry.Device)

@@ -22,47 +22,71 @@ type Issued struct {
 // Issue gives a device a new credential. Those it has end: at once, or the newest
 // of them when the overlap is over, so that a device can be brought its new
 // secret while it works. At most two are good at a time. Field people may, for
-// devices of their localities; a device that stands nowhere yet is anybody's.
-func (c *Control) Issue(ctx context.Context, p Principal, device telemetry.Device, overlap time.Duration, from Caller) (out Issued, err error) {
+// devices of their localities ([devices.Standing.Place]).
+func (c *Control) Issue(ctx context.Context, p Principal, device telemetry.Device, overlap time.Duration, from Caller) (Issued, error) {
+	all, err := c.IssueAll(ctx, p, []telemetry.Device{device}, overlap, from)
+	if err != nil {
+		return Issued{}, err
+	}
+	return all[0], nil
+}
+
+// IssueAll is [Control.Issue] for several devices: all of them or none.
+func (c *Control) IssueAll(ctx context.Context, p Principal, ids []telemetry.Device, overlap time.Duration, from Caller) ([]Issued, error) {
 	if err := p.needs(Field); err != nil {
-		return out, err
+		return nil, err
 	}
 	if overlap < 0 || overlap > maxOverlap {
-		return out, fault(ReasonBadExpiry, "overlap", time.Duration(0), maxOverlap)
+		return nil, fault(ReasonBadExpiry, "overlap", time.Duration(0), maxOverlap)
 	}
-	secret := newDeviceSecret()
-	n := Credential{Device: device, Sealed: sealDevice(secret, random(saltBytes)), Mosquitto: mosquittoHash(secret), Issued: c.now(), IssuedBy: p.String()}
-	ended := false
-	err = c.store.Write(ctx, func(tx Tx) error {
-		s, err := standing(ctx, tx, device)
-		if err != nil {
-			return missing(err, string(device))
+	out := make([]Issued, len(ids))
+	for i, id := range ids { // before the transaction, which others wait for
+		secret := newDeviceSecret()
+		out[i] = Issued{Username: Username(id), Secret: secret, Credential: Credential{Device: id, Sealed: sealDevice(secret, random(saltBytes)),
+			Mosquitto: mosquittoHash(secret), Issued: c.now(), IssuedBy: p.String()}}
+	}
+	cut := make([]bool, len(ids))
+	err := c.store.Write(ctx, func(tx Tx) (err error) {
+		for i := range out {
+			if cut[i], err = c.issue(ctx, tx, p, &out[i].Credential, overlap, from); err != nil {
+				return err
+			}
 		}
-		if s.State == devices.Retired {
-			return fault(ReasonRetired, "", device)
-		}
-		if err := here(p, s, c.now()); err != nil {
-			return err
-		}
-		rotated, cut, err := c.supersede(ctx, tx, p, device, overlap)
-		if err != nil {
-			return err
-		}
-		ended = cut
-		if n, err = tx.PutCredential(ctx, n); err != nil {
-			return err
-		}
-		e := Event{Action: CredentialIssued, Who: p.String(), Subject: string(device), Remote: from.remote()}
-		if rotated {
-			e.Action, e.Detail = CredentialRotated, "the one before ends after "+overlap.String()
-		}
-		return c.record(ctx, tx, e)
+		return nil
 	})
 	if err != nil {
-		return Issued{}, wrapped("issue credential", err)
+		return nil, wrapped("issue credential", err)
 	}
-	c.ended(device, ended)
-	return Issued{Credential: n, Username: Username(device), Secret: secret}, nil
+	for i, id := range ids {
+		c.ended(id, cut[i])
+	}
+	return out, nil
+}
+
+// issue keeps a new credential. cut says that one before it ended at once.
+func (c *Control) issue(ctx context.Context, tx Tx, p Principal, n *Credential, overlap time.Duration, from Caller) (cut bool, err error) {
+	s, err := standing(ctx, tx, n.Device)
+	if err != nil {
+		return false, missing(err, string(n.Device))
+	}
+	if err := c.mayDevice(p, s); err != nil {
+		return false, err
+	}
+	if s.State == devices.Retired {
+		return false, fault(ReasonRetired, "", n.Device)
+	}
+	rotated, cut, err := c.supersede(ctx, tx, p, n.Device, overlap)
+	if err != nil {
+		return false, err
+	}
+	if *n, err = tx.PutCredential(ctx, *n); err != nil {
+		return false, err
+	}
+	e := Event{Action: CredentialIssued, Who: p.String(), Subject: string(n.Device), Remote: from.remote()}
+	if rotated {
+		e.Action, e.Detail = CredentialRotated, "the one before ends after "+overlap.String()
+	}
+	return cut, c.record(ctx, tx, e)
 }
 
 // supersede ends the credentials that a device has: the newest after the overlap,
@@ -103,7 +127,7 @@ func (c *Control) Revoke(ctx context.Context, p Principal, device telemetry.Devi
 		if err != nil {
 			return missing(err, string(device))
 		}
-		if err := here(p, s, c.now()); err != nil {
+		if err := c.mayDevice(p, s); err != nil {
 			return err
 		}
 		if _, cut, err = c.supersede(ctx, tx, p, device, 0); err != nil || !cut {
@@ -125,14 +149,19 @@ func (c *Control) ended(device telemetry.Device, cut bool) {
 	}
 }
 
-// Credentials lists a device's credentials, without their secrets.
+// Credentials lists a device's credentials, without their secrets, for who may issue
+// them.
 func (c *Control) Credentials(ctx context.Context, p Principal, device telemetry.Device) (out []Credential, err error) {
 	if err := p.needs(Field); err != nil {
 		return nil, err
 	}
 	err = c.store.Read(ctx, func(r Reader) error {
-		if _, err := standing(ctx, r, device); err != nil {
+		s, err := standing(ctx, r, device)
+		if err != nil {
 			return missing(err, string(device))
+		}
+		if err := c.mayDevice(p, s); err != nil {
+			return err
 		}
 		out, err = r.Credentials(ctx, device)
 		return err
@@ -157,22 +186,19 @@ func standing(ctx context.Context, r Reader, device telemetry.Device) (s devices
 	return s, err
 }
 
-// place is where a device stands at a moment; false if nowhere.
-func place(s devices.Standing, at time.Time) (telemetry.Locality, bool) {
-	for _, i := range s.Installations {
-		if i.Holds(at) {
-			return i.Locality, true
-		}
-	}
-	return "", false
-}
-
-// here refuses who may not act where a device stands.
-func here(p Principal, s devices.Standing, at time.Time) error {
-	if l, ok := place(s, at); ok && !p.In(l) {
-		return fault(ReasonLocality, "")
+// May refuses a principal what belongs to a place outside their localities; what and
+// id name it to them. It is the same rule as the registry's, for all that the registry
+// does not keep.
+func (c *Control) May(p Principal, what devices.Entity, id string, at devices.Place) error {
+	if s := p.Scope(); !s.Holds(at) {
+		return outside(devices.Outside(what, id, at, s, c.o.Names))
 	}
 	return nil
+}
+
+// mayDevice is [Control.May] for a device.
+func (c *Control) mayDevice(p Principal, s devices.Standing) error {
+	return c.May(p, devices.EntityDevice, string(s.Device), s.Place())
 }
 
 // Known reports whether a device has a credential that is good.

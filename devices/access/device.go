@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/haidang-iot/haidang/devices"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
@@ -138,11 +139,21 @@ func (c *Control) grant(device telemetry.Device, s devices.Standing) (Grant, err
 	if s.State == devices.Retired {
 		return Grant{}, RefusedRetired
 	}
-	l, ok := place(s, c.now())
+	l, ok := standsIn(s, c.now())
 	if !ok || telemetry.CheckID(string(l)) != nil {
 		return Grant{}, RefusedNowhere
 	}
 	return grantAt(l, s.Kinds, device), nil
+}
+
+// standsIn is the locality where a device stands at a moment; false if nowhere.
+func standsIn(s devices.Standing, at time.Time) (telemetry.Locality, bool) {
+	for _, i := range s.Installations {
+		if i.Holds(at) {
+			return i.Locality, true
+		}
+	}
+	return "", false
 }
 
 func grantAt(l telemetry.Locality, kinds []telemetry.Kind, device telemetry.Device) Grant {

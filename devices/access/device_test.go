@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/haidang-iot/haidang/deploy/realserver"
+	"github.com/haidang-iot/haidang/devices"
 	"github.com/haidang-iot/haidang/devices/access"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
@@ -196,9 +197,9 @@ func TestIssueIsRefused(t *testing.T) {
 		want    access.Reason
 	}{
 		{here, "aq-1", 0, ""},
-		{here, "idle-3", 0, ""},
-		{here, "wl-2", 0, access.ReasonLocality},
-		{here, "old-4", 0, access.ReasonRetired},
+		{here, "idle-3", 0, access.Reason(devices.ReasonInStock)},
+		{here, "wl-2", 0, access.Reason(devices.ReasonOtherLocality)},
+		{access.System("test"), "old-4", 0, access.ReasonRetired},
 		{here, "nothing", 0, access.ReasonNotFound},
 		{here, "../x", 0, access.ReasonNotFound},
 		{here, "aq-1", -1, access.ReasonBadExpiry},
@@ -209,7 +210,7 @@ func TestIssueIsRefused(t *testing.T) {
 		_, err := w.Issue(t.Context(), c.who, c.device, c.overlap, from("10.0.0.1"))
 		wants(t, fmt.Sprintf("issue %s by %q", c.device, c.who), err, c.want)
 	}
-	wants(t, "revoke elsewhere", w.Revoke(t.Context(), here, "wl-2", "", from("10.0.0.1")), access.ReasonLocality)
+	wants(t, "revoke elsewhere", w.Revoke(t.Context(), here, "wl-2", "", from("10.0.0.1")), access.Reason(devices.ReasonOtherLocality))
 }
 
 func TestAuthorize(t *testing.T) {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/haidang-iot/haidang/devices"
 )
 
 // Code says what kind of thing went wrong.
@@ -36,7 +38,6 @@ const (
 	ReasonNoRole        Reason = "operation_without_role"
 	ReasonScope         Reason = "scope_too_low"
 	ReasonRights        Reason = "rights_changed"
-	ReasonLocality      Reason = "other_locality"
 	ReasonForged        Reason = "csrf_token_missing"
 	ReasonCrossOrigin   Reason = "cross_origin"
 	ReasonPlainHTTP     Reason = "not_encrypted"
@@ -139,6 +140,14 @@ func fault(r Reason, field string, args ...any) *Error {
 	return e
 }
 
+// outside is the registry's error of acting outside one's localities, as this
+// package answers.
+func outside(d *devices.Error) *Error {
+	e := &Error{Code: Forbidden, Reason: Reason(d.Reason), VI: d.VI, EN: d.EN, Status: Forbidden.status()}
+	e.Title, e.Detail = http.StatusText(e.Status), e.EN
+	return e
+}
+
 // wrapped leaves errors of this package as they are and makes all others
 // internal; "verb object" says what was being done.
 func wrapped(what string, err error) error {
@@ -180,8 +189,6 @@ func sentences(r Reason) (code Code, vi, en string) {
 			"The scopes of this token do not reach this. Log in, or use a token with higher ones."
 	case ReasonRights:
 		return Conflict, "Quyền của bạn vừa thay đổi nên yêu cầu này đã dừng. Hãy thử lại.", "Your rights have just changed, so this request was ended. Try again."
-	case ReasonLocality:
-		return Forbidden, "Bạn không được thay đổi ở địa phương này.", "You may not make changes in this locality."
 	case ReasonForged:
 		return Forbidden, "Yêu cầu thiếu mã chống giả mạo. Hãy tải lại trang rồi thử lại.", "The request lacks its CSRF token. Reload the page and try again."
 	case ReasonCrossOrigin:

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/haidang-iot/haidang/devices"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
 
@@ -109,9 +110,15 @@ func (p Principal) ownAffairs() error {
 	return nil
 }
 
-// In reports whether the principal may act in a locality.
-func (p Principal) In(l telemetry.Locality) bool {
-	return p.Account != "" && (len(p.Localities) == 0 || slices.Contains(p.Localities, l))
+// Scope is where the principal may change things; nobody nowhere.
+func (p Principal) Scope() devices.Scope {
+	switch {
+	case p.Account == "":
+		return devices.Scope{}
+	case len(p.Localities) == 0:
+		return devices.Everywhere()
+	}
+	return devices.Within(p.Localities...)
 }
 
 // System is the principal of a command on the machine itself, such as

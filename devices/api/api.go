@@ -1,11 +1,14 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"github.com/haidang-iot/haidang/devices"
+	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
 
 // API answers for the registry. Registry is needed; what is nil of the ports is
@@ -42,7 +45,40 @@ func New(r *devices.Registry) *API {
 	return a
 }
 
+// may refuses who asks something that belongs to a place outside their scope. Changes of
+// the registry are refused by itself; this is for what is only shown, such as photos.
+func (a *API) may(ctx context.Context, what devices.Entity, id string, at devices.Place) error {
+	if s := a.Asker(ctx).Scope; !s.Holds(at) {
+		return devices.Outside(what, id, at, s, a.Registry.Snapshot().Names)
+	}
+	return nil
+}
+
+// mayDevice is may for a device; one that is not registered belongs to where it was
+// last heard, and if it never was, there is nothing to show of it.
+func (a *API) mayDevice(ctx context.Context, id telemetry.Device) error {
+	at, err := a.Registry.PlaceOf(ctx, id)
+	if devices.CodeOf(err) != devices.NotFound {
+		return cmp.Or(err, a.may(ctx, devices.EntityDevice, string(id), at))
+	}
+	heard, _, err := a.Registry.Heard(ctx, devices.HeardFilter{Device: id, Limit: 1})
+	if err != nil || len(heard) == 0 {
+		return err
+	}
+	return a.may(ctx, devices.EntityDevice, string(id), devices.PlaceOf(heard[0].Locality))
+}
+
+// mayInstallation is may for what belongs to an installation.
+func (a *API) mayInstallation(ctx context.Context, id int64) error {
+	at, err := a.Registry.PlaceOfInstallation(ctx, id)
+	if err != nil {
+		return err
+	}
+	return a.may(ctx, devices.EntityInstallation, strconv.FormatInt(id, 10), at)
+}
+
 // by is who asks and why, for the journal. The registry refuses an empty name.
 func (a *API) by(ctx context.Context, why string) devices.By {
-	return devices.By{Who: a.Asker(ctx).Name, Why: why}
+	asker := a.Asker(ctx)
+	return devices.By{Who: asker.Name, Why: why, Scope: asker.Scope}
 }

@@ -52,7 +52,9 @@ func newTown(t testing.TB) *town {
 		t.Fatal(err)
 	}
 	a := api.New(r)
-	a.Asker = func(context.Context) api.Asker { return api.Asker{Name: "lan", Role: api.Operator} }
+	a.Asker = func(context.Context) api.Asker {
+		return api.Asker{Name: "lan", Role: api.Operator, Scope: devices.Everywhere()}
+	}
 	a.PublicURL = "https://haidang.example"
 	mux := http.NewServeMux()
 	h := humago.New(mux, huma.DefaultConfig("Hải Đăng", "test"))

@@ -21,6 +21,9 @@ type evidence struct {
 }
 
 func (a *API) check(ctx context.Context, in *DevicePath) (*out[Check], error) {
+	if err := a.mayDevice(ctx, in.ID); err != nil {
+		return nil, a.fail(ctx, err)
+	}
 	e, err := a.gather(ctx, in.ID)
 	if err != nil {
 		return nil, a.fail(ctx, err)

@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -67,6 +68,9 @@ func (a *API) labels(ctx context.Context, in *labelRequest) (*file, error) {
 	found := make(map[telemetry.Device]devices.Placed, len(ids))
 	for _, id := range ids {
 		p, err := a.Registry.Device(ctx, id)
+		if err == nil {
+			err = a.mayDevice(ctx, id)
+		}
 		if err != nil {
 			return nil, a.fail(ctx, err)
 		}
@@ -78,7 +82,12 @@ func (a *API) labels(ctx context.Context, in *labelRequest) (*file, error) {
 			return nil, unavailable("Tiến trình này không cấp mật khẩu thiết bị.", "This process issues no secrets.")
 		}
 		var err error
-		if secrets, err = a.Credentials.Issue(ctx, a.by(ctx, in.Body.Why), ids); err != nil {
+		secrets, err = a.Credentials.Issue(ctx, a.by(ctx, in.Body.Why), ids)
+		var refused huma.StatusError // by access control
+		switch {
+		case errors.As(err, &refused):
+			return nil, refused
+		case err != nil:
 			return nil, a.fail(ctx, err)
 		}
 	}

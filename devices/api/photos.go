@@ -39,6 +39,9 @@ type photoMade struct {
 }
 
 func (a *API) addPhoto(ctx context.Context, in *photoUpload) (*photoMade, error) {
+	if err := a.mayInstallation(ctx, in.ID); err != nil { // before the dear part
+		return nil, a.fail(ctx, err)
+	}
 	pic, err := a.picture(ctx, in.RawBody)
 	if err != nil {
 		return nil, a.fail(ctx, err)
@@ -77,6 +80,9 @@ func (a *API) photoList(ctx context.Context, f devices.PhotoFilter) (Photos, err
 }
 
 func (a *API) photos(ctx context.Context, in *InstallationPath) (*out[Photos], error) {
+	if err := a.mayInstallation(ctx, in.ID); err != nil {
+		return nil, a.fail(ctx, err)
+	}
 	body, err := a.photoList(ctx, devices.PhotoFilter{Installation: in.ID})
 	if err != nil {
 		return nil, err
@@ -86,6 +92,13 @@ func (a *API) photos(ctx context.Context, in *InstallationPath) (*out[Photos], e
 }
 
 func (a *API) sitePhotos(ctx context.Context, in *SitePath) (*out[Photos], error) {
+	s, err := a.Registry.Site(ctx, in.ID)
+	if err == nil {
+		err = a.may(ctx, devices.EntitySite, string(s.ID), devices.PlaceOf(s.Locality))
+	}
+	if err != nil {
+		return nil, a.fail(ctx, err)
+	}
 	body, err := a.photoList(ctx, devices.PhotoFilter{Site: in.ID, Limit: 100})
 	if err != nil {
 		return nil, err
@@ -115,6 +128,9 @@ func (a *API) photo(ctx context.Context, in *struct {
 	PhotoPath
 	IfNoneMatch string `header:"If-None-Match"`
 }) (*photoFile, error) {
+	if err := a.mayInstallation(ctx, in.ID); err != nil {
+		return nil, a.fail(ctx, err)
+	}
 	p, err := a.Registry.Photo(ctx, in.ID, in.Photo)
 	if err != nil {
 		return nil, a.fail(ctx, err)

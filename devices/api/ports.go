@@ -32,6 +32,8 @@ type Asker struct {
 	// Name is how the journal names them: an account or a token.
 	Name string
 	Role Role
+	// Scope is where they may change things.
+	Scope devices.Scope
 }
 
 // Readings is what the store knows of sites' readings.

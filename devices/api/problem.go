@@ -71,6 +71,8 @@ func statusOf(e *devices.Error) (status int, code string) {
 		return http.StatusUnprocessableEntity, string(e.Code)
 	case e.Code == devices.NotFound:
 		return http.StatusNotFound, string(e.Code)
+	case e.Code == devices.Forbidden:
+		return http.StatusForbidden, string(e.Code)
 	case e.Code == devices.Conflict:
 		return http.StatusConflict, string(e.Code)
 	default:

@@ -81,7 +81,7 @@ func (a *API) heard(ctx context.Context, q *heardQuery) (*out[HeardPage], error)
 	}
 	body := HeardPage{Heard: make([]Heard, 0, len(found)), Total: total}
 	for _, h := range found {
-		body.Heard = append(body.Heard, a.heardOf(h))
+		body.Heard = append(body.Heard, a.heardOf(ctx, h))
 	}
 	if len(found) == q.Limit && offset+len(found) < total {
 		body.Next = strconv.Itoa(offset + len(found))
@@ -99,13 +99,16 @@ func (a *API) heardDevice(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, a.fail(ctx, err)
 	}
-	return &out[Heard]{a.heardOf(found[0])}, nil
+	return &out[Heard]{a.heardOf(ctx, found[0])}, nil
 }
 
-func (a *API) heardOf(h devices.Heard) Heard {
+// heardOf is what was heard of a device, with the message itself for who may act there.
+func (a *API) heardOf(ctx context.Context, h devices.Heard) Heard {
 	v := Heard{Device: h.Device, Locality: h.Locality, Kind: h.Kind, Reason: h.Reason, Provisional: h.Provisional, First: h.First, Last: h.Last,
 		Earliest: moment(h.Earliest), Count: h.Count, Topic: h.Topic, Gateway: h.Gateway}
-	v.Sample, v.Binary = payload(h.Sample)
+	if a.Asker(ctx).Scope.Holds(devices.PlaceOf(h.Locality)) {
+		v.Sample, v.Binary = payload(h.Sample)
+	}
 	v.Draft = RegistrationDraft{Device: DeviceInput{ID: h.Device}, Locality: h.Locality, From: h.First}
 	if k := a.Registry.Catalogue.Kind(h.Kind); k != nil && !k.Computed && h.Kind != telemetry.Status {
 		v.Draft.Device.Kinds = []telemetry.Kind{h.Kind}

@@ -26,7 +26,7 @@ type Applied struct {
 // Apply adds what the registry does not have, in one transaction. What is there
 // already, edited or not, stays as it is: applying again changes nothing.
 func Apply(ctx context.Context, r *devices.Registry) (added Applied, err error) {
-	err = r.Batch(ctx, devices.By{Who: Who, Why: "wards and places as of 2025-07-01"}, func(b *devices.Batch) error {
+	err = r.Batch(ctx, devices.By{Who: Who, Scope: devices.Everywhere(), Why: "wards and places as of 2025-07-01"}, func(b *devices.Batch) error {
 		added = Applied{}
 		if added.Wards, err = addWards(ctx, b); err != nil {
 			return err

@@ -83,13 +83,13 @@ func TestOlderRegistry(t *testing.T) {
 		old[code] = devices.Ward{Code: code, NameVI: "Xã", NameEN: "Commune", Form: devices.Xa, ValidFrom: seed.Since()}
 	}
 	for _, w := range old {
-		if _, err := r.PutWard(t.Context(), devices.By{Who: "test"}, w); err != nil {
+		if _, err := r.PutWard(t.Context(), devices.By{Who: "test", Scope: devices.Everywhere()}, w); err != nil {
 			t.Fatal(err)
 		}
 	}
 	edited := old["22366"]
 	edited.NameEN, edited.Version = "Nha Trang Central Ward", 1
-	if _, err := r.PutWard(t.Context(), devices.By{Who: "test"}, edited); err != nil {
+	if _, err := r.PutWard(t.Context(), devices.By{Who: "test", Scope: devices.Everywhere()}, edited); err != nil {
 		t.Fatal(err)
 	}
 	if added, err := seed.Apply(t.Context(), r); err != nil || added.Wards != 42 {

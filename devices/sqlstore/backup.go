@@ -73,6 +73,9 @@ func dumps(schema int64) []dump {
 	if schema < 7 { // wards had no successors
 		all[0].columns = slices.DeleteFunc(slices.Clone(all[0].columns), func(c string) bool { return c == "successors" })
 	}
+	if schema < 8 { // devices had no home
+		all[4].columns = slices.DeleteFunc(slices.Clone(all[4].columns), func(c string) bool { return c == "home" })
+	}
 	if schema >= 3 { // the photos' data has a table of its own
 		n := slices.IndexFunc(all, func(d dump) bool { return d.name == "photo" })
 		all = slices.Replace(all, n, n+1, dump{"photo", photos().columns}, dump{"photo_data", pictures().columns})

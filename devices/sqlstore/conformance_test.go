@@ -90,7 +90,7 @@ func registry(t testing.TB, s *sqlstore.Store) *devices.Registry {
 
 func noon() time.Time { return time.Date(2026, 11, 21, 5, 0, 0, 123e6, time.UTC) }
 
-func me() devices.By { return devices.By{Who: "lan", Why: "test"} }
+func me() devices.By { return devices.By{Who: "lan", Scope: devices.Everywhere(), Why: "test"} }
 
 func must[T any](t testing.TB) func(T, error) T {
 	return func(v T, err error) T {
@@ -180,7 +180,7 @@ func testJournal(t *testing.T, place places) {
 	s := open(t, place(t))
 	r := registry(t, s)
 	ctx := t.Context()
-	must[devices.Registered](t)(r.RegisterDevice(ctx, devices.By{Who: "minh", Why: "cột 12"}, devices.Registration{Request: "q1",
+	must[devices.Registered](t)(r.RegisterDevice(ctx, devices.By{Who: "minh", Scope: devices.Everywhere(), Why: "cột 12"}, devices.Registration{Request: "q1",
 		Device: devices.Device{ID: "d1", Kinds: []telemetry.Kind{telemetry.Noise}}, Site: devices.Site{ID: "thap-ba"}}))
 	log := must[[]devices.Change](t)(r.History(ctx, devices.ChangeFilter{Site: "thap-ba"}))
 	var have []string

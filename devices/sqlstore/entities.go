@@ -65,10 +65,10 @@ func (d deviceRow) searchable() deviceRow {
 }
 
 func deviceRows() table[deviceRow] {
-	return table[deviceRow]{"device", strings.Fields("id kinds model profile serial gateway notes provisional simulated state search version created updated"),
+	return table[deviceRow]{"device", strings.Fields("id kinds model profile serial gateway notes provisional simulated state search version created updated home"),
 		func(d *deviceRow) []any {
 			return []any{textOf(&d.ID), wordsOf(&d.Kinds), &d.Model, &d.Profile, &d.Serial, &d.Gateway, &d.Notes, &d.Provisional, &d.Simulated,
-				textOf(&d.State), &d.search, &d.Version, moment{&d.Created}, moment{&d.Updated}}
+				textOf(&d.State), &d.search, &d.Version, moment{&d.Created}, moment{&d.Updated}, wordsOf(&d.Home)}
 		}}
 }
 

@@ -351,13 +351,13 @@ func (t *transaction) Standings(ctx context.Context, ids []telemetry.Device, f f
 
 func (t *transaction) standings(ctx context.Context, where string, args []any, f func(devices.Standing) error) error {
 	is := t.installations.table
-	query := "SELECT d.id, d.kinds, d.state, d.provisional, d.gateway, COALESCE(s.locality, ''), " + coalesced(is, "i.") +
+	query := "SELECT d.id, d.kinds, d.state, d.provisional, d.gateway, d.home, COALESCE(s.locality, ''), " + coalesced(is, "i.") +
 		" FROM device d LEFT JOIN installation i ON i.device = d.id LEFT JOIN site s ON s.id = i.site " + where + " ORDER BY d.id, i.begins, i.id"
 	var now devices.Standing
 	err := each(ctx, t.q, query, args, func(scan func(...any) error) error {
 		var d devices.Standing
 		var p devices.Placing
-		fields := append([]any{textOf(&d.Device), wordsOf(&d.Kinds), textOf(&d.State), &d.Provisional, &d.Gateway, textOf(&p.Locality)},
+		fields := append([]any{textOf(&d.Device), wordsOf(&d.Kinds), textOf(&d.State), &d.Provisional, &d.Gateway, wordsOf(&d.Home), textOf(&p.Locality)},
 			is.fields(&p.Installation)...)
 		if err := scan(fields...); err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"time"
 	"unicode"
 
@@ -21,8 +22,7 @@ type Alarms struct {
 	History interface {
 		Alarms(context.Context, ingest.AlarmFilter) ([]ingest.Alarm, error)
 	}
-	// May says who asks, and whether they may act at a locality.
-	May func(ctx context.Context, at telemetry.Locality) (who string, may bool)
+	Guard Guard
 	// Rules gives the rules that hold at a moment, as a Prometheus rule file.
 	Rules func(ctx context.Context, at time.Time) ([]byte, error)
 	// Now is the clock.
@@ -117,16 +117,15 @@ func (a Alarms) acknowledge(ctx context.Context, in *acknowledgeInput) (*output[
 	if len(found) == 0 {
 		return nil, huma.Error404NotFound("Không có cảnh báo này. / " + ingest.ErrNoAlarm.Error())
 	}
-	who, may := a.May(ctx, found[0].Locality)
-	if !may {
-		return nil, huma.Error403Forbidden("Tài khoản không phụ trách địa phương này. / Your account is not for this locality.")
+	if err := a.Guard.May(ctx, "alarm", strconv.FormatInt(in.ID, 10), found[0].Locality); err != nil {
+		return nil, err
 	}
 	for _, c := range in.Body.Note {
 		if unicode.IsControl(c) && c != '\n' {
 			return nil, huma.Error422UnprocessableEntity("note has a control character in it: give plain text")
 		}
 	}
-	alarm, err := a.Engine.Acknowledge(ctx, in.ID, who, in.Body.Note)
+	alarm, err := a.Engine.Acknowledge(ctx, in.ID, a.Guard.Who(ctx), in.Body.Note)
 	switch {
 	case errors.Is(err, ingest.ErrAcknowledged):
 		return nil, huma.Error409Conflict("Cảnh báo đã được " + alarm.AcknowledgedBy + " xác nhận. / The alarm is acknowledged already, by " + alarm.AcknowledgedBy + ".")

@@ -40,6 +40,7 @@ type Ingest struct {
 	Note func(ctx context.Context, what, why string) error
 	// Journal lets people look at what waits; nil answers that it cannot.
 	Journal ingest.JournalReader
+	Guard   Guard
 	Now     func() time.Time
 }
 
@@ -129,7 +130,8 @@ func (g Ingest) ledger(ctx context.Context, _ *struct{}) (*output[ingest.Report]
 }
 
 func (g Ingest) list(ctx context.Context, q *quarantineQuery) (*output[QuarantinePage], error) {
-	rows, next, err := g.Quarantine.Quarantine(ctx, ingest.QuarantineFilter{Gateway: q.Gateway, Reason: telemetry.Reason(q.Reason), Device: telemetry.Device(q.Device), Topic: q.Topic, After: q.After, Limit: q.Limit})
+	rows, next, err := g.Quarantine.Quarantine(ctx, ingest.QuarantineFilter{Gateway: q.Gateway, Reason: telemetry.Reason(q.Reason), Device: telemetry.Device(q.Device), Topic: q.Topic,
+		Localities: g.Guard.Localities(ctx), After: q.After, Limit: q.Limit})
 	if err != nil {
 		return nil, huma.Error500InternalServerError("the quarantine cannot be read", err)
 	}
@@ -158,6 +160,9 @@ func (g Ingest) show(ctx context.Context, in *struct {
 	if len(rows) == 0 {
 		return nil, huma.Error404NotFound("no message of this id is in quarantine; it may have been re-driven, or discarded")
 	}
+	if err := g.mayMessage(ctx, rows[0]); err != nil {
+		return nil, err
+	}
 	return &output[Message]{message(rows[0])}, nil
 }
 
@@ -165,10 +170,14 @@ func (g Ingest) redrive(ctx context.Context, in *redriveBody) (*output[ingest.Re
 	ctx, cancel := context.WithTimeout(ctx, maxRedriveTime)
 	defer cancel()
 	b := in.Body
+	if err := g.mayMessages(ctx, b.IDs); err != nil {
+		return nil, err
+	}
 	if err := g.refuseCut(ctx, b.IDs); err != nil {
 		return nil, err
 	}
-	r, err := g.Redriver.Redrive(ctx, ingest.QuarantineFilter{IDs: b.IDs, Gateway: b.Gateway, Reason: telemetry.Reason(b.Reason), Device: telemetry.Device(b.Device), Topic: b.Topic, After: b.After})
+	r, err := g.Redriver.Redrive(ctx, ingest.QuarantineFilter{IDs: b.IDs, Gateway: b.Gateway, Reason: telemetry.Reason(b.Reason), Device: telemetry.Device(b.Device), Topic: b.Topic,
+		Localities: g.Guard.Localities(ctx), After: b.After})
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return nil, huma.Error503ServiceUnavailable("the loader is busy, or waits for the store; nothing is lost: try again later", err)

@@ -88,6 +88,9 @@ func (g Ingest) discard(ctx context.Context, in *discardBody) (*output[ingest.Di
 	if len(b.IDs) == 0 && b.empty() {
 		return nil, huma.Error422UnprocessableEntity("say which messages: ids, gateway, reason, device, topic or before; to let all go, use purge with all")
 	}
+	if err := g.mayMessages(ctx, b.IDs); err != nil {
+		return nil, err
+	}
 	f := b.filter()
 	f.IDs = b.IDs
 	return g.letGo(ctx, f, b.selection)
@@ -104,6 +107,7 @@ func (g Ingest) purge(ctx context.Context, in *purgeBody) (*output[ingest.Discar
 // letGo writes down who lets go what, and does so page by page until all are gone or
 // the time is up.
 func (g Ingest) letGo(ctx context.Context, f ingest.QuarantineFilter, s selection) (*output[ingest.DiscardResult], error) {
+	f.Localities = g.Guard.Localities(ctx)
 	total, err := g.Quarantine.Count(ctx, f)
 	if err != nil {
 		return nil, huma.Error500InternalServerError("the quarantine cannot be read", err)
@@ -157,6 +161,9 @@ func selected(f ingest.QuarantineFilter) string {
 	add("topic", f.Topic)
 	if !f.Before.IsZero() {
 		add("before", f.Before.UTC().Format(time.RFC3339))
+	}
+	if f.Localities != nil {
+		out = append(out, fmt.Sprint("of ", f.Localities))
 	}
 	if len(out) == 0 {
 		return "all"

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -36,7 +37,7 @@ func (g Ingest) journal(ctx context.Context, q *journalQuery) (*output[JournalPa
 	if g.Journal == nil {
 		return nil, huma.Error503ServiceUnavailable("this process cannot look into the journal")
 	}
-	page := JournalPage{Messages: []JournalMessage{}}
+	page, mine := JournalPage{Messages: []JournalMessage{}}, g.Guard.Localities(ctx)
 	size, after := 0, q.After
 	for n := 0; n < q.Limit && size < ingest.PageBytes; n++ {
 		// One at a time: a record may be as large as a message may.
@@ -50,6 +51,9 @@ func (g Ingest) journal(ctx context.Context, q *journalQuery) (*output[JournalPa
 		after = records[0].Number
 		for _, m := range records[0].Record.Messages {
 			size += len(m.Payload) + len(m.Topic)
+			if mine != nil && !slices.Contains(mine, ingest.LocalityOf(m.Topic)) {
+				continue
+			}
 			page.Messages = append(page.Messages, journalMessage(records[0].Record.Gateway, m))
 		}
 	}

@@ -172,5 +172,19 @@ func conditions(f ingest.QuarantineFilter) (string, []any) {
 	} else if f.Topic != "" {
 		where, args = append(where, "topic = ?"), append(args, f.Topic)
 	}
+	if f.Localities != nil {
+		here, names := within(f.Localities)
+		where, args = append(where, here), append(args, names...)
+	}
 	return strings.Join(where, " AND "), args
+}
+
+// within selects the messages that belong to some localities, by their topics.
+func within(localities []telemetry.Locality) (string, []any) {
+	here, args := []string{"FALSE"}, []any(nil)
+	for _, l := range localities {
+		prefix := ingest.TopicsOf(l)
+		here, args = append(here, "substr(topic, 1, ?) = ?"), append(args, len(prefix), prefix)
+	}
+	return "(" + strings.Join(here, " OR ") + ")", args
 }
