@@ -62,12 +62,14 @@ func benchJournalToStore(b *testing.B, sync bool) {
 	go func() { defer close(done); l.Run(run) }()
 	defer func() { stop(); <-done }()
 
+	epoch, _, err := j.Position(ctx, "nha-trang")
+	must(err)
 	const perRecord, devices = 250, 500
 	start := ago(24 * time.Hour)
 	b.ResetTimer()
 	before := cpu(b)
 	for n := 0; n < b.N; {
-		r := ingest.Record{Gateway: "nha-trang", First: uint64(n)}
+		r := ingest.Record{Gateway: "nha-trang", Epoch: epoch, First: uint64(n)}
 		for ; len(r.Messages) < perRecord && n < b.N; n++ {
 			m := message(fmt.Sprintf("kh/nha-trang/air_quality/d%d", n%devices), fmt.Sprintf(
 				`{"ts":%d,"pm25":12.4,"pm10":30.1,"no2":18.2,"so2":4.1,"o3":60.5,"co":420,"temperature":29.3,"humidity":78,"bat":3.71,"seq":%d}`,

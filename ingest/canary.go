@@ -44,8 +44,9 @@ const (
 // CanaryJournal is what canaries ask of the journal.
 type CanaryJournal interface {
 	JournalInspector
-	// Processed is how many of a gateway's messages the loader has dealt with.
-	Processed(ctx context.Context, gateway string) (uint64, error)
+	// Processed is how many of a gateway's messages of an epoch the loader has dealt
+	// with.
+	Processed(ctx context.Context, s Sequence) (uint64, error)
 }
 
 // Canaries has every gateway of the process send itself a message once a minute, and
@@ -143,7 +144,8 @@ type flight struct {
 	stage       stage
 	looks       int // since it was sent
 	still       int // since it, or what is before it, got on
-	place       uint64
+	epoch       Epoch
+	place       uint64    // in the journal, in the epoch
 	at          time.Time // of its point
 	refusal     string    // why the store does not take it
 	passedAbove bool      // the loader is past its number, seen at the look before
@@ -285,13 +287,13 @@ func (c *Canaries) mark(number uint64, s stage) {
 }
 
 // journalled notes the place that the journal has given a canary.
-func (c *Canaries) journalled(number, place uint64) {
+func (c *Canaries) journalled(number uint64, epoch Epoch, place uint64) {
 	if c == nil {
 		return
 	}
 	c.mu.Lock()
 	if _, f := c.find(number); f != nil {
-		f.place = place
+		f.epoch, f.place = epoch, place
 	}
 	c.mu.Unlock()
 	c.mark(number, stageJournal)

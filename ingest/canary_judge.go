@@ -18,8 +18,9 @@ const maxHeals = 3
 // judge says how a gateway's canaries do. why excuses it: then none ages.
 func (c *Canaries) judge(ctx context.Context, p *path, why string) {
 	passed, err := uint64(0), error(nil)
-	if why == "" && c.inJournal(p) {
-		passed, err = c.Journal.Processed(ctx, p.name)
+	epoch, some := c.inJournal(p)
+	if why == "" && some {
+		passed, err = c.Journal.Processed(ctx, Sequence{p.name, epoch})
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -37,7 +38,7 @@ func (c *Canaries) judge(ctx context.Context, p *path, why string) {
 		return
 	}
 	if c.Reader == nil {
-		c.leave(p, passed)
+		c.leave(p, epoch, passed)
 	}
 	for _, f := range p.flights {
 		f.looks++
@@ -49,7 +50,7 @@ func (c *Canaries) judge(ctx context.Context, p *path, why string) {
 	}
 	f := p.flights[i]
 	f.still++
-	if c.getsOn(p, f, flows, passed) {
+	if c.getsOn(p, f, flows, epoch, passed) {
 		f.still = 0
 	}
 	switch {
@@ -63,15 +64,20 @@ func (c *Canaries) judge(ctx context.Context, p *path, why string) {
 	}
 }
 
-// inJournal reports whether a canary is in the journal, as far as is known.
-func (c *Canaries) inJournal(p *path) bool {
+// inJournal is the epoch of the oldest canary that is in the journal, as far as is
+// known.
+func (c *Canaries) inJournal(p *path) (Epoch, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.ContainsFunc(p.flights, func(f *flight) bool { return f.stage == stageJournal })
+	i := slices.IndexFunc(p.flights, func(f *flight) bool { return f.stage == stageJournal })
+	if i < 0 {
+		return "", false
+	}
+	return p.flights[i].epoch, true
 }
 
 // getsOn reports whether what is before the oldest canary got on since the look before.
-func (c *Canaries) getsOn(p *path, f *flight, flows bool, passed uint64) bool {
+func (c *Canaries) getsOn(p *path, f *flight, flows bool, epoch Epoch, passed uint64) bool {
 	switch f.stage {
 	case stageAcked:
 		for _, later := range p.flights {
@@ -83,7 +89,7 @@ func (c *Canaries) getsOn(p *path, f *flight, flows bool, passed uint64) bool {
 	case stageDelivered:
 		return flows
 	case stageJournal:
-		if passed > f.place { // twice in a row: what is taken is noted at once
+		if f.epoch == epoch && passed > f.place { // twice in a row: what is taken is noted at once
 			gone := f.passedAbove
 			f.passedAbove = true
 			if gone {
@@ -98,9 +104,9 @@ func (c *Canaries) getsOn(p *path, f *flight, flows bool, passed uint64) bool {
 }
 
 // leave ends following what the loader, in another process, has dealt with.
-func (c *Canaries) leave(p *path, passed uint64) {
+func (c *Canaries) leave(p *path, epoch Epoch, passed uint64) {
 	for i := len(p.flights) - 1; i >= 0; i-- {
-		if f := p.flights[i]; f.stage >= stageJournal && passed > f.place {
+		if f := p.flights[i]; f.stage >= stageJournal && f.epoch == epoch && passed > f.place {
 			c.through(p, i)
 			return
 		}
@@ -112,12 +118,15 @@ func (c *Canaries) judgeAbsent(p *path, why string, state JournalState) {
 	var a Account
 	for _, one := range c.Accounts() {
 		if one.Gateway == p.name {
-			a = one
+			a.Canary += one.Canary
+		}
+		if one.Sequence() == (Sequence{p.name, state.Epoch}) {
+			a.Position = one.Position
 		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	waiting := state.Positions[p.name] > a.Position
+	waiting := state.Positions[Sequence{p.name, state.Epoch}] > a.Position
 	switch {
 	case why != "":
 		p.note = "waits, for another reason is known: " + why

@@ -60,7 +60,7 @@ func (l *Loader) takeCanary(w *batchWork, i int, now time.Time) bool {
 		return false
 	}
 	it.canary = c.Number
-	if c.Gateway != it.gateway {
+	if c.Gateway != it.sequence.Gateway {
 		return true
 	}
 	// A clock that is wrong must not keep it from the store: it measures nothing.
@@ -80,7 +80,7 @@ func (l *Loader) takeCanary(w *batchWork, i int, now time.Time) bool {
 		Time:   at, Values: w.values[n-1 : n : n],
 	})
 	w.owners = append(w.owners, i)
-	l.Canaries.taken(it.gateway, c.Number, at)
+	l.Canaries.taken(it.sequence.Gateway, c.Number, at)
 	return true
 }
 

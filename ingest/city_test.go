@@ -37,7 +37,10 @@ type city struct {
 	loader    *ingest.Loader
 	registry  *prometheus.Registry
 	metrics   *ingest.Metrics
-	position  uint64 // of the gateway "nha-trang", when the test appends itself
+	// epoch and position are those of the gateway "nha-trang", when the test appends
+	// itself.
+	epoch    ingest.Epoch
+	position uint64
 }
 
 // newCity opens the parts; nothing runs yet.
@@ -124,7 +127,12 @@ func (c *city) append(messages ...ingest.Message) {
 			m.Received = time.Now()
 		}
 	}
-	r := ingest.Record{Gateway: "nha-trang", First: c.position, Messages: messages}
+	epoch, _, err := c.journal.Position(c.t.Context(), "nha-trang")
+	c.must(err)
+	if epoch != c.epoch {
+		c.epoch, c.position = epoch, 0
+	}
+	r := ingest.Record{Gateway: "nha-trang", Epoch: epoch, First: c.position, Messages: messages}
 	c.must(c.journal.Append(c.t.Context(), r))
 	c.position = r.End()
 }

@@ -13,6 +13,7 @@ import (
 // LedgerReader is the part of the ledger that reports.
 type LedgerReader interface {
 	Accounts() []Account
+	Said() map[Sequence]uint64
 	// CountReason counts the messages that wait in quarantine for one reason.
 	CountReason(context.Context, telemetry.Reason) (int64, error)
 	// Use is how full the quarantine is.
@@ -31,7 +32,9 @@ type Audit struct {
 type Report struct {
 	Time     time.Time `json:"time"`
 	Balanced bool      `json:"balanced"`
+	// Gateways are the sums of Epochs by gateway.
 	Gateways []Balance `json:"gateways"`
+	Epochs   []Balance `json:"epochs"`
 	// Conflicts is how many messages wait in quarantine because another value is
 	// stored for the same series and time.
 	Conflicts int64        `json:"conflicts"`
@@ -42,7 +45,7 @@ type Report struct {
 
 // Report reads both sides, the ledger first: see [Balances].
 func (a Audit) Report(ctx context.Context, now time.Time) (Report, error) {
-	accounts := a.Ledger.Accounts()
+	accounts, said := a.Ledger.Accounts(), a.Ledger.Said()
 	state, err := a.Journal.State(ctx)
 	if err != nil {
 		return Report{}, err
@@ -51,8 +54,9 @@ func (a Audit) Report(ctx context.Context, now time.Time) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	r := Report{Time: now, Balanced: true, Conflicts: conflicts, Gateways: Balances(accounts, state.Positions), Journal: state, Store: a.Store.Last()}
-	for _, b := range r.Gateways {
+	r := Report{Time: now, Balanced: true, Conflicts: conflicts, Epochs: Balances(accounts, said, state), Journal: state, Store: a.Store.Last()}
+	r.Gateways = ByGateway(r.Epochs)
+	for _, b := range r.Epochs {
 		r.Balanced = r.Balanced && b.Balanced()
 	}
 	return r, nil

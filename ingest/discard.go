@@ -34,6 +34,7 @@ const (
 type Discard struct {
 	ID      int64
 	Gateway string
+	Epoch   Epoch
 	Reason  telemetry.Reason
 	// Partial messages stay stored; only what could not be stored of them goes.
 	Partial bool
@@ -208,7 +209,7 @@ func (l *Loader) discardPage(ctx context.Context, d discard) (out discarded) {
 
 // release commits that messages leave the quarantine.
 func (l *Loader) release(ctx context.Context, rows []Discard) error {
-	changed := map[string]Account{}
+	changed := map[Sequence]Account{}
 	l.dismiss(rows, changed)
 	c := Commit{Discard: rows}
 	for _, a := range changed {
@@ -222,14 +223,15 @@ func (l *Loader) release(ctx context.Context, rows []Discard) error {
 }
 
 // dismiss moves what leaves from one column of its account to another.
-func (l *Loader) dismiss(rows []Discard, changed map[string]Account) {
+func (l *Loader) dismiss(rows []Discard, changed map[Sequence]Account) {
 	for _, d := range rows {
 		if d.Reason == telemetry.CorruptRecord {
 			continue // not a message: it is in no account
 		}
-		a, ok := changed[d.Gateway]
+		s := Sequence{d.Gateway, d.Epoch}
+		a, ok := changed[s]
 		if !ok {
-			a = *l.account(d.Gateway)
+			a = *l.account(s)
 		}
 		if d.Partial {
 			a.Partial--
@@ -237,6 +239,6 @@ func (l *Loader) dismiss(rows []Discard, changed map[string]Account) {
 			a.Quarantined--
 			a.Discarded++
 		}
-		changed[d.Gateway] = a
+		changed[s] = a
 	}
 }

@@ -115,7 +115,7 @@ func NewGateway(name string, broker Broker, subscriptions []Subscription, journa
 // journal by then stays with the broker.
 func (g *Gateway) Run(ctx context.Context) error {
 	g.Metrics.begin(g.Name)
-	position, err := g.position(ctx)
+	begin, err := g.position(ctx)
 	if err != nil {
 		return err
 	}
@@ -126,22 +126,23 @@ func (g *Gateway) Run(ctx context.Context) error {
 		defer close(disconnected)
 		g.connect(ctx, gathered)
 	}()
-	g.gather(ctx, position)
+	g.gather(ctx, begin)
 	close(gathered)
 	<-disconnected
 	return nil
 }
 
-// position asks the journal where this gateway stands, until it answers.
-func (g *Gateway) position(ctx context.Context) (uint64, error) {
+// position asks the journal where this gateway stands, until it answers: with an
+// empty record for what comes next.
+func (g *Gateway) position(ctx context.Context) (Record, error) {
 	for wait := time.Second / 4; ; wait = min(2*wait, maxBackoff) {
-		n, err := g.Journal.Position(ctx, g.Name)
+		epoch, first, err := g.Journal.Position(ctx, g.Name)
 		if err == nil {
-			return n, nil
+			return Record{Gateway: g.Name, Epoch: epoch, First: first}, nil
 		}
 		g.Logger.Error("cannot read the journal; trying again", "gateway", g.Name, "error", err, "wait", wait)
 		if !sleep(ctx, wait) {
-			return 0, fmt.Errorf("read position of gateway %s: %w", g.Name, err)
+			return Record{}, fmt.Errorf("read position of gateway %s: %w", g.Name, err)
 		}
 	}
 }
@@ -186,8 +187,8 @@ func (g *Gateway) excluded(topic string) bool {
 // gather is the gateway's main loop: gather, append, acknowledge. While one
 // record is being appended the next one's messages come together by themselves,
 // so records grow with the load.
-func (g *Gateway) gather(ctx context.Context, position uint64) {
-	b := batch{gateway: g, record: Record{Gateway: g.Name, First: position}}
+func (g *Gateway) gather(ctx context.Context, begin Record) {
+	b := batch{gateway: g, record: begin}
 	var next *arrival // what did not fit into the record before
 	for {
 		if next == nil {
@@ -274,10 +275,16 @@ func (g *Gateway) append(ctx context.Context, b *batch) bool {
 // renumber gives the batch's messages the numbers that follow what the journal
 // has of this gateway.
 func (g *Gateway) renumber(ctx context.Context, b *batch, cause error) {
-	g.Logger.Warn("messages are numbered anew; each gateway must run in one process only", "gateway", g.Name, "error", cause)
-	if position, err := g.position(ctx); err == nil { // else ctx has ended
-		b.record.First = position
+	next, err := g.position(ctx)
+	if err != nil {
+		return // ctx has ended
 	}
+	if next.Epoch == b.record.Epoch {
+		g.Logger.Warn("messages are numbered anew; each gateway must run in one process only", "gateway", g.Name, "error", cause)
+	} else {
+		g.Logger.Info("the journal has begun a new epoch: messages are counted from its beginning", "gateway", g.Name, "epoch", next.Epoch, "position", next.First)
+	}
+	b.record.Epoch, b.record.First = next.Epoch, next.First
 }
 
 // appendLast tries once more to append a record that a stop interrupted. It
@@ -348,7 +355,7 @@ func (b *batch) acknowledge() {
 		b.gateway.pending[a.MessageID()].Store(false)
 		a.Ack()
 		if a.canary != 0 {
-			b.gateway.Canaries.journalled(a.canary, b.record.First+uint64(i))
+			b.gateway.Canaries.journalled(a.canary, b.record.Epoch, b.record.First+uint64(i))
 		}
 		b.gateway.bytes.Release(a.weight)
 	}

@@ -4,12 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
-	"strings"
 	"time"
 )
 
-// Sample is how a gateway's account stood at a moment.
+// Sample is how a gateway's account stood at a moment, all epochs added up.
 type Sample struct {
 	Time time.Time
 	Balance
@@ -49,6 +47,9 @@ type GatewayHistory struct {
 
 // History keeps samples.
 type History interface {
+	// Say keeps what the gateways' side says of each sequence, for when its journal
+	// is gone: the most that was ever said.
+	Say(context.Context, map[Sequence]uint64) error
 	// AddSamples keeps one sample of a gateway for each minute, the newest.
 	AddSamples(context.Context, []Sample) error
 	// Samples gives the last sample of each step, and before them the last that is
@@ -131,11 +132,19 @@ func (r *Recorder) Run(ctx context.Context) error {
 
 // Record takes one sample now.
 func (r *Recorder) Record(ctx context.Context) error {
-	samples, err := r.Audit.Samples(ctx, r.Now())
+	now := r.Now()
+	report, err := r.Audit.Report(ctx, now)
 	if err != nil {
 		return fmt.Errorf("sample the ledger: %w", err)
 	}
-	return r.History.AddSamples(ctx, samples)
+	said := make(map[Sequence]uint64, len(report.Epochs))
+	for _, b := range report.Epochs {
+		said[b.Sequence()] = b.Received
+	}
+	if err := r.History.Say(ctx, said); err != nil {
+		return err
+	}
+	return r.History.AddSamples(ctx, report.samples())
 }
 
 // Samples is how all gateways' accounts stand now, by name.
@@ -144,10 +153,13 @@ func (a Audit) Samples(ctx context.Context, now time.Time) ([]Sample, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := make([]Sample, 0, len(report.Gateways))
-	for _, b := range report.Gateways {
-		out = append(out, Sample{Time: now, Balance: b})
+	return report.samples(), nil
+}
+
+func (r Report) samples() []Sample {
+	out := make([]Sample, 0, len(r.Gateways))
+	for _, b := range r.Gateways {
+		out = append(out, Sample{Time: r.Time, Balance: b})
 	}
-	slices.SortFunc(out, func(x, y Sample) int { return strings.Compare(x.Gateway, y.Gateway) })
-	return out, nil
+	return out
 }

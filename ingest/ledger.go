@@ -1,26 +1,31 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/haidang-iot/haidang/ingest/store"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
 
-// Account is what became of one gateway's messages. At any moment, after any
-// crash,
+// Account is what became of one gateway's messages of one epoch. At any moment,
+// after any crash,
 //
-//	received = stored + duplicate + quarantined + discarded + canary + queued
+//	received + again = stored + duplicate + quarantined + discarded + canary + forgotten + queued
 //
-// where received is the gateway's position in the journal and queued is what of
-// it the loader has not accounted for. The two sides are counted apart: the
-// gateway numbers messages as it appends them, the loader counts outcomes one
-// message at a time, so a lost or doubled message shows as an imbalance.
+// where received is the gateway's own count and queued is what of it the loader has
+// not accounted for; again and forgotten are 0 unless the journal or the ledger was
+// damaged or exchanged. The two sides are counted apart: the gateway numbers messages
+// as it appends them, the loader counts outcomes one message at a time, so a lost or
+// doubled message shows as an imbalance.
 type Account struct {
 	Gateway string `json:"gateway"`
+	Epoch   Epoch  `json:"epoch,omitempty"`
 	// Position is the number of the gateway's messages that have been accounted
-	// for, by the gateway's own count.
+	// for: the end of the last record taken, as the gateway has numbered it.
 	Position  uint64 `json:"position"`
 	Stored    uint64 `json:"stored"`
 	Duplicate uint64 `json:"duplicate"`
@@ -35,51 +40,118 @@ type Account struct {
 	// Partial is how many of Stored are waiting in quarantine with the fields
 	// that could not be stored.
 	Partial uint64 `json:"partial"`
+	// Again is how many messages came with numbers that were accounted for already,
+	// and were not proven to be repetitions: their journal had forgotten what it had
+	// counted. They are among the outcomes.
+	Again uint64 `json:"again"`
+	// Forgotten is how many messages another ledger had accounted for, newer than
+	// this one: what became of them is not known here.
+	Forgotten uint64 `json:"forgotten"`
+	// Closed says that the journal is known to have lost this count, and people
+	// have been told.
+	Closed bool `json:"closed,omitempty"`
+}
+
+// Sequence is what the account is of.
+func (a Account) Sequence() Sequence { return Sequence{a.Gateway, a.Epoch} }
+
+// Lost is how many of the messages up to Position have no outcome; below 0 if some
+// were counted twice.
+func (a Account) Lost() int64 {
+	return int64(a.Position) + int64(a.Again) - int64(a.Stored) - int64(a.Duplicate) - int64(a.Quarantined) - int64(a.Discarded) - int64(a.Canary) - int64(a.Forgotten)
 }
 
 // Balance is an [Account] held against the journal.
 type Balance struct {
 	Account
+	// Received is the gateway's own word: the journal's count, the last that is known
+	// of a journal that is gone, or the number of the last record that was taken,
+	// whichever is the farthest. No outcome is part of it.
 	Received uint64 `json:"received"`
 	Queued   uint64 `json:"queued"`
-	// Missing is received less everything else of it: what was lost, or if negative
-	// counted twice. It is 0 or something is broken.
+	// Missing is received and again less everything else of it: what was lost, or if
+	// negative counted twice. It is 0 or something is broken.
 	Missing int64 `json:"missing"`
+	// Behind is how far the journal's count is behind Received, in the epoch that it
+	// counts in: it has been damaged or put back.
+	Behind uint64 `json:"behind"`
 }
 
 // Settle computes Missing from the other counts.
 func (b *Balance) Settle() {
-	b.Missing = int64(b.Received) - int64(b.Stored) - int64(b.Duplicate) - int64(b.Quarantined) - int64(b.Discarded) - int64(b.Canary) - int64(b.Queued)
+	b.Missing = int64(b.Received-b.Position) - int64(b.Queued) + b.Lost()
 }
 
-// Balanced reports whether every message is accounted for.
-func (b Balance) Balanced() bool { return b.Missing == 0 }
+// Balanced reports whether every message is accounted for, and the journal's count
+// can be trusted.
+func (b Balance) Balanced() bool { return b.Missing == 0 && b.Forgotten == 0 && b.Behind == 0 }
 
-// Balances holds accounts against the journal's positions. The accounts must
-// have been read before the positions, or a message could seem to be stored
-// before it was received.
-func Balances(accounts []Account, positions map[string]uint64) []Balance {
-	seen := make(map[string]bool, len(accounts))
-	out := make([]Balance, 0, len(accounts))
+// add adds the account of another epoch of the same gateway.
+func (b *Balance) add(o Balance) {
+	b.Position += o.Position
+	b.Stored += o.Stored
+	b.Duplicate += o.Duplicate
+	b.Quarantined += o.Quarantined
+	b.Discarded += o.Discarded
+	b.Canary += o.Canary
+	b.Partial += o.Partial
+	b.Again += o.Again
+	b.Forgotten += o.Forgotten
+	b.Received += o.Received
+	b.Queued += o.Queued
+	b.Missing += o.Missing
+	b.Behind += o.Behind
+}
+
+// Balances holds accounts against the journal, by gateway and epoch. said is what the
+// gateways' side has said earlier. The accounts must have been read before the
+// journal's state, or a message could seem to be stored before it was received.
+func Balances(accounts []Account, said map[Sequence]uint64, state JournalState) []Balance {
+	all := make(map[Sequence]Account, len(accounts))
+	for s := range said {
+		all[s] = Account{Gateway: s.Gateway, Epoch: s.Epoch}
+	}
+	for s := range state.Positions {
+		all[s] = Account{Gateway: s.Gateway, Epoch: s.Epoch}
+	}
 	for _, a := range accounts {
-		seen[a.Gateway] = true
-		out = append(out, balance(a, positions[a.Gateway]))
+		all[a.Sequence()] = a
 	}
-	for gateway, received := range positions {
-		if !seen[gateway] {
-			out = append(out, balance(Account{Gateway: gateway}, received))
-		}
+	out := make([]Balance, 0, len(all))
+	for s, a := range all {
+		out = append(out, balance(a, said[s], state))
 	}
+	slices.SortFunc(out, func(a, b Balance) int {
+		return cmp.Or(strings.Compare(a.Gateway, b.Gateway), strings.Compare(string(a.Epoch), string(b.Epoch)))
+	})
 	return out
 }
 
-func balance(a Account, received uint64) Balance {
-	// A position behind the account means the journal was lost or exchanged
-	// under the ledger: what was accounted for was received all the same.
-	received = max(received, a.Position)
-	b := Balance{Account: a, Received: received, Queued: received - a.Position}
+func balance(a Account, said uint64, state JournalState) Balance {
+	counted := state.Positions[a.Sequence()]
+	b := Balance{Account: a, Received: max(counted, said, a.Position)}
+	if counted > a.Position {
+		b.Queued = counted - a.Position
+	}
+	if a.Epoch == state.Epoch && !a.Closed {
+		b.Behind = b.Received - counted
+	}
 	b.Settle()
 	return b
+}
+
+// ByGateway adds up balances, in order of gateway and epoch, of each gateway.
+func ByGateway(balances []Balance) []Balance {
+	out := []Balance{}
+	for _, b := range balances {
+		if n := len(out); n > 0 && out[n-1].Gateway == b.Gateway {
+			out[n-1].add(b)
+			continue
+		}
+		b.Epoch, b.Closed = "", false
+		out = append(out, b)
+	}
+	return out
 }
 
 // MessageKey identifies a message by its topic and payload.
@@ -102,6 +174,7 @@ const (
 type Quarantined struct {
 	ID      int64   `json:"id"`
 	Gateway string  `json:"gateway"`
+	Epoch   Epoch   `json:"epoch,omitempty"`
 	Message Message `json:"message"`
 	// Device is whose message it is, where that could be read.
 	Device telemetry.Device `json:"device,omitempty"`
@@ -121,6 +194,8 @@ type Quarantined struct {
 type Commit struct {
 	// Accounts are the new states of the accounts that changed.
 	Accounts []Account
+	// Marks are the records that Repeated knows from now on.
+	Marks []Mark
 	// Fates are the keys that Seen knows from now on.
 	Fates []KeyFate
 	// Quarantine is what is added; Release what leaves the quarantine by its ID;
@@ -135,6 +210,11 @@ type Commit struct {
 	Discard []Discard
 	Trim    []Quarantined
 }
+
+// MarksKept is how many records the ledger knows again. The journal repeats only what
+// it does not know to be acknowledged: 1,024 records are given out at once, and a
+// server that was killed may have forgotten some acknowledgements.
+const MarksKept = 4096
 
 // KeyFate is a key and its fate.
 type KeyFate struct {
@@ -171,14 +251,19 @@ type ReasonCount struct {
 }
 
 // Ledger keeps the accounts, the memory of recent messages and the quarantine in
-// one place, so that a crash finds them in agreement. Seen and Commit belong to
-// the loader's goroutine; the others are safe for concurrent use.
+// one place, so that a crash finds them in agreement. Seen, Repeated and
+// Commit belong to the loader's goroutine; the others are safe for concurrent use.
 type Ledger interface {
 	// Accounts are as of the last commit.
 	Accounts() []Account
 	// Seen says what became of a message with this key, if it was committed among
 	// the most recent.
 	Seen(MessageKey) Fate
+	// Repeated says whether this very record was among the last [MarksKept] that
+	// were committed.
+	Repeated(Mark) bool
+	// Said is the most that the gateways' side has said of each sequence.
+	Said() map[Sequence]uint64
 	Commit(context.Context, Commit) error
 	// Quarantine lists by ascending ID. A page ends at the filter's Limit, or before
 	// once its payloads are [PageBytes]; next continues after it, as the filter's

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -49,8 +50,8 @@ type Listener interface {
 //
 //	take → decode (and check, enrich) → write → commit → acknowledge
 //
-// Until the commit nothing is counted; from the commit on the record's place in
-// the gateway's count tells a repetition from news.
+// Until the commit nothing is counted; from the commit on the record's mark tells a
+// repetition from news.
 type Loader struct {
 	Journal Taker
 	// Codec chooses the codec of a message by the subscription it came through.
@@ -80,7 +81,8 @@ type Loader struct {
 	// without limits.
 	Bounds Bounds
 	Disk   *Disk
-	// Findings are told how full the quarantine and the disk are.
+	// Findings are told how full the quarantine and the disk are, and what the journal
+	// has lost, forgotten or counted again.
 	Findings *Findings
 
 	Now     func() time.Time
@@ -92,7 +94,9 @@ type Loader struct {
 	redrives chan redrive
 	discards chan discard
 	upkeep   upkeep
-	accounts map[string]*Account
+	accounts map[Sequence]*Account
+	// suspect are the epochs in which numbers were given twice.
+	suspect  map[Epoch]bool
 	hash     keyHash
 	canaries *telemetry.KindSpec
 }
@@ -110,13 +114,13 @@ func NewLoader(journal Taker, s store.Store, l Ledger) *Loader {
 // that ctx interrupts is done again at the next start.
 func (l *Loader) Run(ctx context.Context) error {
 	l.hash = newKeyHash()
-	l.accounts = map[string]*Account{}
+	l.accounts, l.suspect = map[Sequence]*Account{}, map[Epoch]bool{}
 	for _, a := range l.Ledger.Accounts() {
-		l.accounts[a.Gateway] = &a
+		l.accounts[a.Sequence()] = &a
 	}
 	// again is the First of a record after a gap that was taken from the start
 	// once more because of it: if the gap is still there, it is a loss.
-	again := map[string]uint64{}
+	again := map[Sequence]uint64{}
 	// The batch at work when ctx ends is finished, if that takes no longer than
 	// the grace; else it is done again at the next start.
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -130,9 +134,9 @@ func (l *Loader) Run(ctx context.Context) error {
 			l.Logger.Error("cannot take from the journal; trying again", "error", err)
 			sleep(ctx, time.Second)
 		case gap != nil:
-			again[gap.Gateway] = gap.First
+			again[gap.Sequence()] = gap.First
 			l.Logger.Warn("records are missing; taking the journal from its start once more", "gateway", gap.Gateway,
-				"expected", l.account(gap.Gateway).Position, "found", gap.First)
+				"expected", l.account(gap.Sequence()).Position, "found", gap.First)
 		}
 	}
 	return nil
@@ -140,12 +144,19 @@ func (l *Loader) Run(ctx context.Context) error {
 
 // session takes records until something is wrong with the taking. A returned
 // record is the first after a gap.
-func (l *Loader) session(ctx, work context.Context, again map[string]uint64) (*Record, error) {
+func (l *Loader) session(ctx, work context.Context, again map[Sequence]uint64) (*Record, error) {
 	taken, err := l.Journal.Take(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
 	defer taken.Close()
+	// Before the first record: what the journal has forgotten must not be taken for
+	// what is accounted for.
+	if err := l.compare(ctx); err != nil {
+		return nil, err
+	}
+	held := time.NewTicker(compareEvery)
+	defer held.Stop()
 	ctx, cancel := context.WithCancel(ctx)
 	feed := make(chan Delivery, takeAhead)
 	var feedErr error
@@ -193,6 +204,11 @@ func (l *Loader) session(ctx, work context.Context, again map[string]uint64) (*R
 			if gap != nil || err != nil {
 				return gap, err
 			}
+		case <-held.C:
+			// A journal that does not answer is told of by whoever takes from it.
+			if err := l.compare(work); err != nil {
+				l.Logger.Debug("cannot compare the ledger with the journal", "error", err)
+			}
 		case <-ctx.Done():
 			return nil, nil
 		}
@@ -201,7 +217,7 @@ func (l *Loader) session(ctx, work context.Context, again map[string]uint64) (*R
 
 // load drives one batch, begun with d and filled from what else is there,
 // through all steps.
-func (l *Loader) load(ctx context.Context, w *batchWork, d Delivery, feed <-chan Delivery, again map[string]uint64) (*Record, error) {
+func (l *Loader) load(ctx context.Context, w *batchWork, d Delivery, feed <-chan Delivery, again map[Sequence]uint64) (*Record, error) {
 	w.reset()
 	gap := l.take(w, d, feed, again)
 	l.decode(w)
@@ -213,12 +229,15 @@ func (l *Loader) load(ctx context.Context, w *batchWork, d Delivery, feed <-chan
 		return nil, err
 	}
 	l.follow(w, stageSettled)
-	return gap, l.acknowledge(ctx, w)
+	if err := l.acknowledge(ctx, w); err != nil {
+		return gap, err
+	}
+	return gap, l.tellJournal(ctx, w)
 }
 
 // take gathers deliveries into the batch until it is full, its time is up, or a
 // gap is found.
-func (l *Loader) take(w *batchWork, d Delivery, feed <-chan Delivery, again map[string]uint64) (gap *Record) {
+func (l *Loader) take(w *batchWork, d Delivery, feed <-chan Delivery, again map[Sequence]uint64) (gap *Record) {
 	timer := time.NewTimer(l.GatherTime)
 	defer timer.Stop()
 	for {
@@ -237,34 +256,44 @@ func (l *Loader) take(w *batchWork, d Delivery, feed <-chan Delivery, again map[
 	}
 }
 
-// enter adds a record's messages to the batch, but for those that are accounted
-// for already. Where numbers are missing before it, the record is returned
+// enter adds a record's messages to the batch, unless the record is proven to have
+// been committed. Where numbers are missing before it, the record is returned
 // instead, unless it has been so once before.
-func (l *Loader) enter(w *batchWork, d Delivery, again map[string]uint64) (gap *Record) {
+func (l *Loader) enter(w *batchWork, d Delivery, again map[Sequence]uint64) (gap *Record) {
 	if d.Err != nil {
 		l.Logger.Error("a journal record cannot be read; its bytes are kept in quarantine", "gateway", d.Record.Gateway, "error", d.Err)
 		w.corrupt = append(w.corrupt, d)
 		w.acks = append(w.acks, d.Ack)
 		return nil
 	}
-	r := d.Record
-	next := l.account(r.Gateway).Position
-	if p, ok := w.positions[r.Gateway]; ok {
+	r, s, mark := d.Record, d.Record.Sequence(), d.Mark()
+	next := l.account(s).Position
+	if p, ok := w.positions[s]; ok {
 		next = p
 	}
-	if r.First > next && again[r.Gateway] != r.First {
+	repeated := false
+	switch {
+	case r.First > next && again[s] != r.First:
 		return &r
-	}
-	if r.First > next {
-		l.Logger.Error("messages are lost: the journal does not hold them", "gateway", r.Gateway, "first", next, "messages", r.First-next)
-	}
-	for i := range r.Messages {
-		if r.First+uint64(i) >= next {
-			w.items = append(w.items, item{gateway: r.Gateway, message: r.Messages[i]})
+	case r.First > next:
+		w.lost[s] += r.First - next
+	case r.First < next:
+		// A number alone proves nothing: a journal that has forgotten its count gives
+		// it once more, to a message that nobody has seen.
+		if repeated = l.Ledger.Repeated(mark) || slices.Contains(w.marks, mark); !repeated {
+			w.again[s] += min(r.End(), next) - r.First
 		}
 	}
-	w.positions[r.Gateway] = max(next, r.End())
+	w.noted[s] = max(w.noted[s], r.End())
 	w.acks = append(w.acks, d.Ack)
+	if repeated {
+		return nil
+	}
+	for i := range r.Messages {
+		w.items = append(w.items, item{sequence: s, message: r.Messages[i]})
+	}
+	w.positions[s] = max(next, r.End())
+	w.marks = append(w.marks, mark)
 	return nil
 }
 
@@ -347,22 +376,22 @@ func (l *Loader) commit(ctx context.Context, w *batchWork) error {
 
 // outcomes settles a batch's messages, and what must leave the quarantine for those
 // that come into it.
-func (l *Loader) outcomes(ctx context.Context, w *batchWork, now time.Time) (Commit, map[string]Account, error) {
-	c := Commit{Fates: w.fates[:0]}
-	changed := map[string]Account{}
-	for gateway, position := range w.positions {
-		a := *l.account(gateway)
-		a.Position = position
-		changed[gateway] = a
+func (l *Loader) outcomes(ctx context.Context, w *batchWork, now time.Time) (Commit, map[Sequence]Account, error) {
+	c := Commit{Fates: w.fates[:0], Marks: w.marks}
+	changed := map[Sequence]Account{}
+	for s, position := range w.positions {
+		a := *l.account(s)
+		a.Position, a.Again = position, a.Again+w.again[s]
+		changed[s] = a
 	}
 	for i := range w.items {
 		it := &w.items[i]
-		a := changed[it.gateway]
+		a := changed[it.sequence]
 		l.settle(it, &a, &c, now)
-		changed[it.gateway] = a
+		changed[it.sequence] = a
 	}
 	for _, d := range w.corrupt {
-		c.Quarantine = append(c.Quarantine, Quarantined{Gateway: d.Record.Gateway, At: now,
+		c.Quarantine = append(c.Quarantine, Quarantined{Gateway: d.Record.Gateway, Epoch: d.Record.Epoch, At: now,
 			Message:  Message{Payload: d.Raw, FullSize: len(d.Raw), Received: now},
 			Problems: []telemetry.Problem{{Reason: telemetry.CorruptRecord, Detail: d.Err.Error()}}})
 	}
@@ -377,7 +406,7 @@ func (l *Loader) outcomes(ctx context.Context, w *batchWork, now time.Time) (Com
 }
 
 // makeRoom cuts what comes into quarantine and chooses what must leave for it.
-func (l *Loader) makeRoom(ctx context.Context, c *Commit, changed map[string]Account) (err error) {
+func (l *Loader) makeRoom(ctx context.Context, c *Commit, changed map[Sequence]Account) (err error) {
 	if len(c.Quarantine) == 0 {
 		return nil
 	}
@@ -405,7 +434,7 @@ func (l *Loader) written() map[store.KindHour]int64 {
 }
 
 // commitAccounts commits with the changed accounts, until the ledger takes it.
-func (l *Loader) commitAccounts(ctx context.Context, changed map[string]Account, c Commit) error {
+func (l *Loader) commitAccounts(ctx context.Context, changed map[Sequence]Account, c Commit) error {
 	for _, a := range changed {
 		c.Accounts = append(c.Accounts, a)
 	}
@@ -435,9 +464,9 @@ func (l *Loader) refused(attempt int, err error) {
 }
 
 // adopt takes over the accounts that have been committed.
-func (l *Loader) adopt(changed map[string]Account) {
-	for gateway, a := range changed {
-		*l.account(gateway) = a
+func (l *Loader) adopt(changed map[Sequence]Account) {
+	for s, a := range changed {
+		*l.account(s) = a
 	}
 }
 
@@ -464,15 +493,15 @@ func (l *Loader) settle(it *item, a *Account, c *Commit, now time.Time) {
 	if it.fate == Kept {
 		a.Partial++
 	}
-	c.Quarantine = append(c.Quarantine, Quarantined{Gateway: it.gateway, Device: it.owner(), Message: it.message, Partial: it.fate == Kept, Problems: it.problems, At: now})
+	c.Quarantine = append(c.Quarantine, Quarantined{Gateway: it.sequence.Gateway, Epoch: it.sequence.Epoch, Device: it.owner(), Message: it.message, Partial: it.fate == Kept, Problems: it.problems, At: now})
 }
 
 // acknowledge lets the records go from the journal. First the journal notes how
 // far the gateways are, lest their count be lost with their last record.
 func (l *Loader) acknowledge(ctx context.Context, w *batchWork) error {
-	for gateway, position := range w.positions {
-		if err := w.processed(ctx, gateway, position); err != nil {
-			return fmt.Errorf("note position of gateway %s: %w", gateway, err)
+	for s, end := range w.noted {
+		if err := w.processed(ctx, s, end); err != nil {
+			return fmt.Errorf("note position of gateway %s: %w", s, err)
 		}
 	}
 	for _, ack := range w.acks {
@@ -502,11 +531,11 @@ func (l *Loader) DiskError() error {
 	return nil
 }
 
-func (l *Loader) account(gateway string) *Account {
-	a := l.accounts[gateway]
+func (l *Loader) account(s Sequence) *Account {
+	a := l.accounts[s]
 	if a == nil {
-		a = &Account{Gateway: gateway}
-		l.accounts[gateway] = a
+		a = &Account{Gateway: s.Gateway, Epoch: s.Epoch}
+		l.accounts[s] = a
 	}
 	return a
 }
@@ -534,7 +563,7 @@ func (l *Loader) observe(w *batchWork, now time.Time) {
 		l.Metrics.delay.Observe(now.Sub(p.Time).Seconds())
 		l.Metrics.loadDelay.Observe(now.Sub(it.message.Received).Seconds())
 		if l.Listener != nil && it.stored > 0 {
-			l.Listener.Stored(p, it.message, it.gateway)
+			l.Listener.Stored(p, it.message, it.sequence.Gateway)
 		}
 	}
 	if l.Listener == nil {
@@ -542,7 +571,7 @@ func (l *Loader) observe(w *batchWork, now time.Time) {
 	}
 	for i := range w.items {
 		if it := &w.items[i]; it.fate == Held && !it.duplicate && it.device != "" {
-			l.Listener.Held(it.device, it.message, it.gateway)
+			l.Listener.Held(it.device, it.message, it.sequence.Gateway)
 		}
 	}
 }

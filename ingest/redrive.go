@@ -97,7 +97,7 @@ func (l *Loader) redrivePage(ctx context.Context, r redrive) redriven {
 			out.result.Cut++
 			continue
 		}
-		it := item{gateway: q.Gateway, message: q.Message, redriven: q}
+		it := item{sequence: Sequence{q.Gateway, q.Epoch}, message: q.Message, redriven: q}
 		if r.admits != nil {
 			judged := it // what decoding notes is noted when it is driven through
 			if d, _ := l.decodeOne(&judged); !slices.ContainsFunc(d.Readings, r.admits) {
@@ -114,15 +114,15 @@ func (l *Loader) redrivePage(ctx context.Context, r redrive) redriven {
 		return out
 	}
 	var c Commit
-	changed := map[string]Account{}
+	changed := map[Sequence]Account{}
 	for i := range w.items {
 		it := &w.items[i]
-		a, ok := changed[it.gateway]
+		a, ok := changed[it.sequence]
 		if !ok {
-			a = *l.account(it.gateway)
+			a = *l.account(it.sequence)
 		}
 		l.resettle(it, &a, &c, &out.result)
-		changed[it.gateway] = a
+		changed[it.sequence] = a
 	}
 	out.err = l.commitAccounts(ctx, changed, c)
 	return out

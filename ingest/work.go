@@ -27,18 +27,25 @@ type batchWork struct {
 	// kept holds the keys of this batch's own messages, until they are committed.
 	kept map[MessageKey]bool
 
-	positions map[string]uint64
+	positions map[Sequence]uint64
+	// noted is what the journal is to note: how far its own records went.
+	noted map[Sequence]uint64
+	// again counts the messages whose numbers were accounted for already, lost those
+	// whose numbers nobody came with.
+	again, lost map[Sequence]uint64
+	// marks are the records that are in the batch.
+	marks     []Mark
 	corrupt   []Delivery
 	acks      []func() error
-	processed func(ctx context.Context, gateway string, end uint64) error
+	processed func(ctx context.Context, s Sequence, end uint64) error
 }
 
 // item is one message of a batch and what becomes of it.
 type item struct {
-	gateway string
-	message Message
-	device  telemetry.Device // whose it is, if that could be read
-	key     MessageKey
+	sequence Sequence
+	message  Message
+	device   telemetry.Device // whose it is, if that could be read
+	key      MessageKey
 	// content says that a message's content identifies it: it brings its own time,
 	// or is the broker's memory of its topic. A device's status is retained by
 	// design, and true again whenever the broker says it.
@@ -61,8 +68,8 @@ func (it *item) owner() telemetry.Device {
 	return codec.TopicDevice(it.message.Topic)
 }
 
-func newBatchWork(processed func(context.Context, string, uint64) error) *batchWork {
-	return &batchWork{positions: map[string]uint64{}, kept: map[MessageKey]bool{}, processed: processed}
+func newBatchWork(processed func(context.Context, Sequence, uint64) error) *batchWork {
+	return &batchWork{positions: map[Sequence]uint64{}, noted: map[Sequence]uint64{}, again: map[Sequence]uint64{}, lost: map[Sequence]uint64{}, kept: map[MessageKey]bool{}, processed: processed}
 }
 
 func (w *batchWork) reset() {
@@ -70,9 +77,12 @@ func (w *batchWork) reset() {
 	clear(w.points)
 	clear(w.acks)
 	clear(w.positions)
+	clear(w.noted)
+	clear(w.again)
+	clear(w.lost)
 	clear(w.kept)
 	w.items, w.points, w.owners, w.values = w.items[:0], w.points[:0], w.owners[:0], w.values[:0]
-	w.acks, w.corrupt = w.acks[:0], nil
+	w.marks, w.acks, w.corrupt = w.marks[:0], w.acks[:0], nil
 }
 
 // decode turns the messages into points with the device in the site's place,
@@ -123,7 +133,7 @@ func (l *Loader) decodeOne(it *item) (codec.Decoded, bool) {
 			Detail: fmt.Sprintf("the payload has %d bytes, more than the journal takes; its first %d are kept", m.FullSize, len(m.Payload))})
 		return codec.Decoded{}, false
 	}
-	d, err := l.Codec(it.gateway, m.Topic).Decode(codec.Message{Topic: m.Topic, Payload: m.Payload, Received: m.Received, Retained: m.Retained})
+	d, err := l.Codec(it.sequence.Gateway, m.Topic).Decode(codec.Message{Topic: m.Topic, Payload: m.Payload, Received: m.Received, Retained: m.Retained})
 	if err != nil {
 		it.problems = append(it.problems, asProblem(err))
 		return codec.Decoded{}, false
@@ -146,7 +156,7 @@ func (l *Loader) check(w *batchWork, owner int, r telemetry.Reading, now time.Ti
 	if err != nil {
 		it.problems = slices.Insert(it.problems, 0, asProblem(err))
 		if l.Listener != nil {
-			l.Listener.Refused(r.Device, it.message, it.gateway)
+			l.Listener.Refused(r.Device, it.message, it.sequence.Gateway)
 		}
 		return
 	}
@@ -245,7 +255,7 @@ func (h keyHash) of(it *item) (k MessageKey) {
 	h.Write(it.message.Payload)
 	if !it.content {
 		h.Write([]byte{0, byte(it.message.PacketID), byte(it.message.PacketID >> 8)})
-		h.Write([]byte(it.gateway))
+		h.Write([]byte(it.sequence.Gateway))
 	}
 	h.Sum(k[:0])
 	return k

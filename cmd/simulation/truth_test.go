@@ -58,8 +58,15 @@ func (p *pipeline) Next(ctx context.Context) (ingest.Delivery, error) {
 	}
 }
 
-func (p *pipeline) Processed(context.Context, string, uint64) error { return nil }
-func (p *pipeline) Close()                                          {}
+func (p *pipeline) Processed(context.Context, ingest.Sequence, uint64) error { return nil }
+func (p *pipeline) Rotate(context.Context, ingest.Epoch) error               { return nil }
+func (p *pipeline) State(context.Context) (ingest.JournalState, error) {
+	return ingest.JournalState{}, nil
+}
+func (p *pipeline) Oldest(context.Context, ingest.Sequence) (uint64, bool, error) {
+	return 0, false, nil
+}
+func (p *pipeline) Close() {}
 
 // Admit makes it the registry.
 func (p *pipeline) Admit(_ telemetry.Locality, _ telemetry.Kind, d telemetry.Device, _ time.Time) (telemetry.Site, error) {
@@ -88,6 +95,8 @@ func (p *pipeline) Write(_ context.Context, points []telemetry.Point) error {
 // Accounts and Commit make it the ledger.
 func (p *pipeline) Accounts() []ingest.Account                            { return nil }
 func (p *pipeline) Seen(k ingest.MessageKey) ingest.Fate                  { return p.fates[k] }
+func (p *pipeline) Repeated(ingest.Mark) bool                             { return false }
+func (p *pipeline) Said() map[ingest.Sequence]uint64                      { return nil }
 func (p *pipeline) Reasons(context.Context) ([]ingest.ReasonCount, error) { return nil, nil }
 func (p *pipeline) Quarantine(context.Context, ingest.QuarantineFilter) ([]ingest.Quarantined, int64, error) {
 	return nil, 0, nil

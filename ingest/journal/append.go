@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,15 +55,19 @@ type mark struct {
 	sum        uint32
 }
 
-func (j *Journal) gateway(name string) *gateway {
+// gateway is what is remembered of a gateway in the present epoch.
+func (j *Journal) gateway(s ingest.Sequence) (*gateway, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	g := j.gateways[name]
-	if g == nil {
-		g = &gateway{enc: newEncoder(), subject: j.subjectPrefix() + name}
-		j.gateways[name] = g
+	if s.Epoch != j.epoch {
+		return nil, fmt.Errorf("%w: the journal is in epoch %s now", ingest.ErrPosition, j.epoch)
 	}
-	return g
+	g := j.gateways[s]
+	if g == nil {
+		g = &gateway{enc: newEncoder(), subject: j.subject(s)}
+		j.gateways[s] = g
+	}
+	return g, nil
 }
 
 // Append implements ingest.Appender. The errors to be told apart are
@@ -87,12 +92,16 @@ func (j *Journal) append(ctx context.Context, r ingest.Record) error {
 	defer cancel()
 	ctx, release := j.untilLost(ctx)
 	defer release()
-	g := j.gateway(r.Gateway)
+	s := r.Sequence()
+	g, err := j.gateway(s)
+	if err != nil {
+		return err
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	data, sum := g.enc.encode(r)
 	m := mark{first: r.First, end: r.End(), sum: sum}
-	stored, err := j.alreadyStored(ctx, r.Gateway, g, m)
+	stored, err := j.alreadyStored(ctx, s, g, m)
 	if stored || err != nil {
 		return err
 	}
@@ -105,12 +114,12 @@ func (j *Journal) append(ctx context.Context, r ingest.Record) error {
 	if r.First > g.next {
 		j.log.Warn("gateway leaves out numbers", "gateway", r.Gateway, "position", g.next, "first", r.First)
 	}
-	return j.publish(ctx, r.Gateway, g, m, data)
+	return j.publish(ctx, s, g, m, data)
 }
 
 // alreadyStored reports whether the record is in the journal or past it, and
 // otherwise makes sure that its place is free.
-func (j *Journal) alreadyStored(ctx context.Context, name string, g *gateway, m mark) (bool, error) {
+func (j *Journal) alreadyStored(ctx context.Context, s ingest.Sequence, g *gateway, m mark) (bool, error) {
 	if g.known {
 		switch {
 		case m.first >= g.next:
@@ -120,11 +129,15 @@ func (j *Journal) alreadyStored(ctx context.Context, name string, g *gateway, m 
 		}
 		return false, fmt.Errorf("%w: that is %d", ingest.ErrPosition, g.next)
 	}
-	last, found, err := j.lastRecord(ctx, name)
+	last, found, err := j.lastRecord(ctx, s)
 	if err != nil {
 		return false, err
 	}
-	processed, err := j.processed(ctx, name)
+	processed, err := j.processed(ctx, s)
+	var damaged *damagedError
+	if errors.As(err, &damaged) {
+		return false, fmt.Errorf("%w: it is not known: %w", ingest.ErrPosition, err)
+	}
 	if err != nil {
 		return false, err
 	}
@@ -144,19 +157,19 @@ func (j *Journal) alreadyStored(ctx context.Context, name string, g *gateway, m 
 	return false, fmt.Errorf("%w: that is %d; is another gateway of this name running?", ingest.ErrPosition, g.next)
 }
 
-func (j *Journal) publish(ctx context.Context, name string, g *gateway, m mark, data []byte) error {
+func (j *Journal) publish(ctx context.Context, s ingest.Sequence, g *gateway, m mark, data []byte) error {
 	retry := m == g.tried
 	g.tried = m
 	ack, err := j.js.PublishMsg(ctx, &nats.Msg{
 		Subject: g.subject,
 		Data:    data,
 		Header: nats.Header{
-			jetstream.MsgIDHeader: {name + "/" + strconv.FormatUint(m.first, 10)},
-			recordHeader:          {m.String()},
+			jetstream.MsgIDHeader: {s.Gateway + "/" + string(s.Epoch) + "/" + strconv.FormatUint(m.first, 10)},
+			recordHeader:          {m.String() + " " + string(s.Epoch)},
 		},
 	}, jetstream.WithExpectStream(j.opts.Stream))
 	if err != nil {
-		return j.publishError(g, reason(ctx, err))
+		return j.publishError(ctx, s, g, reason(ctx, err))
 	}
 	if ack.Duplicate && !retry {
 		// Its number was not yet taken when we looked, and we have not sent it
@@ -170,7 +183,12 @@ func (j *Journal) publish(ctx context.Context, name string, g *gateway, m mark, 
 }
 
 // publishError sorts out what is certain not to have been stored.
-func (j *Journal) publishError(g *gateway, err error) error {
+func (j *Journal) publishError(ctx context.Context, s ingest.Sequence, g *gateway, err error) error {
+	if nobodyTakes(err) {
+		if now, e := j.present(ctx); e == nil && now != s.Epoch {
+			return fmt.Errorf("%w: the journal is in epoch %s now", ingest.ErrPosition, now)
+		}
+	}
 	var api *jetstream.APIError
 	if errors.As(err, &api) {
 		// The server has refused: the position is what it was.
@@ -212,27 +230,40 @@ func (j *Journal) checkSpace() error {
 // It is exact at any moment. The end of the gateway's last record is in the
 // stream until the loader removes the record, and in the bucket from before that.
 // The stream is looked at first: a record that leaves between the two looks is
-// then found in the bucket.
-func (j *Journal) Position(ctx context.Context, gateway string) (uint64, error) {
+// then found in the bucket. Where the bucket's value is damaged the count is not
+// known, and a new epoch begins.
+func (j *Journal) Position(ctx context.Context, gateway string) (ingest.Epoch, uint64, error) {
 	if err := checkName(gateway); err != nil {
-		return 0, fmt.Errorf("read position: %w", err)
+		return "", 0, fmt.Errorf("read position: %w", err)
 	}
 	ctx, release := j.untilLost(ctx)
 	defer release()
-	last, _, err := j.lastRecord(ctx, gateway)
+	epoch, err := j.present(ctx)
 	if err != nil {
-		return 0, fmt.Errorf("read position of %s: %w", gateway, err)
+		return "", 0, fmt.Errorf("read position of %s: %w", gateway, err)
 	}
-	processed, err := j.processed(ctx, gateway)
+	s := ingest.Sequence{Gateway: gateway, Epoch: epoch}
+	last, _, err := j.lastRecord(ctx, s)
 	if err != nil {
-		return 0, fmt.Errorf("read position of %s: %w", gateway, err)
+		return "", 0, fmt.Errorf("read position of %s: %w", gateway, err)
 	}
-	return max(last.end, processed), nil
+	processed, err := j.processed(ctx, s)
+	var damaged *damagedError
+	if errors.As(err, &damaged) {
+		j.log.Error("a gateway's count is damaged in the journal", "gateway", gateway, "epoch", epoch, "error", err)
+		if epoch, err = j.rotate(ctx, epoch); err == nil {
+			return epoch, 0, nil
+		}
+	}
+	if err != nil {
+		return "", 0, fmt.Errorf("read position of %s: %w", gateway, err)
+	}
+	return epoch, max(last.end, processed), nil
 }
 
-// lastRecord is the mark of the gateway's last record in the stream, if any.
-func (j *Journal) lastRecord(ctx context.Context, gateway string) (mark, bool, error) {
-	msg, err := j.stream.GetLastMsgForSubject(ctx, j.subjectPrefix()+gateway)
+// lastRecord is the mark of the last record of a sequence in the stream, if any.
+func (j *Journal) lastRecord(ctx context.Context, s ingest.Sequence) (mark, bool, error) {
+	msg, err := j.stream.GetLastMsgForSubject(ctx, j.subject(s))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return mark{}, false, nil
 	}
@@ -247,22 +278,42 @@ func (j *Journal) lastRecord(ctx context.Context, gateway string) (mark, bool, e
 }
 
 // Processed implements [ingest.CanaryJournal].
-func (j *Journal) Processed(ctx context.Context, gateway string) (uint64, error) {
-	return j.processed(ctx, gateway)
+func (j *Journal) Processed(ctx context.Context, s ingest.Sequence) (uint64, error) {
+	return j.processed(ctx, s)
 }
 
-// processed is the end that Taken.Processed has stored for the gateway.
-func (j *Journal) processed(ctx context.Context, gateway string) (uint64, error) {
-	msg, err := j.bucket.GetLastMsgForSubject(ctx, j.positionSubject(gateway))
+// damagedError says that what the bucket has of a gateway is not what was put there.
+type damagedError struct{ value string }
+
+func (e *damagedError) Error() string {
+	return fmt.Sprintf("the noted position %q does not have its checksum", e.value)
+}
+
+// noted is a position as it stands in the bucket. Before there were epochs it was
+// only the number.
+func noted(s ingest.Sequence, end uint64) string {
+	number := strconv.FormatUint(end, 10)
+	if s.Epoch == "" {
+		return number
+	}
+	sum := crc32.Checksum([]byte(s.Gateway+" "+string(s.Epoch)+" "+number), crc32.MakeTable(crc32.Castagnoli))
+	return fmt.Sprintf("%s %08x", number, sum)
+}
+
+// processed is the end that Taken.Processed has stored for the sequence. The error is
+// a *damagedError if it is not known any more.
+func (j *Journal) processed(ctx context.Context, s ingest.Sequence) (uint64, error) {
+	msg, err := j.bucket.GetLastMsgForSubject(ctx, j.positionSubject(s))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return 0, nil
 	}
 	if err != nil {
 		return 0, fmt.Errorf("look up processed position: %w", reason(ctx, err))
 	}
-	end, err := strconv.ParseUint(string(msg.Data), 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("parse processed position: %w", err)
+	number, _, _ := strings.Cut(string(msg.Data), " ")
+	end, err := strconv.ParseUint(number, 10, 64)
+	if err != nil || noted(s, end) != string(msg.Data) {
+		return 0, &damagedError{string(msg.Data)}
 	}
 	return end, nil
 }
@@ -276,6 +327,7 @@ func (j *Journal) maxBytes() uint64 {
 // String is the mark as it stands in the header.
 func (m mark) String() string { return fmt.Sprintf("%d %d %08x", m.first, m.end-m.first, m.sum) }
 
+// parseMark reads a record's header; the epoch that may follow is the subject's too.
 func parseMark(s string) (mark, error) {
 	var m mark
 	var count uint64

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/haidang-iot/haidang/ingest"
 	"github.com/haidang-iot/haidang/ingest/broker"
 	"github.com/haidang-iot/haidang/ingest/journal"
 )
@@ -21,7 +22,7 @@ func BenchmarkAppend(b *testing.B) {
 
 func benchmarkAppend(b *testing.B, sync bool, size int) {
 	j := benchmarkJournal(b, sync)
-	r := record("g", 0, size)
+	r := first(b, j, record("g", 0, size))
 	b.ReportAllocs()
 	for b.Loop() {
 		if err := j.Append(context.Background(), r); err != nil {
@@ -36,7 +37,7 @@ func benchmarkAppend(b *testing.B, sync bool, size int) {
 func BenchmarkTake(b *testing.B) {
 	j := benchmarkJournal(b, false)
 	const size = 50
-	r := record("g", 0, size)
+	r := first(b, j, record("g", 0, size))
 	for range b.N {
 		if err := j.Append(context.Background(), r); err != nil {
 			b.Fatal(err)
@@ -55,7 +56,7 @@ func BenchmarkTake(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if err := taken.Processed(context.Background(), "g", d.Record.End()); err != nil {
+		if err := taken.Processed(context.Background(), d.Record.Sequence(), d.Record.End()); err != nil {
 			b.Fatal(err)
 		}
 		if err := d.Ack(); err != nil {
@@ -67,7 +68,7 @@ func BenchmarkTake(b *testing.B) {
 
 func BenchmarkState(b *testing.B) {
 	j := benchmarkJournal(b, false)
-	r := record("g", 0, 500)
+	r := first(b, j, record("g", 0, 500))
 	b.ReportAllocs()
 	for b.Loop() {
 		b.StopTimer()
@@ -82,6 +83,15 @@ func BenchmarkState(b *testing.B) {
 	}
 }
 
+// first is the record in the journal's epoch.
+func first(b *testing.B, j *journal.Journal, r ingest.Record) ingest.Record {
+	var err error
+	if r.Epoch, _, err = j.Position(context.Background(), r.Gateway); err != nil {
+		b.Fatal(err)
+	}
+	return r
+}
+
 func benchmarkJournal(b *testing.B, sync bool) *journal.Journal {
 	br, err := broker.Start(context.Background(), broker.Options{Dir: b.TempDir(), SyncAlways: sync})
 	if err != nil {
@@ -91,7 +101,7 @@ func benchmarkJournal(b *testing.B, sync bool) *journal.Journal {
 	if err != nil {
 		b.Fatal(err)
 	}
-	j, err := journal.Open(context.Background(), journal.Options{Conn: nc, MaxBytes: 64 << 30, StateEvery: 1})
+	j, err := journal.Open(context.Background(), journal.Options{Conn: nc, MaxBytes: 64 << 30})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -12,7 +12,9 @@ import (
 
 const (
 	magic   = "HDJ"
-	version = 1
+	version = 2
+	// versionBefore had no epoch.
+	versionBefore = 1
 
 	flagQoS         = 0b0000_0011
 	flagRedelivered = 0b0000_0100
@@ -64,6 +66,8 @@ func (e *encoder) encode(r ingest.Record) (data []byte, sum uint32) {
 	b = append(b, version)
 	b = binary.AppendUvarint(b, uint64(len(r.Gateway)))
 	b = append(b, r.Gateway...)
+	b = binary.AppendUvarint(b, uint64(len(r.Epoch)))
+	b = append(b, r.Epoch...)
 	b = binary.AppendUvarint(b, r.First)
 	b = binary.AppendVarint(b, previous)
 	b = binary.AppendUvarint(b, uint64(len(r.Messages)))
@@ -115,6 +119,9 @@ func (e *encoder) appendMessage(b []byte, m *ingest.Message, delta int64) []byte
 	return b
 }
 
+// sumOf is the checksum at the end of a record that Decode has read.
+func sumOf(data []byte) uint32 { return binary.LittleEndian.Uint32(data[len(data)-checksumSize:]) }
+
 // Decode reads a record. The messages' payloads are parts of data, which must
 // stay as it is while they are used; a message that was not cut has FullSize
 // len(Payload). The error is a *CorruptError.
@@ -151,8 +158,9 @@ func (d *decoder) record() ingest.Record {
 		d.fail(0, "it does not begin with %q", magic)
 		return ingest.Record{}
 	}
-	if v := d.data[len(magic)]; v != version {
-		d.fail(len(magic), "version %d is not known, only %d", v, version)
+	v := d.data[len(magic)]
+	if v != version && v != versionBefore {
+		d.fail(len(magic), "version %d is not known, only %d and %d", v, versionBefore, version)
 		return ingest.Record{}
 	}
 	// The checksum comes first: nothing is allocated for bytes that are damaged.
@@ -165,6 +173,9 @@ func (d *decoder) record() ingest.Record {
 	d.data = d.data[:end]
 	d.at = len(magic) + 1
 	r := ingest.Record{Gateway: string(d.bytes("gateway"))}
+	if v != versionBefore {
+		r.Epoch = ingest.Epoch(d.bytes("epoch"))
+	}
 	r.First = d.uvarint("first")
 	base := d.millis(0)
 	r.Messages = d.messages(r.First, base)

@@ -20,7 +20,7 @@ import (
 
 func sample(n int, seed uint64) ingest.Record {
 	rng := rand.New(rand.NewPCG(seed, 1))
-	r := ingest.Record{Gateway: "nha-trang", First: rng.Uint64N(1 << 40)}
+	r := ingest.Record{Gateway: "nha-trang", Epoch: "4QX7ZK2M5A", First: rng.Uint64N(1 << 40)}
 	at := time.UnixMilli(1_795_293_000_123).UTC()
 	for range n {
 		at = at.Add(time.Duration(rng.IntN(50)-5) * time.Millisecond)
@@ -121,7 +121,8 @@ func TestDecodeRefuses(t *testing.T) {
 	for _, c := range []struct{ name, data, reason string }{
 		{"too short", "HDJ", "too few"},
 		{"other magic", "XXX\x01\x00\x00\x00\x00", "does not begin"},
-		{"later version", "HDJ\x02\x00\x00\x00\x00", "version 2"},
+		{"later version", "HDJ\x03\x00\x00\x00\x00", "version 3"},
+		{"epoch cut off", "HDJ\x02\x01g\x05e", "epoch of 5 bytes is cut off"},
 		{"gateway cut off", "HDJ\x01\x05g", "gateway of 5 bytes is cut off"},
 		{"more messages than bytes", head + "\xff\xff\xff\xff\x0f", "cannot fit"},
 		{"unknown flags", head + "\x01\x40\x00\x00\x00", "flags"},
@@ -165,10 +166,24 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
+// A record of before there were epochs is read as one of the epoch "".
+func TestDecodeFormer(t *testing.T) {
+	want := ingest.Record{Gateway: "g", First: 7, Messages: []ingest.Message{{Topic: "t", Payload: []byte("p"), FullSize: 1, Received: time.UnixMilli(0).UTC()}}}
+	have, err := Decode(sealed([]byte("HDJ\x01\x01g\x07\x00\x01\x00\x00\x01t\x01p")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, have); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestMark(t *testing.T) {
 	want := mark{first: 7, end: 12, sum: 0xbeef}
-	if have, err := parseMark(want.String()); err != nil || have != want {
-		t.Fatalf("%v, %v", have, err)
+	for _, header := range []string{want.String(), want.String() + " 4QX7ZK2M5A"} {
+		if have, err := parseMark(header); err != nil || have != want {
+			t.Fatalf("%v, %v", have, err)
+		}
 	}
 	if _, err := parseMark("7 x"); err == nil {
 		t.Fatal("no error")
@@ -176,7 +191,7 @@ func TestMark(t *testing.T) {
 }
 
 func TestMaxRecordDocumentation(t *testing.T) {
-	r := ingest.Record{Gateway: strings.Repeat("g", maxName), First: 1<<64 - 2}
+	r := ingest.Record{Gateway: strings.Repeat("g", maxName), Epoch: newEpoch(), First: 1<<64 - 2}
 	r.Messages = []ingest.Message{{Topic: "t", Payload: []byte("p"), FullSize: 1 << 62, Received: time.UnixMilli(maxMillis)}}
 	data, _ := newEncoder().encode(r)
 	if len(data) > 128+48+2 {

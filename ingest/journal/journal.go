@@ -54,8 +54,6 @@ type Options struct {
 	// MaxUnacknowledged is how many records may be taken and not acknowledged,
 	// 1024 if 0. The loader must not need more of them than that at once.
 	MaxUnacknowledged int
-	// StateEvery is how old the answer of State may be, 500 ms if 0.
-	StateEvery time.Duration
 	// Logger receives what happens to the connection; nil means silence.
 	Logger *slog.Logger
 }
@@ -101,8 +99,11 @@ type Journal struct {
 	stream jetstream.Stream
 	bucket jetstream.Stream // the stream below the bucket of positions
 
+	opening sync.Mutex // one at a time makes them
+
 	mu       sync.Mutex
-	gateways map[string]*gateway
+	epoch    ingest.Epoch // as it was last seen
+	gateways map[ingest.Sequence]*gateway
 	budget   uint64
 	waiting  map[*request]struct{}
 
@@ -127,7 +128,7 @@ var (
 // is changed.
 func Open(ctx context.Context, opts Options) (*Journal, error) {
 	j := &Journal{
-		opts: withDefaults(opts), gateways: make(map[string]*gateway), waiting: make(map[*request]struct{}),
+		opts: withDefaults(opts), gateways: make(map[ingest.Sequence]*gateway), waiting: make(map[*request]struct{}),
 		stop: make(chan struct{}), watching: make(chan struct{}),
 	}
 	j.log = j.opts.Logger
@@ -148,7 +149,6 @@ func withDefaults(o Options) Options {
 	o.AppendTimeout = cmp.Or(o.AppendTimeout, 10*time.Second)
 	o.PrefetchBytes = cmp.Or(o.PrefetchBytes, 16<<20)
 	o.MaxUnacknowledged = cmp.Or(o.MaxUnacknowledged, 1024)
-	o.StateEvery = cmp.Or(o.StateEvery, 500*time.Millisecond)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -194,10 +194,7 @@ func (j *Journal) open(ctx context.Context) error {
 	if j.js, err = jetstream.New(j.nc); err != nil {
 		return fmt.Errorf("open journal: %w", err)
 	}
-	if j.stream, err = j.openStream(ctx); err != nil {
-		return fmt.Errorf("open journal: %w", err)
-	}
-	if j.bucket, err = j.openBucket(ctx); err != nil {
+	if err = j.openStreams(ctx); err != nil {
 		return fmt.Errorf("open journal: %w", err)
 	}
 	return nil
@@ -232,7 +229,7 @@ func (j *Journal) streamConfig() jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name:        j.opts.Stream,
 		Description: "Hải Đăng: messages received and not yet stored",
-		Subjects:    []string{j.subjectPrefix() + "*"},
+		Subjects:    []string{epochSubject(newEpoch())},
 		Retention:   jetstream.WorkQueuePolicy,
 		Discard:     jetstream.DiscardNew,
 		Storage:     jetstream.FileStorage,
@@ -249,17 +246,21 @@ func (j *Journal) openStream(ctx context.Context) (jetstream.Stream, error) {
 	want := j.streamConfig()
 	stream, err := j.js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		if stream, err = j.js.CreateStream(ctx, want); err != nil {
-			return nil, fmt.Errorf("create stream %s of %d MiB: %w", want.Name, want.MaxBytes>>20, explain(err))
+		made, makeErr := j.js.CreateStream(ctx, want)
+		switch {
+		case makeErr == nil:
+			j.adopt(made.CachedInfo().Config)
+			return made, nil
+		case !errors.Is(makeErr, jetstream.ErrStreamNameAlreadyInUse):
+			return nil, fmt.Errorf("create stream %s of %d MiB: %w", want.Name, want.MaxBytes>>20, explain(makeErr))
 		}
-		j.budget = uint64(want.MaxBytes)
-		return stream, nil
+		stream, err = j.js.Stream(ctx, want.Name) // another process was quicker, with an epoch of its own
 	}
 	if err != nil {
 		return nil, fmt.Errorf("look up stream %s: %w", want.Name, explain(err))
 	}
 	have := stream.CachedInfo().Config
-	if why := incompatible(have, want); why != "" {
+	if why := j.incompatible(have, want); why != "" {
 		return nil, fmt.Errorf("stream %s exists and is not this journal: its %s;"+
 			" remove it, or give --journal a server of its own", want.Name, why)
 	}
@@ -271,8 +272,11 @@ func (j *Journal) openStream(ctx context.Context) (jetstream.Stream, error) {
 		changed.Replicas = want.Replicas
 	}
 	changed.Duplicates, changed.AllowDirect = want.Duplicates, want.AllowDirect
-	j.budget = uint64(changed.MaxBytes)
-	if changed.MaxBytes == have.MaxBytes && changed.Replicas == have.Replicas &&
+	if epochOf(have) == "" { // of before there were epochs; its records go on to come
+		changed.Subjects = append(slices.Clone(have.Subjects), want.Subjects...)
+	}
+	j.adopt(changed)
+	if changed.MaxBytes == have.MaxBytes && changed.Replicas == have.Replicas && len(changed.Subjects) == len(have.Subjects) &&
 		changed.Duplicates == have.Duplicates && changed.AllowDirect == have.AllowDirect {
 		return stream, nil
 	}
@@ -285,7 +289,7 @@ func (j *Journal) openStream(ctx context.Context) (jetstream.Stream, error) {
 
 // incompatible tells what of an existing stream a journal cannot live with, all
 // of which the server could not change anyway, or only by losing records.
-func incompatible(have, want jetstream.StreamConfig) string {
+func (j *Journal) incompatible(have, want jetstream.StreamConfig) string {
 	switch {
 	case have.Retention != want.Retention:
 		return fmt.Sprintf("retention is %s, not %s", have.Retention, want.Retention)
@@ -293,7 +297,7 @@ func incompatible(have, want jetstream.StreamConfig) string {
 		return fmt.Sprintf("storage is %s, not %s", have.Storage, want.Storage)
 	case have.Discard != want.Discard:
 		return fmt.Sprintf("discard policy is %s, not %s", have.Discard, want.Discard)
-	case !slices.Equal(have.Subjects, want.Subjects):
+	case slices.ContainsFunc(have.Subjects, func(s string) bool { return s != j.formerSubject("*") && subjectEpoch(s) == "" }):
 		return fmt.Sprintf("subjects are %q, not %q", have.Subjects, want.Subjects)
 	case have.MaxAge != 0 || have.MaxMsgs > 0 || have.MaxMsgsPerSubject > 0:
 		return "records expire by age or number"
@@ -306,8 +310,7 @@ func incompatible(have, want jetstream.StreamConfig) string {
 // openBucket makes the bucket of positions. It is a NATS key-value bucket that
 // the usual tools can read, but for direct gets, which are off for the reason
 // given in streamConfig.
-func (j *Journal) openBucket(ctx context.Context) (jetstream.Stream, error) {
-	replicas := j.stream.CachedInfo().Config.Replicas
+func (j *Journal) openBucket(ctx context.Context, replicas int) (jetstream.Stream, error) {
 	config := jetstream.StreamConfig{
 		Name:              "KV_" + j.bucketName(),
 		Description:       "Hải Đăng: how many messages of each gateway have been accounted for",
@@ -340,22 +343,11 @@ func explain(err error) error {
 	return err
 }
 
-func (j *Journal) subjectPrefix() string {
-	if j.opts.Stream == defaultStream {
-		return subjectPrefix
-	}
-	return subjectPrefix + j.opts.Stream + "."
-}
-
 func (j *Journal) bucketName() string {
 	if j.opts.Stream == defaultStream {
 		return defaultBucket
 	}
 	return j.opts.Stream + "_POSITIONS"
-}
-
-func (j *Journal) positionSubject(gateway string) string {
-	return "$KV." + j.bucketName() + ".position." + gateway
 }
 
 func (j *Journal) takerSubject() string { return "$KV." + j.bucketName() + ".taker" }

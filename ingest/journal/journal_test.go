@@ -52,7 +52,7 @@ type external struct{ srv *natsServer }
 
 func (e *external) open(t *testing.T, change ...func(*journal.Options)) *journal.Journal {
 	t.Helper()
-	o := journal.Options{URL: e.srv.url(), MaxBytes: 16 << 20, AppendTimeout: 2 * time.Second, StateEvery: time.Nanosecond, Logger: logger(t)}
+	o := journal.Options{URL: e.srv.url(), MaxBytes: 16 << 20, AppendTimeout: 2 * time.Second, Logger: logger(t)}
 	return openJournal(t, o, change)
 }
 
@@ -112,7 +112,7 @@ func (e *embedded) open(t *testing.T, change ...func(*journal.Options)) *journal
 		t.Fatal(err)
 	}
 	t.Cleanup(nc.Close)
-	o := journal.Options{Conn: nc, MaxBytes: 16 << 20, AppendTimeout: 2 * time.Second, StateEvery: time.Nanosecond, Logger: logger(t)}
+	o := journal.Options{Conn: nc, MaxBytes: 16 << 20, AppendTimeout: 2 * time.Second, Logger: logger(t)}
 	return openJournal(t, o, change)
 }
 
@@ -145,10 +145,26 @@ func record(gateway string, first uint64, n int) ingest.Record {
 func appendAll(t *testing.T, j *journal.Journal, records ...ingest.Record) {
 	t.Helper()
 	for _, r := range records {
-		if err := j.Append(testContext(t), r); err != nil {
+		if err := appendNow(t, j, r); err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+// appendNow appends in the epoch that the journal is in.
+func appendNow(t testing.TB, j *journal.Journal, r ingest.Record) error {
+	t.Helper()
+	var err error
+	if r.Epoch, _, err = j.Position(testContext(t), "any"); err != nil {
+		return err
+	}
+	return j.Append(testContext(t), r)
+}
+
+// now is a gateway's sequence in the epoch that the journal is in.
+func now(t *testing.T, j *journal.Journal, gateway string) ingest.Sequence {
+	t.Helper()
+	return ingest.Sequence{Gateway: gateway, Epoch: state(t, j).Epoch}
 }
 
 func take(t *testing.T, j *journal.Journal) ingest.Taken {
@@ -185,7 +201,7 @@ func next(t *testing.T, taken ingest.Taken, gateway string, first uint64, n int)
 // finish does what the loader does at the end of a record.
 func finish(t *testing.T, taken ingest.Taken, d ingest.Delivery) {
 	t.Helper()
-	if err := taken.Processed(testContext(t), d.Record.Gateway, d.Record.End()); err != nil {
+	if err := taken.Processed(testContext(t), d.Record.Sequence(), d.Record.End()); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.Ack(); err != nil {
@@ -195,7 +211,7 @@ func finish(t *testing.T, taken ingest.Taken, d ingest.Delivery) {
 
 func wantPosition(t *testing.T, j *journal.Journal, gateway string, want uint64) {
 	t.Helper()
-	have, err := j.Position(testContext(t), gateway)
+	_, have, err := j.Position(testContext(t), gateway)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +247,7 @@ func eventually(t testing.TB, what string, ok func() bool) {
 // another gateway since must come first, so that waiting is not needed.
 func nothingComes(t *testing.T, j *journal.Journal, taken ingest.Taken, marker string) {
 	t.Helper()
-	position, err := j.Position(testContext(t), marker)
+	_, position, err := j.Position(testContext(t), marker)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,7 +262,7 @@ func TestConformance(t *testing.T) {
 		appendAll(t, j, record("cam-ranh", 0, 3), record("cam-ranh", 3, 1), record("ninh-hoa", 0, 2))
 		wantPosition(t, j, "cam-ranh", 4)
 		if s := state(t, j); s.Records != 3 || s.Bytes == 0 || s.MaxBytes != 16<<20 || s.Oldest.IsZero() ||
-			s.Positions["cam-ranh"] != 4 || s.Positions["ninh-hoa"] != 2 {
+			s.Positions[ingest.Sequence{Gateway: "cam-ranh", Epoch: s.Epoch}] != 4 || s.Positions[ingest.Sequence{Gateway: "ninh-hoa", Epoch: s.Epoch}] != 2 {
 			t.Errorf("state %+v", s)
 		}
 		taken := take(t, j)
@@ -259,7 +275,7 @@ func TestConformance(t *testing.T) {
 		// The positions outlive the records, also for a journal that has seen none.
 		wantPosition(t, j, "cam-ranh", 4)
 		other := s.open(t)
-		if s := state(t, other); s.Positions["cam-ranh"] != 4 || s.Positions["ninh-hoa"] != 2 || !s.Oldest.IsZero() {
+		if s := state(t, other); s.Positions[ingest.Sequence{Gateway: "cam-ranh", Epoch: s.Epoch}] != 4 || s.Positions[ingest.Sequence{Gateway: "ninh-hoa", Epoch: s.Epoch}] != 2 || !s.Oldest.IsZero() {
 			t.Errorf("state %+v", s)
 		}
 	})
@@ -298,7 +314,7 @@ func testPositionTaken(t *testing.T, s place) {
 	appendAll(t, a, record("g", 0, 2))
 	// A record at a place that is taken is refused, whoever comes with it.
 	for _, j := range []*journal.Journal{a, b} {
-		err := j.Append(testContext(t), record("g", 0, 3))
+		err := appendNow(t, j, record("g", 0, 3))
 		if !errors.Is(err, ingest.ErrPosition) {
 			t.Fatalf("error %v", err)
 		}
@@ -308,7 +324,7 @@ func testPositionTaken(t *testing.T, s place) {
 	appendAll(t, b, record("g", 2, 1))
 	other := record("g", 2, 1)
 	other.Messages[0].Payload = []byte("other")
-	if err := a.Append(testContext(t), other); !errors.Is(err, ingest.ErrPosition) {
+	if err := appendNow(t, a, other); !errors.Is(err, ingest.ErrPosition) {
 		t.Fatalf("error %v", err)
 	}
 	wantPosition(t, a, "g", 3)
@@ -371,7 +387,7 @@ func testFull(t *testing.T, s place) {
 	var n uint64
 	var err error
 	for ; err == nil; n++ {
-		err = j.Append(testContext(t), big(n))
+		err = appendNow(t, j, big(n))
 	}
 	n--
 	if !errors.Is(err, ingest.ErrJournalFull) || !strings.Contains(err.Error(), "--journal-budget") {
@@ -390,7 +406,7 @@ func testFull(t *testing.T, s place) {
 		}
 		finish(t, taken, d)
 	}
-	eventually(t, "appends work again", func() bool { return j.Append(testContext(t), big(n)) == nil })
+	eventually(t, "appends work again", func() bool { return appendNow(t, j, big(n)) == nil })
 	wantPosition(t, j, "g", n+1)
 }
 
@@ -405,7 +421,7 @@ func testBudget(t *testing.T, s place) {
 	if s := state(t, j); s.MaxBytes != 1000 || s.Records != 1 {
 		t.Errorf("state %+v", s)
 	}
-	if err := j.Append(testContext(t), record("g", 100, 1)); !errors.Is(err, ingest.ErrJournalFull) {
+	if err := appendNow(t, j, record("g", 100, 1)); !errors.Is(err, ingest.ErrJournalFull) {
 		t.Errorf("error %v", err)
 	}
 	appendAll(t, s.open(t), record("g", 100, 1))
@@ -415,7 +431,7 @@ func testTooLarge(t *testing.T, s place) {
 	j := s.open(t)
 	r := record("g", 0, 1)
 	r.Messages[0].Payload = make([]byte, j.MaxRecord())
-	if err := j.Append(testContext(t), r); !errors.Is(err, journal.ErrTooLarge) {
+	if err := appendNow(t, j, r); !errors.Is(err, journal.ErrTooLarge) {
 		t.Fatalf("error %v", err)
 	}
 	r.Messages[0].Payload = make([]byte, 4<<20)
@@ -449,7 +465,7 @@ func testRestart(t *testing.T, s place) {
 	finish(t, taken, d)
 	finish(t, taken, next(t, taken, "g", 2, 1))
 	r := record("g", 3, 1)
-	eventually(t, "appends work again", func() bool { return j.Append(testContext(t), r) == nil })
+	eventually(t, "appends work again", func() bool { return appendNow(t, j, r) == nil })
 	finish(t, taken, next(t, taken, "g", 3, 1))
 	wantPosition(t, j, "g", 4)
 }
@@ -458,12 +474,12 @@ func testOutOfOrderProcessed(t *testing.T, s place) {
 	j := s.open(t)
 	taken := take(t, j)
 	for _, end := range []uint64{5, 3, 9, 1} {
-		if err := taken.Processed(testContext(t), "g", end); err != nil {
+		if err := taken.Processed(testContext(t), now(t, j, "g"), end); err != nil {
 			t.Fatal(err)
 		}
 	}
 	wantPosition(t, j, "g", 9)
-	if err := take(t, s.open(t)).Processed(testContext(t), "g", 4); err != nil {
+	if err := take(t, s.open(t)).Processed(testContext(t), now(t, j, "g"), 4); err != nil {
 		t.Fatal(err)
 	}
 	wantPosition(t, j, "g", 9)

@@ -75,13 +75,14 @@ func work(ctx context.Context, role, where string) error {
 }
 
 func workAsGateway(ctx context.Context, j *journal.Journal) error {
-	position, err := j.Position(ctx, "g")
+	epoch, position, err := j.Position(ctx, "g")
 	if err != nil {
 		return err
 	}
 	fmt.Println("position", position)
 	for {
 		r := record("g", position, 1+rand.IntN(20))
+		r.Epoch = epoch
 		fmt.Println("try", r.End())
 		for err := j.Append(ctx, r); err != nil; err = j.Append(ctx, r) {
 			select {
@@ -114,7 +115,7 @@ func workAsLoader(ctx context.Context, j *journal.Journal) error {
 			}
 		}
 		fmt.Println("took", d.Record.First, len(d.Record.Messages))
-		for err := taken.Processed(ctx, "g", d.Record.End()); err != nil; err = taken.Processed(ctx, "g", d.Record.End()) {
+		for err := taken.Processed(ctx, d.Record.Sequence(), d.Record.End()); err != nil; err = taken.Processed(ctx, d.Record.Sequence(), d.Record.End()) {
 			select {
 			case <-ctx.Done():
 				return err
@@ -178,7 +179,7 @@ func (a *account) note(t *testing.T, line string) {
 // drain takes what is left and checks the position once more.
 func (a *account) drain(t *testing.T, j *journal.Journal) {
 	t.Helper()
-	position, err := j.Position(testContext(t), "g")
+	_, position, err := j.Position(testContext(t), "g")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,7 +277,7 @@ func TestKilledParts(t *testing.T) {
 	stop(&g, &gateway)
 	stop(&l, &loader)
 	loader.appended, loader.tried = gateway.appended, gateway.tried
-	j := openJournal(t, journal.Options{URL: srv.url(), StateEvery: time.Nanosecond, Logger: logger(t)}, nil)
+	j := openJournal(t, journal.Options{URL: srv.url(), Logger: logger(t)}, nil)
 	loader.drain(t, j)
 }
 
@@ -285,7 +286,7 @@ func TestKilledParts(t *testing.T) {
 func TestKilledServer(t *testing.T) {
 	srv := startNATS(t, t.TempDir())
 	open := func() *journal.Journal {
-		return openJournal(t, journal.Options{URL: srv.url(), AppendTimeout: time.Second, StateEvery: time.Nanosecond}, nil)
+		return openJournal(t, journal.Options{URL: srv.url(), AppendTimeout: time.Second}, nil)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -294,8 +295,14 @@ func TestKilledServer(t *testing.T) {
 		var position uint64
 		defer func() { appended <- position }()
 		j := open()
+		epoch, _, err := j.Position(context.Background(), "g")
+		for err != nil && ctx.Err() == nil {
+			time.Sleep(5 * time.Millisecond)
+			epoch, _, err = j.Position(context.Background(), "g")
+		}
 		for ctx.Err() == nil {
 			r := record("g", position, 1+rand.IntN(5))
+			r.Epoch = epoch
 			for j.Append(context.Background(), r) != nil {
 				select {
 				case <-time.After(5 * time.Millisecond):
@@ -314,7 +321,7 @@ func TestKilledServer(t *testing.T) {
 			return false
 		}
 		a.note(t, fmt.Sprintf("took %d %d", d.Record.First, len(d.Record.Messages)))
-		if taken.Processed(testContext(t), "g", d.Record.End()) == nil {
+		if taken.Processed(testContext(t), d.Record.Sequence(), d.Record.End()) == nil {
 			_ = d.Ack()
 		}
 		return true

@@ -59,14 +59,14 @@ func TestNoServer(t *testing.T) {
 func TestGatewayNames(t *testing.T) {
 	j := newEmbedded(t).open(t)
 	for _, name := range []string{"", "a.b", "*", ">", "a b", "Nha Trang", strings.Repeat("x", 65)} {
-		if err := j.Append(testContext(t), record(name, 0, 1)); err == nil {
+		if err := appendNow(t, j, record(name, 0, 1)); err == nil {
 			t.Errorf("name %q is accepted", name)
 		}
-		if _, err := j.Position(testContext(t), name); err == nil {
+		if _, _, err := j.Position(testContext(t), name); err == nil {
 			t.Errorf("name %q has a position", name)
 		}
 	}
-	if err := j.Append(testContext(t), record("g", 0, 0)); err == nil {
+	if err := appendNow(t, j, record("g", 0, 0)); err == nil {
 		t.Error("a record without messages is accepted")
 	}
 }
@@ -78,7 +78,7 @@ func TestCorruptRecord(t *testing.T) {
 	j := e.open(t)
 	appendAll(t, j, record("g", 0, 3))
 	if _, err := e.jetstream(t).PublishMsg(testContext(t), &nats.Msg{
-		Subject: "haidang.journal.g", Data: []byte("HDJ\x01 damaged"),
+		Subject: "haidang.journal." + string(state(t, j).Epoch) + ".g", Data: []byte("HDJ\x02 damaged"),
 		Header: nats.Header{"Haidang-Record": {"3 4 00000000"}},
 	}); err != nil {
 		t.Fatal(err)
@@ -91,7 +91,7 @@ func TestCorruptRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	var corrupt *journal.CorruptError
-	if !errors.As(d.Err, &corrupt) || d.Record.Gateway != "g" || d.Record.First != 3 || string(d.Raw) != "HDJ\x01 damaged" {
+	if !errors.As(d.Err, &corrupt) || d.Record.Gateway != "g" || d.Record.First != 3 || string(d.Raw) != "HDJ\x02 damaged" {
 		t.Fatalf("delivery %+v", d)
 	}
 	if err := d.Ack(); err != nil {

@@ -18,7 +18,7 @@ func (j *Journal) Peek(ctx context.Context, after uint64, limit int) (records []
 	for len(records) < limit {
 		// With a subject the server looks for the next record at this number or
 		// later; without, it wants exactly this one.
-		msg, err := j.stream.GetMsg(ctx, after+1, jetstream.WithGetMsgSubject(j.subjectPrefix()+"*"))
+		msg, err := j.stream.GetMsg(ctx, after+1, jetstream.WithGetMsgSubject(subjectPrefix+">"))
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			return records, nil
 		}

@@ -1,6 +1,7 @@
 package journal_test
 
 import (
+	"github.com/haidang-iot/haidang/ingest"
 	"reflect"
 	"testing"
 )
@@ -13,6 +14,9 @@ func testPeek(t *testing.T, s place) {
 		t.Fatalf("an empty journal shows %v, %v", waiting, err)
 	}
 	first, second, third := record("cam-ranh", 0, 3), record("ninh-hoa", 0, 2), record("cam-ranh", 3, 1)
+	for _, r := range []*ingest.Record{&first, &second, &third} {
+		r.Epoch = state(t, j).Epoch
+	}
 	appendAll(t, j, first, second, third)
 	taken := take(t, j)
 	delivery := next(t, taken, "cam-ranh", 0, 3)

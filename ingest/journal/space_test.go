@@ -37,7 +37,7 @@ func TestReserve(t *testing.T) {
 	})
 	appendAll(t, j, record("g", 0, 1))
 	giveBack := realserver.FillDisk(t, dir, 8<<20)
-	err := j.Append(testContext(t), record("g", 1, 1))
+	err := appendNow(t, j, record("g", 1, 1))
 	if !errors.Is(err, ingest.ErrJournalFull) {
 		t.Fatalf("error %v", err)
 	}
@@ -60,9 +60,13 @@ func TestFullDisk(t *testing.T) {
 	dir := realserver.TinyDisk(t, "64m")
 	e := startOnDisk(t, dir)
 	j := e.open(t, func(o *journal.Options) { o.AppendTimeout, o.MaxBytes = 300*time.Millisecond, 1<<30 })
-	var position uint64
+	epoch, position, err := j.Position(testContext(t), "g")
+	if err != nil {
+		t.Fatal(err)
+	}
 	appendOne := func() error {
 		r := record("g", position, 1)
+		r.Epoch = epoch
 		r.Messages[0].Payload = append(r.Messages[0].Payload, make([]byte, 10_000)...)
 		err := j.Append(context.Background(), r)
 		if err == nil {
@@ -86,7 +90,7 @@ func TestFullDisk(t *testing.T) {
 			t.Fatalf("took %d, want %d: %v", d.Record.First, want, err)
 		}
 		eventually(t, "the position can be stored", func() bool {
-			return taken.Processed(testContext(t), "g", d.Record.End()) == nil
+			return taken.Processed(testContext(t), d.Record.Sequence(), d.Record.End()) == nil
 		})
 		_ = d.Ack()
 	}

@@ -2,9 +2,9 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -12,112 +12,128 @@ import (
 	"github.com/haidang-iot/haidang/ingest"
 )
 
-// stateCache is the last answer of State.
+// stateCache is the last answer of State, and what need not be asked again while
+// stream and bucket are as they were.
 type stateCache struct {
 	state ingest.JournalState
-	at    time.Time
-	// streamSeq and bucketSeq tell whether positions may have changed since.
-	streamSeq, bucketSeq uint64
+	// asked is when the asking began.
+	asked          time.Time
+	stream, bucket revision
+	ends, noted    map[ingest.Sequence]uint64
+	damaged        map[ingest.Sequence]string
 }
 
-// State implements ingest.JournalInspector. It asks the server at most once in
-// Options.StateEvery, and for positions only if something was stored since.
+// revision changes whenever something is stored in a stream.
+type revision struct {
+	created time.Time
+	last    uint64
+}
+
+func revisionOf(i *jetstream.StreamInfo) revision { return revision{i.Created, i.State.LastSeq} }
+
+// State implements ingest.JournalInspector. Those who ask while another asks share
+// the answer to the next question: it is never of before they came.
 func (j *Journal) State(ctx context.Context) (ingest.JournalState, error) {
+	came := time.Now()
 	j.stateMu.Lock()
 	defer j.stateMu.Unlock()
-	if time.Since(j.state.at) >= j.opts.StateEvery {
+	if !j.state.asked.After(came) {
 		ctx, release := j.untilLost(ctx)
 		defer release()
-		if err := j.refresh(ctx); err != nil {
+		next := j.state
+		next.asked = time.Now()
+		if err := j.refresh(ctx, &next); err != nil {
 			return ingest.JournalState{}, fmt.Errorf("read state of journal: %w", err)
 		}
+		j.state = next
 	}
 	state := j.state.state
-	state.Positions = maps.Clone(state.Positions)
+	state.Positions, state.Noted, state.Damaged = maps.Clone(state.Positions), maps.Clone(state.Noted), maps.Clone(state.Damaged)
 	return state, nil
 }
 
-func (j *Journal) refresh(ctx context.Context) error {
+func (j *Journal) refresh(ctx context.Context, c *stateCache) error {
 	// The stream before the bucket, for the reason given at Position.
-	info, err := j.stream.Info(ctx, jetstream.WithSubjectFilter(j.subjectPrefix()+"*"))
+	info, err := j.stream.Info(ctx, jetstream.WithSubjectFilter(subjectPrefix+">"))
 	if err != nil {
 		return fmt.Errorf("look up stream: %w", reason(ctx, err))
 	}
-	positions := j.state.state.Positions
-	if positions == nil || info.State.LastSeq != j.state.streamSeq {
-		if positions, err = j.streamPositions(ctx, info.State.Subjects, positions); err != nil {
+	epoch := j.adopt(info.Config)
+	if v := revisionOf(info); v != c.stream {
+		if c.ends, err = j.streamEnds(ctx, info.State.Subjects); err != nil {
 			return err
 		}
+		c.stream = v
 	}
-	bucket, err := j.bucket.Info(ctx, jetstream.WithSubjectFilter(j.positionSubject("*")))
+	bucket, err := j.bucket.Info(ctx, jetstream.WithSubjectFilter(j.positionKey()+">"))
 	if err != nil {
 		return fmt.Errorf("look up bucket: %w", reason(ctx, err))
 	}
-	if bucket.State.LastSeq != j.state.bucketSeq {
-		if err := j.bucketPositions(ctx, bucket.State.Subjects, positions); err != nil {
+	if v := revisionOf(bucket); v != c.bucket {
+		if err := j.bucketEnds(ctx, bucket.State.Subjects, c); err != nil {
 			return err
 		}
+		c.bucket = v
 	}
-	state := ingest.JournalState{
-		Records:   info.State.Msgs,
-		Bytes:     info.State.Bytes,
-		MaxBytes:  uint64(max(info.Config.MaxBytes, 0)),
-		Positions: positions,
+	c.state = ingest.JournalState{
+		Records: info.State.Msgs, Bytes: info.State.Bytes, MaxBytes: uint64(max(info.Config.MaxBytes, 0)),
+		Epoch: epoch, Positions: maps.Clone(c.noted), Noted: c.noted, Damaged: c.damaged,
+	}
+	for s, end := range c.ends {
+		c.state.Positions[s] = max(c.state.Positions[s], end)
 	}
 	if info.State.Msgs > 0 {
-		state.Oldest = info.State.FirstTime
+		c.state.Oldest = info.State.FirstTime
 	}
-	j.state = stateCache{
-		state: state, at: time.Now(),
-		streamSeq: info.State.LastSeq, bucketSeq: bucket.State.LastSeq,
-	}
-	j.mu.Lock()
-	j.budget = state.MaxBytes
-	j.mu.Unlock()
 	return nil
 }
 
-// streamPositions returns the earlier positions with those of the records that
-// are in the stream now.
-func (j *Journal) streamPositions(ctx context.Context, subjects map[string]uint64, earlier map[string]uint64) (map[string]uint64, error) {
-	positions := make(map[string]uint64, len(earlier)+len(subjects))
-	maps.Copy(positions, earlier)
+// streamEnds are the ends of the last records that are in the stream.
+func (j *Journal) streamEnds(ctx context.Context, subjects map[string]uint64) (map[ingest.Sequence]uint64, error) {
+	ends := make(map[ingest.Sequence]uint64, len(subjects))
 	for subject := range subjects {
-		name := strings.TrimPrefix(subject, j.subjectPrefix())
+		s := j.sequence(subject)
 		// The server sends the whole record; who appends here is known without.
-		if end := j.storedHere(name); end > 0 {
-			positions[name] = max(positions[name], end)
+		if end := j.storedHere(s); end > 0 {
+			ends[s] = end
 			continue
 		}
-		last, found, err := j.lastRecord(ctx, name)
+		last, found, err := j.lastRecord(ctx, s)
 		if err != nil {
 			return nil, err
 		}
 		if found {
-			positions[name] = max(positions[name], last.end)
+			ends[s] = last.end
 		}
 	}
-	return positions, nil
+	return ends, nil
 }
 
-func (j *Journal) bucketPositions(ctx context.Context, subjects, positions map[string]uint64) error {
+func (j *Journal) bucketEnds(ctx context.Context, subjects map[string]uint64, c *stateCache) error {
+	ends, damaged := make(map[ingest.Sequence]uint64, len(subjects)), map[ingest.Sequence]string{}
 	for subject := range subjects {
-		name := strings.TrimPrefix(subject, j.positionSubject(""))
-		end, err := j.processed(ctx, name)
-		if err != nil {
+		s := j.positionSequence(subject)
+		end, err := j.processed(ctx, s)
+		var bad *damagedError
+		switch {
+		case errors.As(err, &bad):
+			damaged[s] = bad.Error()
+		case err != nil:
 			return err
+		default:
+			ends[s] = end
 		}
-		positions[name] = max(positions[name], end)
 	}
+	c.noted, c.damaged = ends, damaged
 	return nil
 }
 
-// storedHere is the end of the last record of the gateway that was stored by this
+// storedHere is the end of the last record of the sequence that was stored by this
 // Journal, 0 if there is none.
-func (j *Journal) storedHere(name string) uint64 {
+func (j *Journal) storedHere(s ingest.Sequence) uint64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if g := j.gateways[name]; g != nil {
+	if g := j.gateways[s]; g != nil {
 		return g.stored.Load()
 	}
 	return 0

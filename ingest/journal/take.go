@@ -5,8 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -49,7 +47,7 @@ type taken struct {
 	err     error         // why; written before ended is closed
 
 	mu        sync.Mutex
-	positions map[string]uint64 // what Processed has stored
+	positions map[ingest.Sequence]uint64 // what Processed has stored
 }
 
 // Take implements ingest.Taker. Of the stream's consumers only the newest remains,
@@ -60,7 +58,7 @@ func (j *Journal) Take(ctx context.Context) (ingest.Taken, error) {
 	t := &taken{
 		j: j, id: "loader-" + rand.Text(), cancel: cancel, done: make(chan struct{}),
 		records: make(chan ingest.Delivery, readyRecords), ended: make(chan struct{}),
-		positions: make(map[string]uint64),
+		positions: make(map[ingest.Sequence]uint64),
 	}
 	// The claim comes before the consumer: whoever loses his consumer to us finds
 	// the claim and does not take it back.
@@ -90,12 +88,8 @@ func (j *Journal) put(ctx context.Context, subject, value string) error {
 
 // openConsumer removes every consumer of the stream and makes the one of this run.
 func (t *taken) openConsumer(ctx context.Context) (jetstream.Consumer, error) {
-	claim, err := t.j.bucket.GetLastMsgForSubject(ctx, t.j.takerSubject())
-	if err != nil {
-		return nil, fmt.Errorf("look up who takes: %w", reason(ctx, err))
-	}
-	if string(claim.Data) != t.id {
-		return nil, ErrSuperseded
+	if err := t.holdClaim(ctx); err != nil {
+		return nil, err
 	}
 	names := t.j.stream.ConsumerNames(ctx)
 	var old []string
@@ -124,6 +118,30 @@ func (t *taken) openConsumer(ctx context.Context) (jetstream.Consumer, error) {
 		return nil, fmt.Errorf("create consumer: %w", err)
 	}
 	return consumer, nil
+}
+
+// holdClaim says that a newer run has taken over. A claim that is gone, with its
+// bucket, nobody else has made since.
+func (t *taken) holdClaim(ctx context.Context) error {
+	if _, err := t.j.present(ctx); err != nil {
+		return err
+	}
+	claim, err := t.j.bucket.GetLastMsgForSubject(ctx, t.j.takerSubject())
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound), errors.Is(err, jetstream.ErrMsgNotFound):
+		if err = t.j.openStreams(ctx); err == nil {
+			err = t.j.put(ctx, t.j.takerSubject(), t.id)
+		}
+		if err != nil {
+			return fmt.Errorf("claim the journal anew: %w", err)
+		}
+		return nil
+	case err != nil:
+		return fmt.Errorf("look up who takes: %w", reason(ctx, err))
+	case string(claim.Data) != t.id:
+		return ErrSuperseded
+	}
+	return nil
 }
 
 func (t *taken) run(ctx context.Context, consumer jetstream.Consumer, status <-chan nats.Status) {
@@ -222,10 +240,10 @@ func (t *taken) receive(ctx context.Context, consumer jetstream.Consumer, status
 func (t *taken) delivery(msg jetstream.Msg) ingest.Delivery {
 	record, err := Decode(msg.Data())
 	if err == nil {
-		return ingest.Delivery{Record: record, Ack: msg.Ack}
+		return ingest.Delivery{Record: record, Sum: sumOf(msg.Data()), Ack: msg.Ack}
 	}
-	gateway := strings.TrimPrefix(msg.Subject(), t.j.subjectPrefix())
-	d := ingest.Delivery{Record: ingest.Record{Gateway: gateway}, Err: err, Raw: msg.Data(), Ack: msg.Ack}
+	s := t.j.sequence(msg.Subject())
+	d := ingest.Delivery{Record: ingest.Record{Gateway: s.Gateway, Epoch: s.Epoch}, Err: err, Raw: msg.Data(), Ack: msg.Ack}
 	m, headerErr := parseMark(msg.Headers().Get(recordHeader))
 	if headerErr != nil {
 		return d
@@ -236,7 +254,7 @@ func (t *taken) delivery(msg jetstream.Msg) ingest.Delivery {
 		// would be given again once it has left the stream.
 		ctx, cancel := context.WithTimeout(context.Background(), reopenTimeout)
 		defer cancel()
-		if err := t.Processed(ctx, gateway, m.end); err != nil {
+		if err := t.Processed(ctx, s, m.end); err != nil {
 			return err
 		}
 		return msg.Ack()
@@ -278,27 +296,29 @@ func (t *taken) Next(ctx context.Context) (ingest.Delivery, error) {
 }
 
 // Processed implements ingest.Taken. It writes only what is ahead of what has been
-// written: records that come again do not move the position back.
-func (t *taken) Processed(ctx context.Context, gateway string, end uint64) error {
+// written: records that come again do not move the position back. What is damaged is
+// written over.
+func (t *taken) Processed(ctx context.Context, s ingest.Sequence, end uint64) error {
 	ctx, release := t.j.untilLost(ctx)
 	defer release()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	stored, known := t.positions[gateway]
+	stored, known := t.positions[s]
 	if !known {
 		var err error
-		if stored, err = t.j.processed(ctx, gateway); err != nil {
-			return fmt.Errorf("store position of %s: %w", gateway, err)
+		var damaged *damagedError
+		if stored, err = t.j.processed(ctx, s); err != nil && !errors.As(err, &damaged) {
+			return fmt.Errorf("store position of %s: %w", s, err)
 		}
-		t.positions[gateway] = stored
+		t.positions[s] = stored
 	}
 	if end <= stored {
 		return nil
 	}
-	if err := t.j.put(ctx, t.j.positionSubject(gateway), strconv.FormatUint(end, 10)); err != nil {
-		return fmt.Errorf("store position %d of %s: %w", end, gateway, err)
+	if err := t.j.put(ctx, t.j.positionSubject(s), noted(s, end)); err != nil {
+		return fmt.Errorf("store position %d of %s: %w", end, s, err)
 	}
-	t.positions[gateway] = end
+	t.positions[s] = end
 	return nil
 }
 

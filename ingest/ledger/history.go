@@ -34,8 +34,8 @@ func (l *Ledger) AddSamples(ctx context.Context, samples []ingest.Sample) error 
 				SELECT ?1, ?2, 0, 0, 0, 0, 0, 0, 0 WHERE NOT EXISTS (SELECT 1 FROM history WHERE gateway = ?1)`, s.Gateway, minute-60); err != nil {
 				return err
 			}
-			if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO history (gateway, minute, received, stored, duplicate, quarantined, partial, queued, discarded, canary)
-				VALUES (?,?,?,?,?,?,?,?,?,?)`, s.Gateway, minute, s.Received, s.Stored, s.Duplicate, s.Quarantined, s.Partial, s.Queued, s.Discarded, s.Canary); err != nil {
+			if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO history (gateway, minute, received, stored, duplicate, quarantined, partial, queued, discarded, canary, missing)
+				VALUES (?,?,?,?,?,?,?,?,?,?,?)`, s.Gateway, minute, s.Received, s.Stored, s.Duplicate, s.Quarantined, s.Partial, s.Queued, s.Discarded, s.Canary, s.Missing); err != nil {
 				return err
 			}
 		}
@@ -102,9 +102,9 @@ func (l *Ledger) sampled(ctx context.Context, only string) (out []string, err er
 func (l *Ledger) samplesOf(ctx context.Context, gateway string, q ingest.HistoryQuery, out []ingest.Sample) ([]ingest.Sample, error) {
 	const ahead = 7 * 3600 // steps are counted from midnight in Vietnam
 	rows, err := l.db.QueryContext(ctx, `WITH span (base) AS (SELECT MAX(?2, MIN(minute)) FROM history WHERE gateway = ?1)
-		SELECT * FROM (SELECT minute, received, stored, duplicate, quarantined, partial, queued, discarded, canary FROM history, span
+		SELECT * FROM (SELECT minute, received, stored, duplicate, quarantined, partial, queued, discarded, canary, missing FROM history, span
 			WHERE gateway = ?1 AND minute <= base ORDER BY minute DESC LIMIT 1)
-		UNION ALL SELECT MAX(minute), received, stored, duplicate, quarantined, partial, queued, discarded, canary FROM history, span
+		UNION ALL SELECT MAX(minute), received, stored, duplicate, quarantined, partial, queued, discarded, canary, missing FROM history, span
 			WHERE gateway = ?1 AND minute > base AND minute <= ?3 GROUP BY (minute + ?4 - 1) / ?5 ORDER BY 1`,
 		gateway, q.From.Unix(), q.To.Unix(), ahead, max(int64(q.Step/time.Second), 60))
 	if err != nil {
@@ -114,11 +114,10 @@ func (l *Ledger) samplesOf(ctx context.Context, gateway string, q ingest.History
 	for rows.Next() {
 		s := ingest.Sample{Balance: ingest.Balance{Account: ingest.Account{Gateway: gateway}}}
 		var minute int64
-		if err := rows.Scan(&minute, &s.Received, &s.Stored, &s.Duplicate, &s.Quarantined, &s.Partial, &s.Queued, &s.Discarded, &s.Canary); err != nil {
+		if err := rows.Scan(&minute, &s.Received, &s.Stored, &s.Duplicate, &s.Quarantined, &s.Partial, &s.Queued, &s.Discarded, &s.Canary, &s.Missing); err != nil {
 			return nil, err
 		}
 		s.Time, s.Position = time.Unix(minute, 0).UTC(), s.Received-s.Queued
-		s.Settle()
 		out = append(out, s)
 	}
 	return out, rows.Err()

@@ -14,6 +14,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -55,9 +56,11 @@ type Ledger struct {
 	db     *sql.DB
 	now    func() time.Time
 	memory memory
+	marks  marks
 
 	mu       sync.RWMutex
-	accounts map[string]ingest.Account
+	accounts map[ingest.Sequence]ingest.Account
+	said     map[ingest.Sequence]uint64
 
 	// thinned is up to which minute the history has been thinned by this process.
 	thinMu  sync.Mutex
@@ -68,14 +71,19 @@ type Ledger struct {
 // what is owed of them, or none, layout 3 nothing of devices but when they were last heard,
 // and alarms without since when they are stale, layout 4 alarms none of which lasts,
 // layout 5 no canaries, layout 6 nothing that was discarded and no sizes of what is in
-// quarantine.
+// quarantine, layout 7 no epochs and nothing by which records are known again.
 const layout = 7
 
 // schema is applied at every start; user_version tells the layout.
 const schema = `
 CREATE TABLE IF NOT EXISTS account (
-	gateway TEXT PRIMARY KEY, position INTEGER NOT NULL, stored INTEGER NOT NULL,
-	duplicate INTEGER NOT NULL, quarantined INTEGER NOT NULL, partial INTEGER NOT NULL, discarded INTEGER NOT NULL DEFAULT 0, canary INTEGER NOT NULL DEFAULT 0) STRICT;
+	gateway TEXT NOT NULL, epoch TEXT NOT NULL, position INTEGER NOT NULL, stored INTEGER NOT NULL,
+	duplicate INTEGER NOT NULL, quarantined INTEGER NOT NULL, partial INTEGER NOT NULL, discarded INTEGER NOT NULL, canary INTEGER NOT NULL,
+	again INTEGER NOT NULL, forgotten INTEGER NOT NULL, closed INTEGER NOT NULL, PRIMARY KEY (gateway, epoch)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS said (
+	gateway TEXT NOT NULL, epoch TEXT NOT NULL, received INTEGER NOT NULL, PRIMARY KEY (gateway, epoch)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS mark (
+	id INTEGER PRIMARY KEY AUTOINCREMENT, gateway TEXT NOT NULL, epoch TEXT NOT NULL, first INTEGER NOT NULL, past INTEGER NOT NULL, sum INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS fate (
 	batch INTEGER PRIMARY KEY AUTOINCREMENT, generation INTEGER NOT NULL, keys BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS quarantine (
@@ -83,7 +91,7 @@ CREATE TABLE IF NOT EXISTS quarantine (
 	topic TEXT NOT NULL, payload BLOB NOT NULL,
 	full_size INTEGER NOT NULL, received INTEGER NOT NULL, qos INTEGER NOT NULL, redelivered INTEGER NOT NULL,
 	retained INTEGER NOT NULL, partial INTEGER NOT NULL, reason TEXT NOT NULL, problems TEXT NOT NULL,
-	at INTEGER NOT NULL, tries INTEGER NOT NULL, sha256 BLOB,
+	at INTEGER NOT NULL, tries INTEGER NOT NULL, sha256 BLOB, epoch TEXT NOT NULL DEFAULT '',
 	size INTEGER AS (` + sizeOf + `) VIRTUAL) STRICT;
 CREATE INDEX IF NOT EXISTS quarantine_by_reason ON quarantine (reason, id);
 CREATE INDEX IF NOT EXISTS quarantine_by_device ON quarantine (device, id);
@@ -104,7 +112,7 @@ CREATE TRIGGER IF NOT EXISTS quarantine_changed AFTER UPDATE ON quarantine BEGIN
 CREATE TABLE IF NOT EXISTS history (
 	gateway TEXT NOT NULL, minute INTEGER NOT NULL, received INTEGER NOT NULL, stored INTEGER NOT NULL, duplicate INTEGER NOT NULL,
 	quarantined INTEGER NOT NULL, partial INTEGER NOT NULL, queued INTEGER NOT NULL, discarded INTEGER NOT NULL DEFAULT 0,
-	canary INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (gateway, minute)) STRICT, WITHOUT ROWID;
+	canary INTEGER NOT NULL DEFAULT 0, missing INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (gateway, minute)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS hour (
 	hour INTEGER NOT NULL, kind TEXT NOT NULL, written INTEGER NOT NULL, seen INTEGER NOT NULL DEFAULT 0, told INTEGER NOT NULL DEFAULT 0,
 	PRIMARY KEY (hour, kind)) STRICT, WITHOUT ROWID;
@@ -131,6 +139,12 @@ CREATE TABLE IF NOT EXISTS deaf (ear TEXT NOT NULL, began INTEGER NOT NULL, unti
 const beginHistory = `INSERT OR IGNORE INTO history (gateway, minute, received, stored, duplicate, quarantined, partial, queued)
 	SELECT gateway, ?, position, stored, duplicate, quarantined, partial, 0 FROM account`
 
+// beginEpochs gives what was counted before there were epochs the epoch "". What the
+// gateways had said is what the history has last.
+const beginEpochs = `INSERT INTO account SELECT gateway, '', position, stored, duplicate, quarantined, partial, discarded, canary, 0, 0, 0 FROM account_before;
+DROP TABLE account_before;
+INSERT OR IGNORE INTO said SELECT gateway, '', MAX(received) FROM history GROUP BY gateway`
+
 // Open opens the ledger in o.Dir, making it if it is not there. The caller sees to
 // it that no other process has it open.
 func Open(ctx context.Context, o Options) (*Ledger, error) {
@@ -147,7 +161,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	}
 	q := url.Values{"_pragma": {"auto_vacuum(INCREMENTAL)", "journal_mode(WAL)", "synchronous(" + sync + ")", "busy_timeout(2000)", "journal_size_limit(67108864)"}, "_txlock": {"immediate"}}
 	db := sqlitefile.Open("file:"+path+"?"+q.Encode(), o.Damaged)
-	l := &Ledger{db: db, now: o.Now, accounts: map[string]ingest.Account{}, memory: newMemory(o.Memory)}
+	l := &Ledger{db: db, now: o.Now, accounts: map[ingest.Sequence]ingest.Account{}, said: map[ingest.Sequence]uint64{}, memory: newMemory(o.Memory), marks: newMarks()}
 	if err := l.load(ctx); err != nil {
 		return nil, fmt.Errorf("open ledger %s: %w", path, errors.Join(err, db.Close()))
 	}
@@ -166,22 +180,35 @@ func (l *Ledger) load(ctx context.Context) error {
 	if err := l.inTx(ctx, "apply schema", func(tx *sql.Tx) error { return l.upgrade(ctx, tx, version) }); err != nil {
 		return err
 	}
-	rows, err := l.db.QueryContext(ctx, "SELECT gateway, position, stored, duplicate, quarantined, partial, discarded, canary FROM account")
+	if err := l.loadAccounts(ctx); err != nil {
+		return err
+	}
+	if err := l.loadSaid(ctx); err != nil {
+		return err
+	}
+	if err := l.marks.load(ctx, l.db); err != nil {
+		return err
+	}
+	return l.memory.load(ctx, l.db)
+}
+
+func (l *Ledger) loadAccounts(ctx context.Context) error {
+	rows, err := l.db.QueryContext(ctx, "SELECT gateway, epoch, position, stored, duplicate, quarantined, partial, discarded, canary, again, forgotten, closed FROM account")
 	if err != nil {
 		return fmt.Errorf("read accounts: %w", err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var a ingest.Account
-		if err := rows.Scan(&a.Gateway, &a.Position, &a.Stored, &a.Duplicate, &a.Quarantined, &a.Partial, &a.Discarded, &a.Canary); err != nil {
+		if err := rows.Scan(&a.Gateway, &a.Epoch, &a.Position, &a.Stored, &a.Duplicate, &a.Quarantined, &a.Partial, &a.Discarded, &a.Canary, &a.Again, &a.Forgotten, &a.Closed); err != nil {
 			return fmt.Errorf("read accounts: %w", err)
 		}
-		l.accounts[a.Gateway] = a
+		l.accounts[a.Sequence()] = a
 	}
 	if err := rows.Err(); err != nil {
 		return fmt.Errorf("read accounts: %w", err)
 	}
-	return l.memory.load(ctx, l.db)
+	return nil
 }
 
 // upgrade brings the tables from a layout to this one; 0 is an empty file.
@@ -195,6 +222,9 @@ func (l *Ledger) upgrade(ctx context.Context, tx *sql.Tx, from int) error {
 		{"account", "discarded", "ALTER TABLE account ADD COLUMN discarded INTEGER NOT NULL DEFAULT 0"},
 		{"history", "discarded", "ALTER TABLE history ADD COLUMN discarded INTEGER NOT NULL DEFAULT 0"},
 		{"quarantine", "sha256", "ALTER TABLE quarantine ADD COLUMN sha256 BLOB; ALTER TABLE quarantine ADD COLUMN size INTEGER AS (" + sizeOf + ") VIRTUAL"},
+		{"account", "epoch", "ALTER TABLE account RENAME TO account_before"},
+		{"quarantine", "epoch", "ALTER TABLE quarantine ADD COLUMN epoch TEXT NOT NULL DEFAULT ''"},
+		{"history", "missing", "ALTER TABLE history ADD COLUMN missing INTEGER NOT NULL DEFAULT 0; UPDATE history SET missing = received - stored - duplicate - quarantined - discarded - canary - queued"},
 		{"heard", "memory", "ALTER TABLE heard ADD COLUMN memory TEXT NOT NULL DEFAULT ''; ALTER TABLE heard ADD COLUMN noted INTEGER NOT NULL DEFAULT 0; UPDATE heard SET noted = received"},
 	} {
 		var old bool
@@ -215,6 +245,15 @@ func (l *Ledger) upgrade(ctx context.Context, tx *sql.Tx, from int) error {
 	}
 	if !counted {
 		if _, err := tx.ExecContext(ctx, countAll); err != nil {
+			return err
+		}
+	}
+	var before bool
+	if err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM pragma_table_info('account_before'))").Scan(&before); err != nil {
+		return err
+	}
+	if before {
+		if _, err := tx.ExecContext(ctx, beginEpochs); err != nil {
 			return err
 		}
 	}
@@ -258,7 +297,9 @@ func (l *Ledger) Accounts() []ingest.Account {
 	for _, a := range l.accounts {
 		out = append(out, a)
 	}
-	slices.SortFunc(out, func(a, b ingest.Account) int { return strings.Compare(a.Gateway, b.Gateway) })
+	slices.SortFunc(out, func(a, b ingest.Account) int {
+		return cmp.Or(strings.Compare(a.Gateway, b.Gateway), strings.Compare(string(a.Epoch), string(b.Epoch)))
+	})
 	return out
 }
 
@@ -280,28 +321,31 @@ func (l *Ledger) Commit(ctx context.Context, c ingest.Commit) error {
 	for _, f := range c.Fates {
 		l.memory.remember(f.Key, f.Fate)
 	}
+	l.marks.remember(c.Marks)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, a := range c.Accounts {
-		l.accounts[a.Gateway] = a
+		l.accounts[a.Sequence()] = a
 	}
 	return nil
 }
 
 func (l *Ledger) write(ctx context.Context, tx *sql.Tx, c ingest.Commit) error {
 	for _, a := range c.Accounts {
-		_, err := tx.ExecContext(ctx, `INSERT INTO account (gateway, position, stored, duplicate, quarantined, partial, discarded, canary) VALUES (?,?,?,?,?,?,?,?)
-			ON CONFLICT (gateway) DO UPDATE SET position=excluded.position, stored=excluded.stored, duplicate=excluded.duplicate,
-			quarantined=excluded.quarantined, partial=excluded.partial, discarded=excluded.discarded, canary=excluded.canary`,
-			a.Gateway, a.Position, a.Stored, a.Duplicate, a.Quarantined, a.Partial, a.Discarded, a.Canary)
+		_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO account
+			(gateway, epoch, position, stored, duplicate, quarantined, partial, discarded, canary, again, forgotten, closed) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)`,
+			a.Gateway, string(a.Epoch), a.Position, a.Stored, a.Duplicate, a.Quarantined, a.Partial, a.Discarded, a.Canary, a.Again, a.Forgotten, a.Closed)
 		if err != nil {
-			return fmt.Errorf("write account of gateway %s: %w", a.Gateway, err)
+			return fmt.Errorf("write account of gateway %s: %w", a.Sequence(), err)
 		}
 	}
 	if err := l.memory.write(ctx, tx, c.Fates); err != nil {
 		return err
 	}
 	if err := writeHours(ctx, tx, c.Written); err != nil {
+		return err
+	}
+	if err := l.marks.write(ctx, tx, c.Marks); err != nil {
 		return err
 	}
 	// What leaves leaves first: on a full disk its pages are what the new is written to.
