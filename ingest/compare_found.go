@@ -15,7 +15,7 @@ func behind(a Account, have, want uint64, state JournalState) Finding {
 		RunbookVI: "Xem ai đã phục hồi hoặc xóa thư mục broker/ (hay luồng của máy chủ NATS) và kiểm tra ổ đĩa; chạy haidang audit; rồi xác nhận cảnh báo này để /readyz xanh trở lại.",
 		RunbookEN: "See who has restored or deleted the folder broker/ (or the stream of the NATS server), and check the disk; run haidang audit; then acknowledge this alarm, which makes /readyz green again",
 	}
-	if _, known := state.Positions[a.Sequence()]; !known && state.Damaged[a.Sequence()] == "" {
+	if _, known := state.Positions[a.Sequence()]; !known && state.Damaged[a.Sequence()] == "" && a.Epoch != state.Epoch {
 		f.Rule = "journal-replaced"
 		f.SummaryVI, f.SummaryEN = "Nhật ký của sổ cái này không còn: đã bị xóa hoặc bị thay", "The journal of this ledger is gone: it was deleted or exchanged"
 	}
@@ -34,9 +34,9 @@ func behind(a Account, have, want uint64, state JournalState) Finding {
 // of them have been dealt with.
 func numberedAgain(a Account) Finding {
 	return Finding{
-		Rule: "journal-behind", Severity: "danger", Device: telemetry.Device(a.Gateway), NotReady: true, Lasting: true,
+		Rule: "numbers-given-twice", Severity: "danger", Device: telemetry.Device(a.Gateway), NotReady: true, Lasting: true,
 		Value:     float64(a.Again),
-		SummaryVI: "Nhật ký đếm lùi: bị hỏng hoặc bị thay bằng bản cũ", SummaryEN: "The journal is behind its own account: it was damaged or put back",
+		SummaryVI: "Số thứ tự bị cấp hai lần: nhật ký đã quên số đã đếm", SummaryEN: "Numbers were given twice: the journal had forgotten its count",
 		DescriptionVI: fmt.Sprintf("Cổng %s: %d bản tin đến với số thứ tự đã dùng; không bản tin nào bị bỏ, bản trùng nội dung được tính là trùng", a.Sequence(), a.Again),
 		DescriptionEN: fmt.Sprintf("Gateway %s: %d messages came with numbers that had been given before; none is dropped, those of the same content are counted as duplicates", a.Sequence(), a.Again),
 		RunbookVI:     "Xem ai đã phục hồi hoặc xóa thư mục broker/ (hay luồng của máy chủ NATS) và kiểm tra ổ đĩa; rồi xác nhận cảnh báo này để /readyz xanh trở lại.",
