@@ -54,16 +54,8 @@ func newCityWith(t *testing.T, ackWait time.Duration) *city {
 	t.Helper()
 	c := &city{t: t, dir: t.TempDir(), registry: prometheus.NewRegistry()}
 	c.metrics = ingest.NewMetrics(c.registry)
+	c.openBroker(ackWait)
 	var err error
-	c.broker, err = broker.Start(t.Context(), broker.Options{Dir: c.dir + "/broker", MQTTAddr: "127.0.0.1:0", AckWait: ackWait})
-	c.must(err)
-	t.Cleanup(func() { c.broker.Close(context.Background()) })
-	conn, err := c.broker.Connect("journal")
-	c.must(err)
-	t.Cleanup(conn.Close)
-	c.journal, err = journal.Open(t.Context(), journal.Options{Conn: conn})
-	c.must(err)
-	t.Cleanup(c.journal.Close)
 	c.ledger, err = ledger.Open(t.Context(), ledger.Options{Dir: c.dir})
 	c.must(err)
 	t.Cleanup(func() { c.ledger.Close() })
@@ -73,6 +65,23 @@ func newCityWith(t *testing.T, ackWait time.Duration) *city {
 	c.admission = newOpenAdmission([]telemetry.Locality{"nha-trang", "cam-ranh"}, 1000)
 	c.loader = c.newLoader(store.NewGuard(c.store, c.store, time.Now))
 	return c
+}
+
+// openBroker opens the broker and the journal in it. It may be called again once they
+// are closed.
+func (c *city) openBroker(ackWait time.Duration) {
+	c.t.Helper()
+	var err error
+	c.broker, err = broker.Start(c.t.Context(), broker.Options{Dir: c.dir + "/broker", MQTTAddr: "127.0.0.1:0", AckWait: ackWait})
+	c.must(err)
+	b := c.broker
+	c.t.Cleanup(func() { b.Close(context.Background()) })
+	conn, err := c.broker.Connect("journal")
+	c.must(err)
+	c.t.Cleanup(conn.Close)
+	c.journal, err = journal.Open(c.t.Context(), journal.Options{Conn: conn})
+	c.must(err)
+	c.t.Cleanup(c.journal.Close)
 }
 
 func (c *city) must(err error) {

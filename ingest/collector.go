@@ -26,6 +26,9 @@ type Audit struct {
 	Journal JournalInspector
 	// Store holds the store against the ledger; nil where that is not done.
 	Store *StoreAudit
+	// Sides holds broker, gateways and journal against each other; nil where that is not
+	// done.
+	Sides *Sides
 }
 
 // Report is the ledger at one moment.
@@ -41,6 +44,52 @@ type Report struct {
 	Journal   JournalState `json:"journal"`
 	// Store is when the store was last held against the ledger, and what was found.
 	Store *StoreReport `json:"store,omitempty"`
+	// Sides is what broker, gateways and journal have counted, each by itself; only
+	// where it was asked for. SidesProblem says why it could not be read.
+	Sides        []Side `json:"sides,omitempty"`
+	SidesProblem string `json:"sides_problem,omitempty"`
+	// Losses are those that nobody has acknowledged yet.
+	Losses []Loss `json:"losses,omitempty" doc:"What was found lost by comparing the sides, until somebody acknowledges its alarm"`
+}
+
+// Loss is something that a comparison of sides has found.
+type Loss struct {
+	Rule    string    `json:"rule"`
+	Gateway string    `json:"gateway,omitempty"`
+	Lost    float64   `json:"lost"`
+	Since   time.Time `json:"since"`
+	Summary string    `json:"summary"`
+}
+
+// Compare is Report with all sides read now: what the broker, the gateways and the
+// journal have counted. It is balanced only if none of them has lost anything of which
+// nobody knows yet.
+func (a Audit) Compare(ctx context.Context, now time.Time) (Report, error) {
+	r, err := a.Report(ctx, now)
+	if err != nil || a.Sides == nil {
+		return r, err
+	}
+	if r.Sides, err = a.Sides.Look(ctx); err != nil {
+		r.SidesProblem, r.Balanced = err.Error(), false
+	}
+	for _, f := range a.Sides.Findings.List() {
+		switch f.Rule {
+		case ruleDoorLoss, ruleJournalLoss, ruleStoreLoss:
+			r.Losses = append(r.Losses, Loss{Rule: f.Rule, Gateway: string(f.Device), Lost: f.Value, Since: f.Since, Summary: f.SummaryEN})
+			r.Balanced = false
+		}
+	}
+	return r, nil
+}
+
+// Numbered is how many messages of each gateway the journal has numbered.
+func (a Audit) Numbered(ctx context.Context) (map[string]uint64, error) {
+	r, err := a.Report(ctx, time.Time{})
+	out := make(map[string]uint64, len(r.Gateways))
+	for _, b := range r.Gateways {
+		out[b.Gateway] = b.Received
+	}
+	return out, err
 }
 
 // Report reads both sides, the ledger first: see [Balances].

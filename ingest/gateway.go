@@ -64,6 +64,8 @@ type Gateway struct {
 	// lets it.
 	Canaries            *Canaries
 	NoCanary, OwnBroker bool
+	// Count is the gateway's own count of messages; nil counts nothing.
+	Count *Count
 
 	Now     func() time.Time
 	Logger  *slog.Logger
@@ -119,6 +121,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	g.Count.resume(begin.First)
 	g.in = make(chan arrival, maxInFlight)
 	g.bytes = semaphore.NewWeighted(maxInFlightBytes)
 	gathered, disconnected := make(chan struct{}), make(chan struct{})
@@ -150,6 +153,7 @@ func (g *Gateway) position(ctx context.Context) (Record, error) {
 // receive is the MQTT client's handler; the client calls it from one goroutine.
 func (g *Gateway) receive(ctx context.Context, m mqtt.Message) {
 	if g.excluded(m.Topic()) {
+		g.Count.exclude(m.Qos(), m.Retained())
 		m.Ack()
 		return
 	}
@@ -235,6 +239,7 @@ func (g *Gateway) finish(b *batch) {
 // acknowledges its messages. It reports false if ctx ended first.
 func (g *Gateway) append(ctx context.Context, b *batch) bool {
 	g.Metrics.recordSize.Observe(float64(len(b.arrivals)))
+	g.Count.take(b.record)
 	failed := false
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		g.Metrics.inFlight.WithLabelValues(g.Name).Set(float64(len(b.arrivals) + len(g.in)))
@@ -285,6 +290,7 @@ func (g *Gateway) renumber(ctx context.Context, b *batch, cause error) {
 		g.Logger.Info("the journal has begun a new epoch: messages are counted from its beginning", "gateway", g.Name, "epoch", next.Epoch, "position", next.First)
 	}
 	b.record.Epoch, b.record.First = next.Epoch, next.First
+	g.Count.renumber(next.First)
 }
 
 // appendLast tries once more to append a record that a stop interrupted. It
@@ -350,6 +356,7 @@ func (b *batch) add(a arrival) {
 // acknowledge tells the broker that the messages are ours now, and makes the
 // batch ready for the next record.
 func (b *batch) acknowledge() {
+	b.gateway.Count.confirm()
 	for i := range b.arrivals {
 		a := &b.arrivals[i]
 		b.gateway.pending[a.MessageID()].Store(false)

@@ -142,6 +142,7 @@ func (g *guarded) run(parts *actors, srv *server) {
 	parts.add("ledger's history", g.history.Run) // before the loader, to end after it
 	parts.add("presence", g.registry.keepPresence(g.ledger))
 	parts.add("store's audit", g.audit.Store.Run)
+	parts.add("audit of all sides", g.audit.Sides.Run)
 	g.figures.run(parts)
 	g.alarms.run(parts)
 	parts.add("loader", g.loader.Run)

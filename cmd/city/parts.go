@@ -139,6 +139,7 @@ func (c *city) openLoading(ctx context.Context, f storeFlags, rf registryFlags, 
 	l.Store, l.Written = figures.Noting{Store: guard, Hours: own.hours}, guard.Written
 	audit := ingest.Audit{Ledger: led, Journal: j, Store: &ingest.StoreAudit{Ledger: led, Counter: own.counter, Catalogue: r.Catalogue,
 		Retention: l.Retention, Visible: own.visible, Findings: c.findings, Now: time.Now, Logger: c.log}}
+	audit.Sides = &ingest.Sides{Books: led, Journal: audit.Numbered, Findings: c.findings, Now: time.Now, Logger: c.log}
 	c.reg.MustRegister(ingest.NewLedgerCollector(audit, time.Now))
 	history := &ingest.Recorder{Audit: audit, History: led, Now: time.Now, Logger: c.log}
 	return &loading{loader: l, registry: r, ledger: led, journal: j, audit: audit, history: history, prometheus: built,

@@ -104,6 +104,9 @@ func (c *Up) Run(ctx context.Context, out *terminal.Output) (err error) {
 	}
 	gateways := newGateways(here.config, source, passes, j, here.log, here.metrics)
 	canaries := l.canaries(here, gateways, b)
+	if err := c.countSides(ctx, b, gateways, l.audit.Sides, here); err != nil {
+		return err
+	}
 	checks := func(ctx context.Context) []check {
 		all := append([]check{{Name: "broker", Problem: text(b.Err())}}, gatewayChecks(gateways)...)
 		return append(append(all, l.checks(ctx)...), canaryChecks(canaries)...)
@@ -154,6 +157,38 @@ func (c *Up) watchDevices(keeper *doorkeeper, l *guarded, b *broker.Broker) map[
 		}
 	})
 	return keeper.parts
+}
+
+// countSides has the broker's door and the gateways count, each for itself.
+func (c *Up) countSides(ctx context.Context, b *broker.Broker, gateways []*ingest.Gateway, sides *ingest.Sides, here *city) error {
+	sides.Counts = map[string]*ingest.Count{}
+	var entrances []broker.Entrance
+	for _, g := range gateways {
+		count, err := ingest.OpenCount(filepath.Join(here.data, "gateways", g.Name+".count"), here.sync, time.Now)
+		if err != nil {
+			return err
+		}
+		here.open.opened("count of gateway "+g.Name, count.Close)
+		g.Count, sides.Counts[g.Name] = count, count
+		if b.MQTTURL() == "" || g.Broker.URL != b.MQTTURL() {
+			continue // a broker of its own
+		}
+		e := broker.Entrance{Gateway: g.Name, ClientID: g.Broker.ClientID}
+		for _, s := range g.Subscriptions {
+			e.Filters = append(e.Filters, s.Filter)
+		}
+		entrances = append(entrances, e)
+	}
+	if len(entrances) == 0 {
+		return nil
+	}
+	door, err := b.OpenDoor(ctx, entrances)
+	if err != nil {
+		return err
+	}
+	here.open.opened("broker's door", func() error { door.Close(); return nil })
+	sides.Door = door
+	return nil
 }
 
 // ackWait is how long the embedded broker waits for a gateway's acknowledgement

@@ -122,7 +122,7 @@ func (g Ingest) Register(api huma.API) {
 }
 
 func (g Ingest) ledger(ctx context.Context, _ *struct{}) (*output[ingest.Report], error) {
-	r, err := g.Audit.Report(ctx, g.Now())
+	r, err := g.Audit.Compare(ctx, g.Now())
 	if err != nil {
 		return nil, huma.Error503ServiceUnavailable("the journal does not answer", err)
 	}

@@ -285,10 +285,14 @@ func (b *Broker) TLSURL() string {
 // that nothing is stored after its publisher has given up on it. The caller closes
 // it before the Broker.
 func (b *Broker) Connect(name string, more ...nats.Option) (*nats.Conn, error) {
+	return b.connect(name, journalUser, more...)
+}
+
+func (b *Broker) connect(name, user string, more ...nats.Option) (*nats.Conn, error) {
 	options := append([]nats.Option{
 		nats.InProcessServer(b),
 		nats.Name(name),
-		nats.UserInfo(journalUser, b.password),
+		nats.UserInfo(user, b.password),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(reconnectWait),
 		nats.ReconnectJitter(reconnectWait/2, reconnectWait/2),

@@ -33,7 +33,7 @@ func (g *gate) Check(c server.ClientAuthentication) bool {
 	opts.Password, opts.Token = "", ""
 	who, ok := identify(fmt.Sprint(c))
 	if !ok {
-		return g.journal(c, opts.Username, password)
+		return g.inside(c, opts.Username, password)
 	}
 	login := Login{
 		ClientID: who.clientID, Username: opts.Username, Password: Secret(password),
@@ -48,19 +48,21 @@ func (g *gate) Check(c server.ClientAuthentication) bool {
 	return true
 }
 
-// journal lets in who comes from within the process and knows the password.
-func (g *gate) journal(c server.ClientAuthentication, username, password string) bool {
+// inside lets in who comes from within the process and knows the password: the
+// journal, and who counts at the door.
+func (g *gate) inside(c server.ClientAuthentication, username, password string) bool {
 	if c.Kind() != server.CLIENT || c.RemoteAddress() == nil || c.RemoteAddress().Network() != "pipe" {
 		return false
 	}
-	if username != journalUser || subtle.ConstantTimeCompare([]byte(password), []byte(g.b.password)) != 1 {
+	account, known := map[string]string{journalUser: journalAccount, doorUser: mqttAccount}[username]
+	if !known || subtle.ConstantTimeCompare([]byte(password), []byte(g.b.password)) != 1 {
 		return false
 	}
-	acc, err := g.srv.LookupAccount(journalAccount)
+	acc, err := g.srv.LookupAccount(account)
 	if err != nil {
 		return false
 	}
-	c.RegisterUser(&server.User{Username: journalUser, Account: acc})
+	c.RegisterUser(&server.User{Username: username, Account: acc})
 	return true
 }
 

@@ -15,6 +15,8 @@ const (
 	journalAccount = "JOURNAL"
 	mqttUser       = "mqtt"
 	journalUser    = "journal"
+	// doorUser is who counts MQTT's messages, from within the process.
+	doorUser = "door"
 
 	// nats-server's names for the kinds of connection a user may come by.
 	mqttConnection      = "MQTT"
@@ -159,8 +161,8 @@ func (b *Broker) mqttOptions(opts *server.Options) error {
 	return nil
 }
 
-// users are the two that exist without an authenticator: every MQTT client, and
-// the journal.
+// users are those that exist without an authenticator: every MQTT client, and, from
+// within the process, the journal and who counts at the door.
 func users(accounts []*server.Account, password string) []*server.User {
 	byName := make(map[string]*server.Account, len(accounts))
 	for _, a := range accounts {
@@ -181,6 +183,12 @@ func users(accounts []*server.Account, password string) []*server.User {
 			Username:               journalUser,
 			Password:               password,
 			Account:                byName[journalAccount],
+			AllowedConnectionTypes: map[string]struct{}{inProcessConnection: {}},
+		},
+		{
+			Username:               doorUser,
+			Password:               password,
+			Account:                byName[mqttAccount],
 			AllowedConnectionTypes: map[string]struct{}{inProcessConnection: {}},
 		},
 	}

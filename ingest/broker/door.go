@@ -1,0 +1,268 @@
+package broker
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"github.com/haidang-iot/haidang/ingest"
+)
+
+// Names of nats-server's own for what it keeps of MQTT.
+const (
+	messageStream  = "$MQTT_msgs"
+	messageSubject = "$MQTT.msgs."
+	sessionStream  = "$MQTT_sess"
+	sessionSubject = "$MQTT.sess."
+
+	// doorPrefix begins the name of every consumer that counts.
+	doorPrefix = "haidang_door_"
+	// doorTimeout bounds one question to the server.
+	doorTimeout = 5 * time.Second
+	// doorForgotten is how long a consumer that counts stays without us: it must not
+	// keep messages for a program that knows nothing of it.
+	doorForgotten = time.Hour
+)
+
+// Entrance is a gateway as the door sees it: the client id of its session, and the
+// topic filters that it subscribes to.
+type Entrance struct {
+	Gateway, ClientID string
+	Filters           []string
+}
+
+// Door counts, for each gateway, the messages of QoS 1 and 2 that the broker has taken
+// and acknowledged to who published them. It is a consumer of its own of the server's
+// stream of MQTT messages, for every topic filter of a gateway: it is told of each
+// message when it is stored, shares nothing with the gateway's session or its
+// consumers, and the server keeps its count with the stream. What it is sent is thrown
+// away.
+type Door struct {
+	conn      *nats.Conn
+	entrances []entrance
+}
+
+type entrance struct {
+	Entrance
+	subjects []string
+}
+
+// OpenDoor begins to count, or goes on. It is opened before anyone may publish.
+func (b *Broker) OpenDoor(ctx context.Context, all []Entrance) (*Door, error) {
+	conn, err := b.connect("door", doorUser)
+	if err != nil {
+		return nil, err
+	}
+	d := &Door{conn: conn}
+	if err := d.open(ctx, all); err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("count at the broker's door: %w", err)
+	}
+	return d, nil
+}
+
+// Close stops throwing away; the server goes on counting.
+func (d *Door) Close() { d.conn.Close() }
+
+func (d *Door) open(ctx context.Context, all []Entrance) error {
+	if _, err := d.conn.Subscribe(doorPrefix+">", func(*nats.Msg) {}); err != nil {
+		return err
+	}
+	if err := d.makeStream(ctx); err != nil {
+		return err
+	}
+	wanted := map[string]bool{}
+	for _, e := range all {
+		subjects, err := subjects(e.Filters)
+		if err != nil {
+			return err
+		}
+		d.entrances = append(d.entrances, entrance{e, subjects})
+		for _, s := range subjects {
+			wanted[doorName(e.Gateway, s)] = true
+			if err := d.makeConsumer(ctx, doorName(e.Gateway, s), s); err != nil {
+				return fmt.Errorf("gateway %s: %w", e.Gateway, err)
+			}
+		}
+	}
+	return d.dropOthers(ctx, wanted)
+}
+
+// doorName is the consumer's name, and its deliveries'.
+func doorName(gateway, subject string) string {
+	sum := sha256.Sum256([]byte(subject))
+	return doorPrefix + gateway + "_" + hex.EncodeToString(sum[:6])
+}
+
+// makeStream makes the stream as nats-server makes it when the first client connects.
+func (d *Door) makeStream(ctx context.Context) error {
+	var found server.JSApiStreamInfoResponse
+	err := d.ask(ctx, fmt.Sprintf(server.JSApiStreamInfoT, messageStream), nil, &found, &found.ApiResponse)
+	if err == nil || !isMissing(err) {
+		return err
+	}
+	var made server.JSApiStreamCreateResponse
+	return d.ask(ctx, fmt.Sprintf(server.JSApiStreamCreateT, messageStream), server.StreamConfig{
+		Name: messageStream, Subjects: []string{messageSubject + ">"}, Storage: server.FileStorage, Retention: server.InterestPolicy, Replicas: 1,
+	}, &made, &made.ApiResponse)
+}
+
+func (d *Door) makeConsumer(ctx context.Context, name, subject string) error {
+	var answer server.JSApiConsumerCreateResponse
+	return d.ask(ctx, fmt.Sprintf(server.JSApiDurableCreateT, messageStream, name), server.CreateConsumerRequest{
+		Stream: messageStream,
+		Config: server.ConsumerConfig{
+			Durable: name, DeliverSubject: name, FilterSubject: messageSubject + subject, DeliverPolicy: server.DeliverNew,
+			AckPolicy: server.AckNone, HeadersOnly: true, InactiveThreshold: doorForgotten,
+		},
+	}, &answer, &answer.ApiResponse)
+}
+
+// dropOthers removes what counted for gateways and filters that are no more: it would
+// keep messages that nobody takes.
+func (d *Door) dropOthers(ctx context.Context, wanted map[string]bool) error {
+	for offset := 0; ; {
+		var page server.JSApiConsumerNamesResponse
+		if err := d.ask(ctx, fmt.Sprintf(server.JSApiConsumersT, messageStream), server.JSApiConsumersRequest{ApiPagedRequest: server.ApiPagedRequest{Offset: offset}}, &page, &page.ApiResponse); err != nil {
+			return err
+		}
+		for _, name := range page.Consumers {
+			if !strings.HasPrefix(name, doorPrefix) || wanted[name] {
+				continue
+			}
+			var gone server.JSApiConsumerDeleteResponse
+			if err := d.ask(ctx, fmt.Sprintf(server.JSApiConsumerDeleteT, messageStream, name), nil, &gone, &gone.ApiResponse); err != nil && !isMissing(err) {
+				return err
+			}
+		}
+		if offset += len(page.Consumers); len(page.Consumers) == 0 || offset >= page.Total {
+			return nil
+		}
+	}
+}
+
+// Passed implements [ingest.Door].
+func (d *Door) Passed(ctx context.Context, gateway string) (ingest.DoorCount, error) {
+	n := slices.IndexFunc(d.entrances, func(e entrance) bool { return e.Gateway == gateway })
+	if n < 0 {
+		return ingest.DoorCount{}, ingest.ErrNoDoor
+	}
+	count, err := d.passed(ctx, d.entrances[n])
+	if err != nil {
+		return count, fmt.Errorf("ask the broker what it has taken for gateway %s: %w", gateway, err)
+	}
+	return count, nil
+}
+
+// passed looks at what was taken before what waits: a message that is counted here and
+// no longer waits there has been acknowledged by the gateway.
+func (d *Door) passed(ctx context.Context, e entrance) (count ingest.DoorCount, err error) {
+	for _, s := range e.subjects {
+		info, err := d.consumer(ctx, doorName(e.Gateway, s))
+		if isMissing(err) { // it was lost with the stream's files, say
+			if err = d.makeConsumer(ctx, doorName(e.Gateway, s), s); err == nil {
+				info, err = d.consumer(ctx, doorName(e.Gateway, s))
+			}
+		}
+		if err != nil {
+			return count, err
+		}
+		count.Counters = append(count.Counters, ingest.DoorCounter{Name: doorName(e.Gateway, s), Began: info.Created, Accepted: info.Delivered.Consumer + info.NumPending})
+	}
+	session, err := d.session(ctx, e.ClientID)
+	if err != nil {
+		return count, err
+	}
+	for _, name := range session {
+		info, err := d.consumer(ctx, name)
+		if isMissing(err) {
+			count.Problem = "the gateway's session at the broker has lost its subscription: what is published now does not come to it; restart the city"
+			continue
+		}
+		if err != nil {
+			return count, err
+		}
+		count.Waiting += info.NumPending + uint64(info.NumAckPending)
+	}
+	return count, nil
+}
+
+// session gives the consumers of an MQTT session; a client that never came has none.
+func (d *Door) session(ctx context.Context, clientID string) (names []string, err error) {
+	var answer server.JSApiMsgGetResponse
+	err = d.ask(ctx, fmt.Sprintf(server.JSApiMsgGetT, sessionStream), server.JSApiMsgGetRequest{LastFor: sessionSubject + sessionHash(clientID)}, &answer, &answer.ApiResponse)
+	if isMissing(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var record struct {
+		Cons map[string]server.ConsumerConfig `json:"cons"`
+	}
+	if err := json.Unmarshal(answer.Message.Data, &record); err != nil {
+		return nil, fmt.Errorf("read session: %w", err)
+	}
+	for _, c := range record.Cons {
+		names = append(names, c.Durable)
+	}
+	return names, nil
+}
+
+// sessionHash is how nats-server names a client's session (getHash in its events.go).
+func sessionHash(clientID string) string {
+	const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	sum := sha256.Sum256([]byte(clientID))
+	out := make([]byte, 8)
+	for i := range out {
+		out[i] = digits[int(sum[i])%len(digits)]
+	}
+	return string(out)
+}
+
+func (d *Door) consumer(ctx context.Context, name string) (*server.ConsumerInfo, error) {
+	var answer server.JSApiConsumerInfoResponse
+	if err := d.ask(ctx, fmt.Sprintf(server.JSApiConsumerInfoT, messageStream, name), nil, &answer, &answer.ApiResponse); err != nil {
+		return nil, err
+	}
+	return answer.ConsumerInfo, nil
+}
+
+// ask asks the server's API. What it refuses is a *server.ApiError.
+func (d *Door) ask(ctx context.Context, subject string, request, answer any, response *server.ApiResponse) error {
+	var body []byte
+	var err error
+	if request != nil {
+		if body, err = json.Marshal(request); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, doorTimeout)
+	defer cancel()
+	msg, err := d.conn.RequestWithContext(ctx, subject, body)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(msg.Data, answer); err != nil {
+		return fmt.Errorf("read the server's answer: %w", err)
+	}
+	if response.Error != nil {
+		return response.Error
+	}
+	return nil
+}
+
+// isMissing says that there is no such stream, consumer or message.
+func isMissing(err error) bool {
+	var refused *server.ApiError
+	return errors.As(err, &refused) && refused.Code == 404
+}

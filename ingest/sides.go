@@ -1,0 +1,331 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+)
+
+// ErrNoDoor says that nobody counts at a broker's door: it is another program.
+var ErrNoDoor = errors.New("the broker is another program, which does not tell what it has taken")
+
+// Door is the broker's own count.
+type Door interface {
+	// Passed says what the broker has taken for a gateway, and then what waits there.
+	// Its error is [ErrNoDoor] where that cannot be known.
+	Passed(ctx context.Context, gateway string) (DoorCount, error)
+}
+
+// DoorCount is what a broker counts for one gateway.
+type DoorCount struct {
+	// Counters are of messages of QoS 1 and 2 that were acknowledged to who published
+	// them, one for each of the gateway's topic filters.
+	Counters []DoorCounter
+	// Waiting is how many of these the gateway has not acknowledged: not delivered, or
+	// delivered and under way.
+	Waiting uint64
+	// Problem says what is wrong with the gateway's session; empty if nothing is.
+	Problem string
+}
+
+// DoorCounter is one count. If it began anew since it was read last, it was lost.
+type DoorCounter struct {
+	Name     string    `json:"name"`
+	Began    time.Time `json:"began"`
+	Accepted uint64    `json:"accepted"`
+}
+
+// SideBook is what is remembered of one gateway's sides from look to look.
+type SideBook struct {
+	Gateway  string                 `json:"gateway"`
+	Counters map[string]DoorCounter `json:"counters"`
+	// Before is what counters had accepted that were lost, as they stood when they were
+	// last read.
+	Before uint64 `json:"before"`
+	// Begun is that of the gateway's count which Surplus and Base are of.
+	Begun time.Time `json:"begun"`
+	// Surplus is how many messages more the gateway has taken than the door had given
+	// it, when nothing was under way: what was taken twice, after somebody was killed.
+	// It only grows; what it has shrunk by was lost in between.
+	Surplus      int64 `json:"surplus"`
+	SurplusKnown bool  `json:"surplus_known"`
+	// Base is how many messages more the journal had confirmed than it counts when the
+	// gateway's count began.
+	Base      int64 `json:"base"`
+	BaseKnown bool  `json:"base_known"`
+	// DoorLost and JournalLost are what was found missing, altogether.
+	DoorLost    uint64 `json:"door_lost"`
+	JournalLost uint64 `json:"journal_lost"`
+}
+
+// SideBooks keeps what is remembered.
+type SideBooks interface {
+	SideBooks(context.Context) (map[string]SideBook, error)
+	KeepSideBook(context.Context, SideBook) error
+}
+
+// Side is what each side says of one gateway's messages.
+type Side struct {
+	Gateway string `json:"gateway"`
+	// Door is how many messages of QoS 1 and 2 the broker has acknowledged to who
+	// published them for this gateway, since it counts; nil is not known, and DoorProblem
+	// says why. Waiting is how many of them still wait in the broker.
+	Door        *uint64 `json:"door" doc:"Messages of QoS 1 and 2 that the broker has acknowledged; null: not known"`
+	Waiting     *uint64 `json:"waiting" doc:"Of these, how many still wait in the broker; null: not known"`
+	DoorProblem string  `json:"door_problem,omitempty"`
+	// Taken is the gateway's own count; nil is not known, and TakenProblem says why.
+	Taken        *Tally    `json:"taken" doc:"The gateway's own count since taken_since; null: not known"`
+	TakenSince   time.Time `json:"taken_since,omitzero"`
+	TakenProblem string    `json:"taken_problem,omitempty"`
+	// Journal is how many messages the journal has numbered.
+	Journal uint64 `json:"journal" doc:"Messages that the journal has numbered"`
+	// DoorLost is how many were lost between the broker's acknowledgement and the
+	// gateway, JournalLost between the journal's confirmation and its count, ever.
+	DoorLost    uint64 `json:"door_lost" doc:"Acknowledged by the broker and never given to the gateway, ever"`
+	JournalLost uint64 `json:"journal_lost" doc:"Confirmed by the journal and not in its count, ever"`
+	// Compared says that door and gateway can be held against each other by now.
+	Compared bool `json:"compared" doc:"The door and the gateway's count can be held against each other; not yet after a start under load"`
+}
+
+const (
+	ruleDoorLoss    = "door-loss"
+	ruleJournalLoss = "journal-loss"
+	// sideAgain is how much later what looks like a loss is looked at again: longer than
+	// any side keeps an old answer.
+	sideAgain = 2500 * time.Millisecond
+)
+
+// Sides holds the broker's door, the gateways' own counts and the journal against each
+// other. What is under way is in none of the differences: the door is read before its
+// backlog, both before the gateway's count, and that before the journal; so a message
+// that moves on meanwhile only makes a later side larger.
+type Sides struct {
+	// Door is nil where the broker is another program.
+	Door Door
+	// Counts are the gateways' own, by name.
+	Counts  map[string]*Count
+	Books   SideBooks
+	Journal func(context.Context) (map[string]uint64, error)
+
+	Findings *Findings
+	Now      func() time.Time
+	Logger   *slog.Logger
+
+	mu sync.Mutex // one look at a time
+}
+
+// Run looks once a minute.
+func (s *Sides) Run(ctx context.Context) error {
+	for failed := false; ; {
+		_, err := s.Look(ctx)
+		if err != nil && !failed && ctx.Err() == nil {
+			s.Logger.Error("cannot compare what broker, gateways and journal have counted; trying again each minute", "error", err)
+		}
+		failed = err != nil
+		if !sleep(ctx, time.Minute) {
+			return nil
+		}
+	}
+}
+
+// Look reads all sides, by gateway. What seems to be lost is looked at once more, and
+// if it still is, it is a finding.
+func (s *Sides) Look(ctx context.Context) ([]Side, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	books, err := s.Books.SideBooks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	first, err := s.read(ctx, books)
+	if err != nil {
+		return nil, err
+	}
+	second := first
+	if slices.ContainsFunc(first, reading.suspicious) {
+		if !sleep(ctx, sideAgain) {
+			return nil, ctx.Err()
+		}
+	}
+	if second, err = s.read(ctx, books); err != nil {
+		return nil, err
+	}
+	out := []Side{}
+	for i, r := range second {
+		r.settle(first[i])
+		s.find(r, books[r.side.Gateway])
+		if err := s.Books.KeepSideBook(ctx, r.book); err != nil {
+			return nil, err
+		}
+		out = append(out, r.side)
+	}
+	return out, nil
+}
+
+// reading is one gateway's sides at a moment.
+type reading struct {
+	side Side
+	book SideBook
+	// doorLack and journalLack are what seems to be lost.
+	doorLack, journalLack int64
+	// surplus and ahead are what is compared with the book's Surplus and Base.
+	surplus, ahead int64
+	// idle says that nothing is under way.
+	idle bool
+}
+
+func (r reading) suspicious() bool { return r.doorLack > 0 || r.journalLack > 0 }
+
+// read reads door, backlog, counts and journal, in this order.
+func (s *Sides) read(ctx context.Context, books map[string]SideBook) ([]reading, error) {
+	var all []reading
+	for _, gateway := range slices.Sorted(maps.Keys(s.Counts)) {
+		r := reading{side: Side{Gateway: gateway}, book: books[gateway]}
+		r.book.Gateway = gateway
+		s.readDoor(ctx, &r)
+		r.readCount(s.Counts[gateway])
+		all = append(all, r)
+	}
+	journal, err := s.Journal(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range all {
+		all[i].compare(journal[all[i].side.Gateway])
+	}
+	return all, nil
+}
+
+func (s *Sides) readDoor(ctx context.Context, r *reading) {
+	if s.Door == nil {
+		r.side.DoorProblem = ErrNoDoor.Error()
+		return
+	}
+	count, err := s.Door.Passed(ctx, r.side.Gateway)
+	if err != nil {
+		r.side.DoorProblem = err.Error()
+		return
+	}
+	total := r.book.accept(count.Counters)
+	r.side.Door, r.side.Waiting, r.side.DoorProblem = &total, &count.Waiting, count.Problem
+}
+
+// accept notes the counters and gives how much has been accepted altogether. What a
+// lost counter counted after it was last read is not in it: then the door has less, and
+// accuses nobody.
+func (b *SideBook) accept(counters []DoorCounter) uint64 {
+	now := make(map[string]DoorCounter, len(counters))
+	var total uint64
+	for _, c := range counters {
+		now[c.Name] = c
+		total += c.Accepted
+	}
+	for name, was := range b.Counters {
+		c, there := now[name]
+		switch {
+		case !there || !c.Began.Equal(was.Began):
+			b.Before += was.Accepted
+		case c.Accepted < was.Accepted: // it went back with its stream, whose end is cut off
+			b.Before += was.Accepted - c.Accepted
+		}
+	}
+	b.Counters = now
+	return b.Before + total
+}
+
+func (r *reading) readCount(c *Count) {
+	taken, begun, err := c.Read()
+	if err != nil {
+		r.side.TakenProblem = err.Error()
+		return
+	}
+	r.side.Taken, r.side.TakenSince = &taken, begun
+	if !r.book.Begun.Equal(begun) {
+		r.book.Begun, r.book.SurplusKnown, r.book.BaseKnown = begun, false, false
+	}
+}
+
+// compare computes the differences.
+func (r *reading) compare(journal uint64) {
+	r.side.Journal = journal
+	if r.side.Taken == nil {
+		return
+	}
+	t := r.side.Taken
+	r.ahead = int64(t.Confirmed) - int64(journal)
+	if r.book.BaseKnown {
+		r.journalLack = r.ahead - r.book.Base
+	}
+	if r.side.Door == nil {
+		return
+	}
+	r.surplus = int64(t.owed()) - int64(*r.side.Door) + int64(*r.side.Waiting)
+	r.idle = *r.side.Waiting == 0
+	if r.book.SurplusKnown {
+		r.doorLack = r.book.Surplus - r.surplus
+	}
+}
+
+// settle makes of two readings what is certain: a loss is what both have, and what is
+// known of the sides is what has not moved between them.
+func (r *reading) settle(first reading) {
+	if lost := min(first.doorLack, r.doorLack); lost > 0 {
+		r.book.DoorLost += uint64(lost)
+		r.book.Surplus -= lost
+	}
+	if r.side.Taken != nil && first.side.Taken != nil && *r.side.Taken == *first.side.Taken {
+		if r.idle && first.idle && *r.side.Door == *first.side.Door && (!r.book.SurplusKnown || r.surplus > r.book.Surplus) {
+			r.book.Surplus, r.book.SurplusKnown = r.surplus, true
+		}
+		if !r.book.BaseKnown && r.side.Journal == first.side.Journal {
+			r.book.Base, r.book.BaseKnown = r.ahead, true
+		}
+	}
+	// The journal's later word on the gateway's earlier one.
+	if lost := min(first.journalLack, int64(first.confirmed())-int64(r.side.Journal)-r.book.Base); lost > 0 {
+		r.book.JournalLost += uint64(lost)
+		r.book.Base += lost
+	}
+	r.side.DoorLost, r.side.JournalLost, r.side.Compared = r.book.DoorLost, r.book.JournalLost, r.book.SurplusKnown
+}
+
+func (r *reading) confirmed() uint64 {
+	if r.side.Taken == nil {
+		return 0
+	}
+	return r.side.Taken.Confirmed
+}
+
+// find reports what was lost since the book before.
+func (s *Sides) find(r reading, before SideBook) {
+	g := r.side.Gateway
+	if n := r.book.DoorLost - before.DoorLost; n > 0 {
+		s.Findings.Report(Finding{
+			Rule: ruleDoorLoss, Severity: "extreme", Device: telemetry.Device(g), Value: float64(n), Lasting: true,
+			SummaryVI:     fmt.Sprintf("Mất %d bản tin giữa máy chủ MQTT và cổng thu %s", n, g),
+			SummaryEN:     fmt.Sprintf("%d messages were lost between the broker and gateway %s", n, g),
+			DescriptionVI: fmt.Sprintf("Máy chủ MQTT đã xác nhận (PUBACK) các bản tin này với thiết bị, nhưng chúng không còn chờ ở đó và cổng thu %s chưa bao giờ nhận được.", g),
+			DescriptionEN: fmt.Sprintf("The broker has acknowledged them to the devices (PUBACK); they no longer wait there, and gateway %s has never taken them.", g),
+			RunbookVI:     "Chạy haidang audit. Kiểm tra đĩa và nhật ký của thư mục broker trong --data; thiết bị nào còn lưu số đo thì cho gửi lại.",
+			RunbookEN:     "Run haidang audit. Look at the disk and the log of the broker folder in --data; have devices that still hold readings send them again.",
+		})
+	}
+	if n := r.book.JournalLost - before.JournalLost; n > 0 {
+		s.Findings.Report(Finding{
+			Rule: ruleJournalLoss, Severity: "extreme", Device: telemetry.Device(g), Value: float64(n), Lasting: true,
+			SummaryVI:     fmt.Sprintf("Hàng đợi thiếu %d bản tin của cổng thu %s", n, g),
+			SummaryEN:     fmt.Sprintf("The journal lacks %d messages of gateway %s", n, g),
+			DescriptionVI: "Hàng đợi đã xác nhận với cổng thu rằng nó giữ các bản tin này, nhưng số đếm của nó không có chúng.",
+			DescriptionEN: "The journal has confirmed to the gateway that it holds them, and they are not in its count.",
+			RunbookVI:     "Chạy haidang audit. Kiểm tra đĩa, nhật ký và xem thư mục broker trong --data có bị thay bằng bản cũ không.",
+			RunbookEN:     "Run haidang audit. Look at the disk and the log, and whether the broker folder in --data was replaced by an older one.",
+		})
+	}
+}
