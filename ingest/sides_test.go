@@ -119,7 +119,11 @@ func TestSidesFindWhatTheBrokerLoses(t *testing.T) {
 	s.take()
 	s.load()
 	var side ingest.Side
-	s.eventually("the gateway has taken what is left", func() bool { side = s.look(); t.Logf("%+v door %v waiting %v taken %+v", side, *side.Door, *side.Waiting, *side.Taken); return *side.Waiting == 0 && side.DoorLost > 0 })
+	s.eventually("the gateway has taken what is left", func() bool {
+		side = s.look()
+		t.Logf("%+v door %v waiting %v taken %+v", side, *side.Door, *side.Waiting, *side.Taken)
+		return *side.Waiting == 0 && side.DoorLost > 0
+	})
 	lost := 250 - len(s.samples("air_quality_seq"))
 	if lost == 0 || int(side.DoorLost) != lost {
 		t.Errorf("%d messages are not in the store, the sides say that %d were lost: %+v", lost, side.DoorLost, side)

@@ -41,6 +41,8 @@ func printStore(w io.Writer, r ingest.StoreReport) {
 	}
 	span := fmt.Sprintf("%s to %s", terminal.Moment(r.From), terminal.Moment(r.To))
 	switch {
+	case r.Problem != "":
+		fmt.Fprintf(w, "\nTHE STORE WAS NOT COMPARED: %s\n", r.Problem)
 	case r.Missing > 0:
 		fmt.Fprintf(w, "\nTHE STORE LACKS %s values: of %s it must have from %s, it counts these fewer.\n", terminal.Grouped(r.Missing), terminal.Grouped(r.Expected), span)
 	case r.Expected == 0:

@@ -1,0 +1,102 @@
+package ledger
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/haidang-iot/haidang/cmd/terminal"
+	"github.com/haidang-iot/haidang/ingest"
+)
+
+// printSides prints what each side has counted of each gateway's messages.
+func printSides(w io.Writer, r ingest.Report) {
+	if len(r.Sides) == 0 {
+		return
+	}
+	fmt.Fprintln(w)
+	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "gateway\tacknowledged\twaiting\ttaken\t(again)\tQoS 0, retained\tconfirmed\tnumbered\tlost in broker\tlost in journal\t")
+	for _, s := range r.Sides {
+		taken, again, unsure, confirmed := "not known", "", "", ""
+		if k := s.Taken; k != nil {
+			taken, again = terminal.Grouped(int64(k.First+k.Again+k.Excluded)), terminal.Grouped(int64(k.Again))
+			unsure, confirmed = terminal.Grouped(int64(k.Unsure)), terminal.Grouped(int64(k.Confirmed))
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", s.Gateway, known(s.Door), known(s.Waiting), taken, again, unsure, confirmed,
+			terminal.Grouped(int64(s.Journal)), terminal.Grouped(int64(s.DoorLost)), terminal.Grouped(int64(s.JournalLost)))
+	}
+	t.Flush()
+}
+
+func known(n *uint64) string {
+	if n == nil {
+		return "not known"
+	}
+	return terminal.Grouped(int64(*n))
+}
+
+// verdict is what all of it comes to, in words that are true of just this state.
+func verdict(r ingest.Report) string {
+	var lines []string
+	say := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
+	var missing, queued int64
+	for _, b := range r.Gateways {
+		missing, queued = missing+abs(b.Missing), queued+int64(b.Queued)
+	}
+	for _, l := range r.Losses {
+		say("LOST: %s (found %s; acknowledge its alarm to go on).", l.Summary, terminal.Moment(l.Since))
+	}
+	switch {
+	case missing > 0:
+		say("NOT BALANCED: messages are missing (or, below 0, counted twice). See the loader's log for which.")
+	case r.SidesProblem != "":
+		say("NOT COMPARED: broker, gateways and journal could not be held against each other: %s", r.SidesProblem)
+	case !r.Balanced:
+		say("NOT BALANCED.")
+	case len(r.Gateways) == 0:
+		say("No gateway has received anything yet.")
+	default:
+		say("Balanced: every message %s is accounted for.", extent(r))
+	}
+	for _, s := range r.Sides {
+		if s.Waiting != nil && *s.Waiting > 0 {
+			say("%s messages still wait in the broker for gateway %s: acknowledged, and not taken yet.", terminal.Grouped(int64(*s.Waiting)), s.Gateway)
+		}
+		switch {
+		case s.DoorProblem != "":
+			say("Gateway %s: %s.", s.Gateway, strings.TrimSuffix(s.DoorProblem, "."))
+		case s.TakenProblem != "":
+			say("Gateway %s: its own count is not known: %s.", s.Gateway, s.TakenProblem)
+		case !s.Compared:
+			say("Gateway %s: what the broker has acknowledged is not held against it yet; nothing may be under way for that moment.", s.Gateway)
+		}
+	}
+	if queued > 0 {
+		say("%s messages wait in the journal for the store.", terminal.Grouped(queued))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// extent says of which messages a balance tells: of all that the broker has acknowledged
+// and that do not wait there, if that is known of every gateway.
+func extent(r ingest.Report) string {
+	doors := 0
+	for _, s := range r.Sides {
+		if s.Door != nil && s.Compared && s.DoorProblem == "" {
+			doors++
+		}
+	}
+	if doors == 0 || doors < len(r.Gateways) {
+		return "that the gateways have received"
+	}
+	for _, s := range r.Sides {
+		if *s.Waiting > 0 {
+			return "that the broker has acknowledged and the gateways have taken"
+		}
+	}
+	return "that the broker has acknowledged"
+}
+
+func abs(n int64) int64 { return max(n, -n) }
