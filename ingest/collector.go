@@ -87,7 +87,7 @@ func (a Audit) Numbered(ctx context.Context) (map[string]uint64, error) {
 	r, err := a.Report(ctx, time.Time{})
 	out := make(map[string]uint64, len(r.Gateways))
 	for _, b := range r.Gateways {
-		out[b.Gateway] = b.Received
+		out[b.Gateway] = b.Received + b.Again
 	}
 	return out, err
 }
