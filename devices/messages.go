@@ -38,6 +38,8 @@ const (
 	ReasonBadPhoto         Reason = "bad_photo"
 	ReasonPhotoTooLarge    Reason = "photo_too_large"
 	ReasonPhotoPixels      Reason = "photo_too_many_pixels"
+	ReasonPhotoScans       Reason = "photo_too_many_scans"
+	ReasonPhotoSlow        Reason = "photo_too_slow"
 	ReasonTooManyPhotos    Reason = "too_many_photos"
 	ReasonUseOperation     Reason = "use_operation"
 	ReasonLocalityMismatch Reason = "locality_in_use"
@@ -66,7 +68,7 @@ func Reasons() []Reason {
 		ReasonUnknownMetric, ReasonUnknownProfile, ReasonBadPeriod, ReasonFuture, ReasonDuplicateID, ReasonDuplicateSerial,
 		ReasonStale, ReasonVersionRequired, ReasonStandsElsewhere, ReasonKindTaken, ReasonAlreadyThere, ReasonRequestReused,
 		ReasonNotFound, ReasonNotInstalled, ReasonRetired, ReasonNoCommonKind, ReasonBadPhoto, ReasonPhotoTooLarge,
-		ReasonPhotoPixels, ReasonTooManyPhotos,
+		ReasonPhotoPixels, ReasonPhotoScans, ReasonPhotoSlow, ReasonTooManyPhotos,
 		ReasonUseOperation, ReasonLocalityMismatch,
 		ReasonTwoAreas, ReasonBadCode, ReasonSourceNeeded, ReasonNoStatistic, ReasonBadStatistic, ReasonBadWindow, ReasonOutOfMetric,
 		ReasonLevelOrder, ReasonLimitInForce, ReasonTooManyLimits,
@@ -154,6 +156,11 @@ func conflictSentences(r Reason) (vi, en string) {
 		return "Ảnh có %[1]d byte; tối đa %[2]d.", "The photo has %[1]d bytes; %[2]d is the limit."
 	case ReasonPhotoPixels:
 		return "Ảnh có %[1]d × %[2]d điểm ảnh; tối đa %[3]d triệu.", "The photo has %[1]d × %[2]d pixels; %[3]d million is the limit."
+	case ReasonPhotoScans:
+		return "Ảnh JPEG có %[1]d lượt quét; với kích thước này tối đa %[2]d. Hãy lưu lại thành JPEG thường (baseline).",
+			"The JPEG has %[1]d scans; %[2]d is the limit at its size. Save it again as a plain (baseline) JPEG."
+	case ReasonPhotoSlow:
+		return "Đọc ảnh mất hơn %[1]d giây. Hãy lưu lại thành JPEG thường, nhỏ hơn.", "Reading the photo takes more than %[1]d seconds. Save it again as a plain, smaller JPEG."
 	case ReasonTooManyPhotos:
 		return "Lần lắp đặt này đã có %[1]d ảnh; hãy xóa bớt.", "This installation already has %[1]d photos; delete some."
 	case ReasonUseOperation:

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -22,9 +23,6 @@ const (
 	// MaxPhoto bounds a photo's bytes as it is sent: phones scale down before
 	// they send.
 	MaxPhoto = 2 << 20
-	// maxPixels bounds what a photo unpacks to, whatever its bytes: 40 million are
-	// the most that phones make, and 160 MB of memory.
-	maxPixels = 40 << 20
 	// photoSide is the longer side of a photo as it is kept, in pixels: enough to
 	// read a label on a lamp post.
 	photoSide = 1600
@@ -65,9 +63,10 @@ type Picture struct {
 }
 
 // ReadPicture makes a picture of a JPEG, PNG or WebP of at most [MaxPhoto] bytes.
-// It is decoded, whatever its name or headers say, and written anew. Errors:
-// Invalid of ReasonBadPhoto, ReasonPhotoTooLarge or ReasonPhotoPixels.
-func ReadPicture(b []byte) (Picture, error) {
+// It is decoded, whatever its name or headers say, and written anew; it stops once ctx
+// has ended. Errors: Invalid of ReasonBadPhoto, ReasonPhotoTooLarge,
+// ReasonPhotoPixels, ReasonPhotoScans or ReasonPhotoSlow; else ctx's.
+func ReadPicture(ctx context.Context, b []byte) (Picture, error) {
 	if len(b) > MaxPhoto {
 		return Picture{}, invalid("photo", ReasonPhotoTooLarge, len(b), MaxPhoto)
 	}
@@ -75,12 +74,12 @@ func ReadPicture(b []byte) (Picture, error) {
 	if err != nil || head.Width <= 0 || head.Height <= 0 {
 		return Picture{}, invalid("photo", ReasonBadPhoto)
 	}
-	if int64(head.Width)*int64(head.Height) > maxPixels {
-		return Picture{}, invalid("photo", ReasonPhotoPixels, head.Width, head.Height, maxPixels>>20)
+	if err := checkUnfolding(format, b, head); err != nil {
+		return Picture{}, err
 	}
-	sent, _, err := image.Decode(bytes.NewReader(b))
+	sent, err := decoded(ctx, b)
 	if err != nil {
-		return Picture{}, invalid("photo", ReasonBadPhoto)
+		return Picture{}, err
 	}
 	turned := upright(shrunk(sent), orientation(format, b))
 	var out bytes.Buffer
@@ -90,6 +89,22 @@ func ReadPicture(b []byte) (Picture, error) {
 	sum := sha256.Sum256(b)
 	size := turned.Bounds().Size()
 	return Picture{Digest: hex.EncodeToString(sum[:]), Width: size.X, Height: size.Y, JPEG: out.Bytes()}, nil
+}
+
+// decoded is the picture as it was sent.
+func decoded(ctx context.Context, b []byte) (image.Image, error) {
+	within, cancel := context.WithTimeout(ctx, decodeWithin)
+	defer cancel()
+	m, _, err := image.Decode(waited{within, bytes.NewReader(b)})
+	switch {
+	case err == nil:
+		return m, nil
+	case ctx.Err() != nil:
+		return nil, internal(fmt.Errorf("decode photo: %w", ctx.Err()))
+	case within.Err() != nil:
+		return nil, invalid("photo", ReasonPhotoSlow, int(decodeWithin/time.Second))
+	}
+	return nil, invalid("photo", ReasonBadPhoto)
 }
 
 // shrunk is the picture on white, its longer side photoSide at most.

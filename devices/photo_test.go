@@ -2,13 +2,16 @@ package devices_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
 	"image"
 	"image/color"
 	"image/jpeg"
 	"image/png"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -23,7 +26,7 @@ func picture(t *testing.T, name string) *devices.Picture {
 	if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, 2, 1+len(name)))); err != nil {
 		t.Fatal(err)
 	}
-	p, err := devices.ReadPicture(b.Bytes())
+	p, err := devices.ReadPicture(t.Context(), b.Bytes())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +95,7 @@ func TestPhotosAreTurnedUpright(t *testing.T) {
 		quarter int
 		turned  bool
 	}{1: {0, false}, 2: {1, false}, 3: {3, false}, 4: {2, false}, 5: {0, true}, 6: {1, true}, 7: {3, true}, 8: {2, true}, 9: {0, false}} {
-		p, err := devices.ReadPicture(shot(t, corner(64, 32), orientation))
+		p, err := devices.ReadPicture(t.Context(), shot(t, corner(64, 32), orientation))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,7 +118,7 @@ func TestPhotosOfAllFormats(t *testing.T) {
 	if err := png.Encode(&transparent, image.NewNRGBA(image.Rect(0, 0, 8, 8))); err != nil {
 		t.Fatal(err)
 	}
-	p, err := devices.ReadPicture(transparent.Bytes())
+	p, err := devices.ReadPicture(t.Context(), transparent.Bytes())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,10 +129,10 @@ func TestPhotosOfAllFormats(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p, err = devices.ReadPicture(webp); err != nil || p.Width != 1 {
+	if p, err = devices.ReadPicture(t.Context(), webp); err != nil || p.Width != 1 {
 		t.Errorf("WebP: %+v, %v", p, err)
 	}
-	if p, err = devices.ReadPicture(shot(t, corner(3000, 1500), 6)); err != nil || p.Width != 800 || p.Height != 1600 {
+	if p, err = devices.ReadPicture(t.Context(), shot(t, corner(3000, 1500), 6)); err != nil || p.Width != 800 || p.Height != 1600 {
 		t.Errorf("a large one: %d × %d, %v", p.Width, p.Height, err)
 	}
 }
@@ -152,9 +155,77 @@ func TestBadPhotos(t *testing.T) {
 		"bomb":      {bomb, devices.ReasonPhotoPixels},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := devices.ReadPicture(tt.b)
+			_, err := devices.ReadPicture(t.Context(), tt.b)
 			c.want(err, devices.Invalid, "photo", tt.want)
 		})
+	}
+}
+
+// progressive is a grey JPEG of so many scans, each of some bytes: they say that
+// nothing changes in the whole picture (T.81, G.1.2.2: runs of blocks that have ended).
+func progressive(scans, w, h int) []byte {
+	b := []byte{0xff, 0xd8}
+	segment := func(marker byte, body ...byte) {
+		b = append(b, 0xff, marker)
+		b = binary.BigEndian.AppendUint16(b, uint16(2+len(body)))
+		b = append(b, body...)
+	}
+	// A table of one code, of one bit.
+	table := func(class, symbol byte) []byte { return append(append([]byte{class, 1}, make([]byte, 15)...), symbol) }
+	segment(0xdb, append([]byte{0}, bytes.Repeat([]byte{1}, 64)...)...)
+	segment(0xc2, 8, byte(h>>8), byte(h), byte(w>>8), byte(w), 1, 1, 0x11, 0)
+	segment(0xc4, table(0, 0)...)
+	segment(0xc4, table(0x10, 0xe0)...) // the end of 16,384 blocks
+	blocks := (w + 7) / 8 * ((h + 7) / 8)
+	segment(0xda, 1, 1, 0, 0, 0, 0)
+	b = append(b, make([]byte, blocks/8+1)...)
+	for range scans - 1 {
+		segment(0xda, 1, 1, 0, 1, 63, 0x10)
+		b = append(b, make([]byte, (blocks+16383)/16384*15/8+1)...)
+	}
+	return append(b, 0xff, 0xd9)
+}
+
+// TestPhotosThatCostTooMuch: the work of decoding is bounded, not only bytes and
+// pixels, and a photo whose sender is gone is not decoded on.
+func TestPhotosThatCostTooMuch(t *testing.T) {
+	read := func(ctx context.Context, b []byte) error {
+		_, err := devices.ReadPicture(ctx, b)
+		return err
+	}
+	refused := func(err error, want devices.Reason) {
+		t.Helper()
+		if devices.CodeOf(err) != devices.Invalid || !devices.HasReason(err, want) {
+			t.Errorf("have %v, want %s", err, want)
+		}
+	}
+	if err := read(t.Context(), progressive(10, 640, 480)); err != nil {
+		t.Errorf("a usual progressive photo: %v", err)
+	}
+	many := progressive(300, 6400, 6400)
+	if len(many) > 120<<10 {
+		t.Fatalf("it has %d bytes", len(many))
+	}
+	refused(read(t.Context(), many), devices.ReasonPhotoScans)
+	refused(read(t.Context(), bytes.Replace(many, []byte{0xff, 0xda}, []byte{0xff, 0xff, 0xda}, 1)), devices.ReasonPhotoScans)
+	colour := progressive(1, 6000, 6000) // of three components, no one smaller than the others
+	at := bytes.Index(colour, []byte{0xff, 0xc2})
+	colour = slices.Replace(colour, at, at+13, 0xff, 0xc2, 0, 17, 8, 6000>>8, 6000&255, 6000>>8, 6000&255, 3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0)
+	refused(read(t.Context(), colour), devices.ReasonPhotoPixels)
+	deep := new(bytes.Buffer) // 16 bits and interlaced: twelve bytes a pixel
+	if err := png.Encode(deep, image.NewNRGBA64(image.Rect(0, 0, 2, 2))); err != nil {
+		t.Fatal(err)
+	}
+	header := deep.Bytes()[12:29]
+	binary.BigEndian.PutUint32(header[4:], 6000)
+	binary.BigEndian.PutUint32(header[8:], 6000)
+	header[16] = 1
+	binary.BigEndian.PutUint32(deep.Bytes()[29:], crc32.ChecksumIEEE(header))
+	refused(read(t.Context(), deep.Bytes()), devices.ReasonPhotoPixels)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := read(gone, progressive(10, 6400, 6400)); !errors.Is(err, context.Canceled) {
+		t.Errorf("a photo whose sender is gone: %v", err)
 	}
 }
 
@@ -162,7 +233,7 @@ func FuzzReadPicture(f *testing.F) {
 	f.Add([]byte("\xff\xd8\xff\xe1\x00\x10Exif\x00\x00MM"))
 	f.Add([]byte("RIFF\x00\x00\x00\x00WEBPEXIF\xff\xff\xff\x7f"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if p, err := devices.ReadPicture(b); err == nil && max(p.Width, p.Height) > 1600 {
+		if p, err := devices.ReadPicture(t.Context(), b); err == nil && max(p.Width, p.Height) > 1600 {
 			t.Errorf("%d × %d", p.Width, p.Height)
 		}
 	})

@@ -30,14 +30,15 @@ type API struct {
 	Logger    *slog.Logger
 
 	board    *board
-	decoding chan struct{} // has a place for each picture that is decoded
-	sheets   chan struct{} // has a place for the one file that is read
+	pictures *workplace // where pictures are decoded
+	sheets   *workplace // where files are read that are imported
+	writing  *workplace // where exports and labels are made
 }
 
 // New makes the interface to an opened registry. It is subscribed to the registry
 // for as long as that lives. Set the other fields before [API.Register].
 func New(r *devices.Registry) *API {
-	a := &API{Registry: r, decoding: make(chan struct{}, maxDecoding), sheets: make(chan struct{}, 1), Now: time.Now, Logger: slog.New(slog.DiscardHandler),
+	a := &API{Registry: r, pictures: newWorkplace(1, 16), sheets: newWorkplace(1, 4), writing: newWorkplace(2, 32), Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 		Asker: func(context.Context) Asker { return Asker{} }}
 	a.board = newBoard(a)
 	a.Live = NewLive(a.Now())

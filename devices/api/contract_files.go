@@ -1,15 +1,21 @@
 package api
 
-import "github.com/haidang-iot/haidang/ingest/telemetry"
+import (
+	"time"
+
+	"github.com/haidang-iot/haidang/ingest/telemetry"
+)
 
 // Problem is an error (RFC 9457).
 type Problem struct {
-	Title  string  `json:"title" doc:"The status in words" example:"Conflict"`
-	Status int     `json:"status" example:"409"`
-	Code   string  `json:"code" doc:"invalid, not_found, conflict, stale (412), precondition_required (428), too_large (413), unavailable (501, 503), internal" example:"conflict"`
-	Detail string  `json:"detail" doc:"All sentences in English" example:"Device aq-1 stands at cau-da since 2026-09-01T00:00:00Z."`
-	VI     string  `json:"detail_vi" doc:"All sentences in Vietnamese"`
-	Errors []Fault `json:"errors,omitempty" doc:"Each thing that is wrong, in the order of the form's fields"`
+	Title  string `json:"title" doc:"The status in words" example:"Conflict"`
+	Status int    `json:"status" example:"409"`
+	Code   string `json:"code" doc:"invalid, not_found, conflict, stale (412), precondition_required (428), too_large (413), unavailable (501, 503), busy (503 with Retry-After), internal" example:"conflict"`
+	Detail string `json:"detail" doc:"All sentences in English" example:"Device aq-1 stands at cau-da since 2026-09-01T00:00:00Z."`
+	VI     string `json:"detail_vi" doc:"All sentences in Vietnamese"`
+	// RetryAfter is when the same may be asked for again; 0 says nothing of it.
+	RetryAfter time.Duration `json:"-"`
+	Errors     []Fault       `json:"errors,omitempty" doc:"Each thing that is wrong, in the order of the form's fields"`
 }
 
 // Fault is one thing that is wrong.

@@ -25,6 +25,11 @@ func (a *API) export(ctx context.Context, q *exportQuery) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
+	end, err := a.writing.begin(ctx) // 100,000 devices take some hundred megabytes
+	if err != nil {
+		return nil, a.fail(ctx, err)
+	}
+	defer end()
 	name := "haidang-" + q.What + "-" + a.Now().UTC().Format("2006-01-02")
 	sites := devices.SiteFilter{Locality: f.Locality, Ward: f.Ward, State: f.State, Query: f.Query, Box: f.Box}
 	var body []byte

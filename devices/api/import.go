@@ -156,13 +156,12 @@ type importer struct {
 // newImport reads the file. Faults of single rows are for later.
 func (a *API) newImport(ctx context.Context, q *importQuery) (*importer, error) {
 	// A file takes some hundred times its size to read: one at a time.
-	select {
-	case a.sheets <- struct{}{}:
-	case <-ctx.Done():
-		return nil, fmt.Errorf("wait for another file to be read: %w", ctx.Err())
+	end, err := a.sheets.begin(ctx)
+	if err != nil {
+		return nil, err
 	}
-	s, err := readSheet(q.RawBody)
-	<-a.sheets
+	s, err := readSheet(ctx, q.RawBody)
+	end()
 	if err != nil {
 		return nil, err
 	}

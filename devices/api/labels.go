@@ -62,6 +62,11 @@ func (a *API) labels(ctx context.Context, in *labelRequest) (*file, error) {
 	if base == "" {
 		base = in.host
 	}
+	end, err := a.writing.begin(ctx)
+	if err != nil {
+		return nil, a.fail(ctx, err)
+	}
+	defer end()
 	ids := slices.Clone(in.Body.Devices)
 	slices.Sort(ids)
 	ids = slices.Compact(ids)

@@ -13,18 +13,14 @@ import (
 const photoDescription = `The body is the picture's bytes: JPEG, PNG or WebP, at most 2 MiB. It is kept as a JPEG of at most 1600 pixels on its longer side, upright, without EXIF.
 The same bytes sent again are the same photo, so that a phone may repeat what it is not sure of.`
 
-// maxDecoding is how many pictures are decoded at a time: each may take 300 MB.
-const maxDecoding = 1
-
-// picture reads what was sent, when it is its turn.
+// picture reads what was sent, when it is its turn: each may take 320 MB.
 func (a *API) picture(ctx context.Context, b []byte) (devices.Picture, error) {
-	select {
-	case a.decoding <- struct{}{}:
-		defer func() { <-a.decoding }()
-		return devices.ReadPicture(b)
-	case <-ctx.Done():
-		return devices.Picture{}, fmt.Errorf("read picture: %w", ctx.Err())
+	end, err := a.pictures.begin(ctx)
+	if err != nil {
+		return devices.Picture{}, err
 	}
+	defer end()
+	return devices.ReadPicture(ctx, b)
 }
 
 type photoUpload struct {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -51,8 +52,7 @@ func (s *sheet) add(r row) error {
 	case r.empty():
 		return nil
 	case len(r.cells) > maxColumns && !(row{cells: r.cells[maxColumns:]}).empty():
-		return badFile(http.StatusUnprocessableEntity, "too_many_columns", fmt.Sprintf("Dòng %d có hơn %d cột.", r.number, maxColumns),
-			fmt.Sprintf("Line %d has more than %d columns.", r.number, maxColumns))
+		return tooManyColumns(r.number)
 	case s.header == nil:
 		s.header = r.cells[:min(len(r.cells), maxColumns)]
 		return nil
@@ -70,6 +70,11 @@ func (s *sheet) add(r row) error {
 	return nil
 }
 
+func tooManyColumns(line int) *Problem {
+	return badFile(http.StatusUnprocessableEntity, "too_many_columns", fmt.Sprintf("Dòng %d có hơn %d cột.", line, maxColumns),
+		fmt.Sprintf("Line %d has more than %d columns.", line, maxColumns))
+}
+
 // badFile is a file that cannot be read as a whole.
 func badFile(status int, code, vi, en string) *Problem {
 	p := invalidField("file", code, vi, en)
@@ -82,12 +87,12 @@ func badFile(status int, code, vi, en string) *Problem {
 
 // readSheet reads a CSV or XLSX file, told apart by their first bytes. The error
 // is a [Problem].
-func readSheet(data []byte) (*sheet, error) {
+func readSheet(ctx context.Context, data []byte) (*sheet, error) {
 	var s *sheet
 	var err error
 	switch {
 	case bytes.HasPrefix(data, []byte("PK\x03\x04")), bytes.HasPrefix(data, []byte("PK\x05\x06")):
-		s, err = readXLSX(data)
+		s, err = readXLSX(ctx, data)
 	case bytes.HasPrefix(data, []byte("\xd0\xcf\x11\xe0")):
 		return nil, badFile(http.StatusUnprocessableEntity, "bad_file", "Đây là tệp .xls cũ hoặc có mật khẩu; hãy lưu thành .xlsx.",
 			"This is an old .xls file, or one with a password; save it as .xlsx.")
@@ -96,8 +101,11 @@ func readSheet(data []byte) (*sheet, error) {
 	}
 	if err != nil {
 		var p *Problem
-		if errors.As(err, &p) {
+		switch {
+		case errors.As(err, &p):
 			return nil, p
+		case ctx.Err() != nil: // nobody waits any longer
+			return nil, err
 		}
 		return nil, badFile(http.StatusUnprocessableEntity, "bad_file", "Không đọc được tệp.", "The file cannot be read: "+clip(err.Error(), 200)+".")
 	}

@@ -39,7 +39,8 @@ func (a *API) stream(_ context.Context, q *streamQuery) (*huma.StreamResponse, e
 	since, lost, ok := a.Live.join(q.LastEventID)
 	if !ok {
 		p := unavailable("Quá nhiều màn hình đang theo dõi; hãy thử lại sau.", "Too many streams are open; try again later.")
-		return nil, huma.ErrorWithHeaders(p, http.Header{"Retry-After": {"30"}})
+		p.RetryAfter = 30 * time.Second
+		return nil, p
 	}
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		defer a.Live.leave()

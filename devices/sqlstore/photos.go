@@ -39,7 +39,10 @@ func (t *transaction) mendPhoto(ctx context.Context, id int64) error {
 	if err != nil {
 		return err
 	}
-	pic, err := devices.ReadPicture(data)
+	pic, err := devices.ReadPicture(ctx, data)
+	if devices.CodeOf(err) == devices.Internal { // not the picture's fault, such as that ctx has ended
+		return err
+	}
 	if err != nil { // no picture: there is nothing to mend
 		return nil
 	}
