@@ -231,7 +231,7 @@ func (c *Canaries) send(p *path) {
 			c.mu.Unlock()
 			return
 		}
-		p.cut = 0
+		p.cut = maxCut - 1
 	}
 	f := &flight{number: 1 + rand.Uint64N(codec.MaxCanary-1), sent: c.Now()}
 	p.add(f)
@@ -281,8 +281,9 @@ func (c *Canaries) mark(number uint64, s stage) {
 	defer c.mu.Unlock()
 	if p, f := c.find(number); f != nil && s > f.stage {
 		f.stage, f.still = s, 0
-		p.cut = 0
-		p.arrived = p.arrived || s >= stageDelivered
+		if s >= stageDelivered {
+			p.arrived, p.cut = true, 0
+		}
 	}
 }
 
@@ -335,7 +336,8 @@ func (c *Canaries) refused(number uint64, why string) {
 }
 
 // lost notes that a gateway's connection has ended. Where that was right after a
-// canary that the broker had not acknowledged, it may have been because of it. What is
+// canary, and before that came back, it may have been because of it: Mosquitto 2.0.11
+// with max_queued_messages 0 acknowledges what may not be written, and hangs up. What is
 // not acknowledged by then is not sent again: see [forgetful].
 func (c *Canaries) lost(g *Gateway) {
 	if c == nil {
@@ -348,12 +350,12 @@ func (c *Canaries) lost(g *Gateway) {
 			continue
 		}
 		n := len(p.flights)
-		if n > 0 && p.flights[n-1].stage == stageSent && p.flights[n-1].looks <= 1 {
+		if n > 0 && p.flights[n-1].stage <= stageAcked && p.flights[n-1].looks <= 1 {
 			if p.cut++; p.cut == maxCut {
 				c.report(p, cutOff(p))
 			}
 		}
-		p.flights = slices.DeleteFunc(p.flights, func(f *flight) bool { return f.stage == stageSent })
+		p.flights = slices.DeleteFunc(p.flights, func(f *flight) bool { return f.stage == stageSent || p.cut >= maxCut })
 	}
 }
 

@@ -92,7 +92,7 @@ func (l *Loader) follow(w *batchWork, s stage) {
 	for i := range w.items {
 		it := &w.items[i]
 		switch {
-		case it.canary == 0:
+		case it.canary == 0, it.stored == 0 && len(it.problems) == 0: // none, or another gateway's
 		case len(it.problems) > 0:
 			l.Canaries.refused(it.canary, it.problems[0].Detail)
 		default:
