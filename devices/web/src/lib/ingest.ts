@@ -10,6 +10,7 @@ export interface LedgerAccount {
   stored: number
   duplicate: number
   quarantined: number
+  canary: number
   queued: number
   partial: number
   missing: number

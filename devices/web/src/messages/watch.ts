@@ -71,7 +71,7 @@ export const watch = {
   'problem.got': ['Nhận được: {value}', 'Received: {value}'],
 
   'ledger.title': ['Toàn vẹn dữ liệu', 'Data integrity'],
-  'ledger.rule': ['Đã nhận = đã lưu + trùng + cách ly + đang chờ', 'Received = stored + duplicate + quarantined + queued'],
+  'ledger.rule': ['Đã nhận = đã lưu + trùng + cách ly + tự kiểm tra + đang chờ', 'Received = stored + duplicate + quarantined + canary + queued'],
   'ledger.balanced': ['Cân bằng: không mất bản tin nào', 'Balanced: not one message lost'],
   'ledger.unbalanced': ['Không cân bằng', 'Not balanced'],
   'ledger.missing': ['Thiếu {n}', '{n} missing'],
@@ -81,6 +81,7 @@ export const watch = {
   'ledger.stored': ['Đã lưu', 'Stored'],
   'ledger.duplicate': ['Trùng', 'Duplicate'],
   'ledger.quarantined': ['Cách ly', 'Quarantined'],
+  'ledger.canary': ['Tự kiểm tra', 'Canary'],
   'ledger.queued': ['Đang chờ', 'Queued'],
   'ledger.partial': ['trong đó lưu một phần: {n}', 'of which in part: {n}'],
   'ledger.state': ['Kết quả', 'Result'],
