@@ -177,7 +177,7 @@ func (p *Platform) gateways(c *collection, all map[string]*dto.MetricFamily) {
 		}
 	}
 	outcomes := map[string]telemetry.Metric{"stored": telemetry.MessagesStored, "duplicate": telemetry.MessagesDuplicate,
-		"quarantined": telemetry.MessagesQuarantined, "queued": telemetry.MessagesQueued}
+		"quarantined": telemetry.MessagesQuarantined, "canary": telemetry.MessagesCanary, "queued": telemetry.MessagesQueued}
 	waiting := 0.0
 	each("haidang_messages", func(g string, m *dto.Metric) {
 		outcome := outcomes[label(m, "outcome")]

@@ -57,6 +57,7 @@ const (
 	MessagesPartial     Metric = "partial"
 	MessagesDuplicate   Metric = "duplicate"
 	MessagesQuarantined Metric = "quarantined"
+	MessagesCanary      Metric = "canary"
 	MessagesQueued      Metric = "queued"
 	MessagesMissing     Metric = "missing"
 	GatewayConnected    Metric = "connected"
@@ -135,6 +136,7 @@ func computedKinds() []KindSpec {
 			{Name: MessagesPartial, Min: 0, Max: most, NameVI: "Bản tin lưu một phần", NameEN: "Messages stored in part"},
 			{Name: MessagesDuplicate, Min: 0, Max: most, Form: Counter, NameVI: "Bản tin trùng lặp", NameEN: "Duplicate messages"},
 			{Name: MessagesQuarantined, Min: 0, Max: most, NameVI: "Bản tin bị cách ly", NameEN: "Messages in quarantine"},
+			{Name: MessagesCanary, Min: 0, Max: most, Form: Counter, NameVI: "Bản tin tự kiểm tra", NameEN: "Canary messages"},
 			{Name: MessagesQueued, Min: 0, Max: most, NameVI: "Bản tin đang chờ", NameEN: "Messages queued"},
 			{Name: MessagesMissing, Min: -most, Max: most, NameVI: "Bản tin thất lạc", NameEN: "Messages missing"},
 			{Name: GatewayConnected, Min: 0, Max: 1, Form: Flag, NameVI: "Cổng thu đang kết nối", NameEN: "Gateway connected"},
