@@ -113,6 +113,9 @@ func (c *city) load(ctx context.Context, f loadFlags, j *journal.Journal, e acce
 		return nil, err
 	}
 	o := access.Options{Logger: c.log, OnEnded: ended}
+	if c.srv.public != nil {
+		o.Words = []string{c.srv.public.Hostname()}
+	}
 	if o.Proxies, err = c.listen.proxies(); err != nil {
 		return nil, err
 	}

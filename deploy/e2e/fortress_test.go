@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	password = "ngọn hải đăng Nha Trang"
+	password = "ngọn đèn khuya 37 sóng vỗ"
 	emqx     = "between EMQX and Hai Dang"
 )
 
@@ -88,8 +88,16 @@ func (f *fortress) enter() {
 	if me.Name != "an" || me.Role != "admin" || me.CSRF == "" {
 		f.t.Fatalf("the link makes %+v", me)
 	}
-	if c := res.Cookies(); len(c) != 1 || c[0].Name != "__Host-haidang" || !c[0].Secure || !c[0].HttpOnly || c[0].SameSite != http.SameSiteLaxMode || c[0].Path != "/" {
-		f.t.Errorf("the session's cookie is %v", c)
+	// The session, and the sign that this browser keeps of it.
+	kept := map[string]http.SameSite{"__Host-haidang": http.SameSiteLaxMode, "__Host-haidang-known": http.SameSiteStrictMode}
+	for _, c := range res.Cookies() {
+		if site, ok := kept[c.Name]; !ok || !c.Secure || !c.HttpOnly || c.SameSite != site || c.Path != "/" {
+			f.t.Errorf("a cookie is %v", c)
+		}
+		delete(kept, c.Name)
+	}
+	if len(kept) > 0 {
+		f.t.Errorf("no cookie %v", kept)
 	}
 	if f.visitor().ask("POST", "/api/v1/links/redeem", in, nil, 404); f.t.Failed() {
 		f.t.Error("the link was good twice")

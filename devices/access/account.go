@@ -122,7 +122,7 @@ func (c *Control) prepare(ctx context.Context, n *NewAccount) (hash string, err 
 	if err := checkLocalities(n.Role, n.Localities); err != nil {
 		return "", err
 	}
-	if err := checkPassword(n.Name, n.Password); err != nil {
+	if err := checkPassword(n.Password, n.Name, append(c.o.Words, n.Display)...); err != nil {
 		return "", err
 	}
 	hash, err = c.hasher.hash(ctx, n.Password)
@@ -283,7 +283,7 @@ func (c *Control) ChangePassword(ctx context.Context, p Principal, old, password
 		return in, wrapped("check password", err)
 	}
 	done(right)
-	if err := checkPassword(a.Name, password); err != nil {
+	if err := checkPassword(password, a.Name, append(c.o.Words, a.Display)...); err != nil {
 		return in, err
 	}
 	hash, err := c.hasher.hash(ctx, password)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,6 +40,8 @@ type Options struct {
 	// Proxies are the addresses of reverse proxies whose X-Forwarded-For and
 	// X-Forwarded-Proto are believed.
 	Proxies []netip.Prefix
+	// Words are names of this place, such as its host's: no good passwords here.
+	Words []string
 	// OIDC lets people of an OpenID Connect issuer in; nil is none.
 	OIDC *OIDC
 	// Names are the localities' names, for what people are told; nil tells their ids.
@@ -87,6 +90,7 @@ func New(o Options) (*Control, error) {
 			*d.given = d.usual
 		}
 	}
+	o.Words = slices.Clip(o.Words)
 	c := &Control{store: o.Store, o: o, log: o.Logger, hasher: newHasher(defaultArgon()), limits: newLimits(),
 		touched: newRecent[string, time.Time](limitsKept), told: map[int64]time.Time{},
 		doorbell: doorbell{last: map[telemetry.Device]knock{}}, holds: holds{open: map[*hold]struct{}{}}}

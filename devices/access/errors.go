@@ -47,6 +47,7 @@ const (
 	ReasonBadName       Reason = "bad_name"
 	ReasonNameTaken     Reason = "name_taken"
 	ReasonWeakPassword  Reason = "weak_password"
+	ReasonGuessable     Reason = "guessable_password"
 	ReasonBadRole       Reason = "bad_role"
 	ReasonBadScope      Reason = "bad_scope"
 	ReasonBadExpiry     Reason = "bad_expiry"
@@ -219,8 +220,11 @@ func inputSentences(r Reason) (code Code, vi, en string) {
 	case ReasonNameTaken:
 		return Conflict, "Tên %[1]q đã có người dùng.", "The name %[1]q is taken."
 	case ReasonWeakPassword:
-		return Invalid, "Mật khẩu cần từ %[1]d đến %[2]d ký tự, không chứa tên đăng nhập và không quá dễ đoán.",
-			"A password has %[1]d to %[2]d characters, does not contain the name, and is not easily guessed."
+		return Invalid, "Mật khẩu cần từ %[1]d đến %[2]d ký tự và không chứa tên đăng nhập.",
+			"A password has %[1]d to %[2]d characters and does not contain the name."
+	case ReasonGuessable:
+		return Invalid, "Mật khẩu này dễ đoán: kẻ dò mật khẩu thử trước những từ, tên, ngày tháng và dãy phím như vậy. Hãy ghép vài từ không liên quan với nhau.",
+			"This password is easily guessed: such words, names, dates or rows of keys are tried first. Join a few words that have nothing to do with each other."
 	case ReasonBadRole:
 		return Invalid, "Không có vai trò %[1]q.", "There is no role %[1]q."
 	case ReasonEverywhere:

@@ -112,29 +112,16 @@ func plainText(p Secret) []byte {
 	return []byte(norm.NFC.String(string(p)))
 }
 
-// checkPassword refuses what is easily guessed. Length counts most, so there are
-// no rules about kinds of characters.
-func checkPassword(name string, p Secret) *Error {
+// checkPassword refuses what is easily guessed; known are words of the person and
+// the place. Length counts most, so there are no rules about kinds of characters.
+func checkPassword(p Secret, name string, known ...string) *Error {
 	s := string(plainText(p))
-	bad := fault(ReasonWeakPassword, "password", minPassword, maxPassword)
-	if !utf8.ValidString(s) || utf8.RuneCountInString(s) < minPassword || len(s) > maxPassword || len(p) > maxPassword {
-		return bad
+	if !utf8.ValidString(s) || utf8.RuneCountInString(s) < minPassword || len(s) > maxPassword || len(p) > maxPassword ||
+		len(name) > 3 && strings.Contains(strings.ToLower(s), name) {
+		return fault(ReasonWeakPassword, "password", minPassword, maxPassword)
 	}
-	lower := strings.ToLower(s)
-	if len(name) > 3 && strings.Contains(lower, name) {
-		return bad
-	}
-	different := map[rune]bool{}
-	for _, r := range lower {
-		different[r] = true
-	}
-	if len(different) < 5 {
-		return bad
-	}
-	for _, common := range []string{"123456789012", "password1234", "passwordpassword", "qwertyuiop", "abcdefghijkl", "matkhau12345", "matkhaumatkhau", "haidang12345", "khanhhoa1234", "nhatrang1234"} {
-		if strings.HasPrefix(lower, common) {
-			return bad
-		}
+	if guessable(p, append(known, name)...) {
+		return fault(ReasonGuessable, "password")
 	}
 	return nil
 }

@@ -223,10 +223,22 @@ func TestMemoryIsBounded(t *testing.T) {
 }
 
 func TestPasswordRules(t *testing.T) {
-	w := newWorld(t)
-	for _, p := range []access.Secret{"", "short", "aaaaaaaaaaaaaaaa", "123456789012345", "nguyenlan2026!", "password1234", access.Secret(strings.Repeat("ab3$x", 60)), "bad \xff utf-8 here"} {
-		_, err := w.CreateAccount(t.Context(), root(), access.NewAccount{Name: "nguyenlan", Role: access.Viewer, Password: p}, from("10.0.0.1"))
-		wants(t, fmt.Sprintf("password %q", string(p)), err, access.ReasonWeakPassword)
+	w := newWorld(t, func(o *access.Options) { o.Words = []string{"thanhpho.example"} })
+	try := func(name string, p access.Secret) error {
+		n := access.NewAccount{Name: name, Display: "Nguyễn Thị Lan", Role: access.Viewer, Password: p}
+		_, err := w.CreateAccount(t.Context(), root(), n, from("10.0.0.1"))
+		return err
+	}
+	for _, p := range []access.Secret{"", "short", "nguyenlan2026!", access.Secret(strings.Repeat("ab3$x", 60)), "bad \xff utf-8 here"} {
+		wants(t, fmt.Sprintf("password %q", string(p)), try("nguyenlan", p), access.ReasonWeakPassword)
+	}
+	for _, p := range []access.Secret{"aaaaaaaaaaaaaaaa", "123456789012345", "password1234", "P@ssw0rd1234", "qwertyuiop123", "1q2w3e4r5t6y", "iloveyou123456",
+		"matkhau123456", "Mật khẩu 123456", "anhyeuem123456", "Anh yêu em 2024", "emyeuanhnhieu", "haidang2026!!", "Hải Đăng Nha Trang", "khanhhoa123456", "nhatrang@2025",
+		"NguyenThiLan1990", "nguyễn thị lan", "vietnamvodich", "thanhpho.example", "abcdefghijkl", "hochiminh1975"} {
+		wants(t, fmt.Sprintf("password %q", string(p)), try("ql", p), access.ReasonGuessable)
+	}
+	for i, p := range []access.Secret{good, "ngọn đèn khuya 37 sóng vỗ", "correct horse battery staple", "vWq8#kLm2!xZ", "!#%&(=?`>*;:_<", "con mèo xanh gặm bút chì", access.Secret(strings.Repeat("ệ", 4)) + "q7#Vw0zR"} {
+		wants(t, fmt.Sprintf("password %q", string(p)), try(fmt.Sprintf("ql%d", i), p), "")
 	}
 	for _, n := range []string{"", "local", "a b", "a/b", "LẠN", "terminal", "a\nb", strings.Repeat("x", 65)} {
 		_, err := w.CreateAccount(t.Context(), root(), access.NewAccount{Name: n, Role: access.Viewer, Password: good}, from("10.0.0.1"))
