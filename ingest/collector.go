@@ -118,8 +118,8 @@ type LedgerCollector struct {
 	now   func() time.Time
 	mu    sync.Mutex // one reading at a time
 
-	messages, received, missing, partial, conflicts *prometheus.Desc
-	records, bytes, maxBytes, oldestAge, journalUp  *prometheus.Desc
+	messages, received, missing, partial, conflicts, held, gone *prometheus.Desc
+	records, bytes, maxBytes, oldestAge, journalUp              *prometheus.Desc
 }
 
 // NewLedgerCollector makes a collector; now is the clock.
@@ -133,6 +133,8 @@ func NewLedgerCollector(a Audit, now func() time.Time) *LedgerCollector {
 		received:  desc("messages_received_total", "Messages ever received into the journal.", "gateway"),
 		missing:   desc("messages_missing", "Received minus stored, duplicate, quarantined, discarded, canary and queued. Anything but 0 is a loss (or, below 0, a double count).", "gateway"),
 		partial:   desc("messages_partial", "Stored messages of which some fields wait in quarantine.", "gateway"),
+		held:      desc("quarantine_bytes", "What waits in quarantine takes of its budget (--quarantine-budget)."),
+		gone:      desc("quarantine_discarded_total", "Messages, or parts of them, that left the quarantine for good, by what (person, or the bound that was reached) and why they waited.", "cause", "reason"),
 		conflicts: desc("quarantine_conflicts", "Messages in quarantine because another value is stored for the same series and time."),
 		records:   desc("journal_records", "Records in the journal."),
 		bytes:     desc("journal_bytes", "Bytes in the journal."),
@@ -144,7 +146,7 @@ func NewLedgerCollector(a Audit, now func() time.Time) *LedgerCollector {
 
 // Describe implements [prometheus.Collector].
 func (c *LedgerCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.messages, c.received, c.missing, c.partial, c.conflicts, c.records, c.bytes, c.maxBytes, c.oldestAge, c.journalUp} {
+	for _, d := range []*prometheus.Desc{c.messages, c.received, c.missing, c.partial, c.conflicts, c.held, c.gone, c.records, c.bytes, c.maxBytes, c.oldestAge, c.journalUp} {
 		ch <- d
 	}
 }
@@ -177,6 +179,7 @@ func (c *LedgerCollector) Collect(ch chan<- prometheus.Metric) {
 		gauge(c.partial, float64(b.Partial), b.Gateway)
 	}
 	gauge(c.conflicts, float64(r.Conflicts))
+	c.collectQuarantine(ctx, ch)
 	gauge(c.records, float64(r.Journal.Records))
 	gauge(c.bytes, float64(r.Journal.Bytes))
 	gauge(c.maxBytes, float64(r.Journal.MaxBytes))
@@ -185,4 +188,20 @@ func (c *LedgerCollector) Collect(ch chan<- prometheus.Metric) {
 		age = max(0, now.Sub(r.Journal.Oldest).Seconds())
 	}
 	gauge(c.oldestAge, age)
+}
+
+// collectQuarantine shows how full the quarantine is and what has left it.
+func (c *LedgerCollector) collectQuarantine(ctx context.Context, ch chan<- prometheus.Metric) {
+	use, err := c.audit.Ledger.Use(ctx)
+	if err != nil {
+		return // as missing as the ledger is; the loader says so
+	}
+	ch <- prometheus.MustNewConstMetric(c.held, prometheus.GaugeValue, float64(use.Bytes))
+	counts := map[[2]string]int64{}
+	for _, d := range use.Discarded {
+		counts[[2]string{string(d.Cause), string(d.Reason)}] += d.Count
+	}
+	for labels, n := range counts {
+		ch <- prometheus.MustNewConstMetric(c.gone, prometheus.CounterValue, float64(n), labels[0], labels[1])
+	}
 }

@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -168,11 +167,10 @@ func discardedByBounds(now, all int64, by map[Cause]int64) Finding {
 // write now, if it must not.
 func (l *Loader) tellDisk() error {
 	stop, level := l.Disk.Stop(), 0
-	hold := l.Disk.Hold()
 	switch {
 	case stop != nil:
 		level = 3
-	case hold != nil:
+	case l.Disk.Hold() != nil:
 		level = 2
 	case l.Disk.Tight():
 		level = 1
@@ -186,14 +184,14 @@ func (l *Loader) tellDisk() error {
 		l.Findings.Resolve(ruleDisk, "", "")
 		return nil
 	}
-	l.Findings.Report(l.diskFinding(level, cmp.Or(stop, hold)))
+	l.Findings.Report(l.diskFinding(level))
 	if stop != nil {
 		l.Logger.Error("the loader takes nothing more from the journal", "error", stop)
 	}
 	return stop
 }
 
-func (l *Loader) diskFinding(level int, cause error) Finding {
+func (l *Loader) diskFinding(level int) Finding {
 	free, _ := l.Disk.free()
 	f := Finding{
 		Rule: ruleDisk, Severity: "warning", Value: float64(free >> 20), Unit: "MiB", NotReady: level > 1,
@@ -212,7 +210,7 @@ func (l *Loader) diskFinding(level int, cause error) Finding {
 	case 3:
 		f.Severity = "extreme"
 		f.DescriptionVI = "Không ghi gì thêm: bản tin chờ trong nhật ký và ở broker cho đến khi có chỗ; không mất gì."
-		f.DescriptionEN = "Nothing more is written: messages wait in the journal and at the broker until there is room; nothing is lost. " + cause.Error()
+		f.DescriptionEN = "Nothing more is written: messages wait in the journal and at the broker until there is room; nothing is lost."
 	}
 	return f
 }

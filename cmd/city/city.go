@@ -67,9 +67,17 @@ func openCity(o cityOptions, out *terminal.Output) (*city, error) {
 	}
 	c.open.opened("data folder", unlock)
 	c.disk = &ingest.Disk{Dir: o.data, Reserve: uint64(o.reserve), Free: func() (uint64, error) { return broker.FreeSpace(o.data) }}
+	freed, err := c.disk.DropBallast()
+	if err != nil {
+		return c, err
+	}
+	if freed > 0 {
+		c.log.Warn("the disk is full: the space that was held for a start like this one is given back", "bytes", freed, "dir", o.data)
+	}
 	if c.srv, err = o.listen.open(c.log); err != nil {
 		return c, err
 	}
+	c.srv.full = c.disk.Hold
 	watchCertificate(c.reg, "http", c.srv.cert)
 	c.srv.listener.metrics.register(c.reg, c.srv.listener)
 	return c, nil
@@ -141,6 +149,7 @@ func (c *city) load(ctx context.Context, f loadFlags, j *journal.Journal, e acce
 // run adds what a loader consists of to the process.
 func (g *guarded) run(parts *actors, srv *server) {
 	parts.add("HTTP", srv.run)
+	parts.add("ballast", g.keepBallast)
 	g.custody.run(parts)
 	parts.add("ledger's history", g.history.Run) // before the loader, to end after it
 	parts.add("presence", g.registry.keepPresence(g.ledger))
@@ -150,6 +159,24 @@ func (g *guarded) run(parts *actors, srv *server) {
 	g.alarms.run(parts)
 	parts.add("loader", g.loader.Run)
 	g.registry.run(parts, g.loading, g.control, g.rest)
+}
+
+// keepBallast holds some space for a start on a full disk.
+func (g *guarded) keepBallast(ctx context.Context) error {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for failed := false; ; {
+		err := g.loader.Disk.HoldBallast()
+		if err != nil && !failed {
+			g.loader.Logger.Warn("no space can be held for a start on a full disk; trying again each minute", "error", err)
+		}
+		failed = err != nil
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
 }
 
 // loadFlags are the flags of what a loader opens.

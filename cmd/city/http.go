@@ -50,7 +50,10 @@ type server struct {
 	public *url.URL
 	beyond bool
 	// only are those who may come, where that is but a proxy; empty is all.
-	only     []netip.Prefix
+	only []netip.Prefix
+	// full says why nothing large may be written to the disk now, nil if it may; it is
+	// nil where nothing is.
+	full     func() error
 	headers  access.Headers
 	mapStyle string
 	log      *slog.Logger
@@ -190,9 +193,28 @@ func (s *server) protect(next http.Handler) http.Handler {
 			http.Error(w, "nothing is encrypted here: use "+s.url()+", or name your proxy with --proxy", http.StatusForbidden)
 			return
 		}
+		if err := s.refuse(r); err != nil {
+			http.Error(w, err.Error(), http.StatusInsufficientStorage)
+			return
+		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		next.ServeHTTP(w, r)
 	})
+}
+
+// smallBody is what a request may bring on a full disk: who purges, acknowledges or logs
+// in sends less, and photos and imports are more.
+const smallBody = 16 << 10
+
+// refuse says why a request that brings much, to be kept, must wait.
+func (s *server) refuse(r *http.Request) error {
+	if s.full == nil || r.ContentLength >= 0 && r.ContentLength <= smallBody || strings.HasPrefix(r.URL.Path, terminal.PrometheusPath+"/") {
+		return nil
+	}
+	if err := s.full(); err != nil {
+		return fmt.Errorf("nothing large is taken now: %w", err)
+	}
+	return nil
 }
 
 // knows reports whether a Host header is a name of ours. Rebinding needs a name,

@@ -70,7 +70,7 @@ func (c *city) openStore(ctx context.Context, f storeFlags) (store.Store, *embed
 		return s, nil, nil
 	}
 	s, err := embedded.Open(ctx, embedded.Options{
-		Dir: filepath.Join(c.data, "store"), Retention: time.Duration(f.Retention), SyncWrites: c.sync, Logger: c.library, Registerer: c.reg,
+		Dir: filepath.Join(c.data, "store"), Retention: time.Duration(f.Retention), SyncWrites: c.sync, Logger: c.library, Registerer: c.reg, Room: c.disk.Stop,
 	})
 	if err != nil {
 		return nil, nil, err
@@ -109,7 +109,7 @@ func (c *city) openLoading(ctx context.Context, f storeFlags, rf registryFlags, 
 	if err != nil {
 		return nil, err
 	}
-	led, err := ledger.Open(ctx, ledger.Options{Dir: c.data, SyncCommits: c.sync, Now: time.Now, Damaged: func(err error) {
+	led, err := ledger.Open(ctx, ledger.Options{Dir: c.data, SyncCommits: c.sync, Now: time.Now, Room: c.disk.Stop, Damaged: func(err error) {
 		c.findings.Report(damage.FileDamaged(ledgerPart, []string{err.Error()}))
 	}})
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 
 // balance is a line of the ledger, report the whole.
 type balance struct {
-	Gateway                                                                    string
-	Received, Stored, Duplicate, Quarantined, Partial, Canary, Queued, Missing int64
+	Gateway                                                                               string
+	Received, Stored, Duplicate, Quarantined, Partial, Discarded, Canary, Queued, Missing int64
 }
 
 type report struct {
@@ -26,6 +26,7 @@ type report struct {
 func (r report) total() balance {
 	sum := balance{Gateway: "all"}
 	for _, b := range r.Gateways {
+		sum.Discarded += b.Discarded
 		sum.Received += b.Received
 		sum.Stored += b.Stored
 		sum.Duplicate += b.Duplicate

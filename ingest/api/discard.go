@@ -38,7 +38,8 @@ func quarantineUse(u ingest.QuarantineUse, b ingest.Bounds) QuarantineUse {
 	return QuarantineUse{QuarantineUse: u, Budget: b.Bytes, DeviceBudget: b.DeviceBytes, DeviceCount: b.DeviceCount, AgeSeconds: int64(b.Age / time.Second)}
 }
 
-type selection struct {
+// Selection says which messages are let go, and why.
+type Selection struct {
 	Gateway string    `json:"gateway,omitempty" maxLength:"64"`
 	Reason  string    `json:"reason,omitempty" maxLength:"64"`
 	Device  string    `json:"device,omitempty" maxLength:"64"`
@@ -52,23 +53,23 @@ type selection struct {
 type discardBody struct {
 	Body struct {
 		IDs []int64 `json:"ids,omitempty" maxItems:"500"`
-		selection
+		Selection
 	}
 }
 
 type purgeBody struct {
 	Body struct {
 		All bool `json:"all,omitempty" doc:"Needed where nothing else selects"`
-		selection
+		Selection
 	}
 }
 
-func (s selection) filter() ingest.QuarantineFilter {
+func (s Selection) filter() ingest.QuarantineFilter {
 	return ingest.QuarantineFilter{Gateway: s.Gateway, Reason: telemetry.Reason(s.Reason), Device: telemetry.Device(s.Device), Topic: s.Topic, Before: s.Before, After: s.After}
 }
 
 // empty reports whether it selects everything.
-func (s selection) empty() bool {
+func (s Selection) empty() bool {
 	return s.Gateway == "" && s.Reason == "" && s.Device == "" && s.Topic == "" && s.Before.IsZero()
 }
 
@@ -93,7 +94,7 @@ func (g Ingest) discard(ctx context.Context, in *discardBody) (*output[ingest.Di
 	}
 	f := b.filter()
 	f.IDs = b.IDs
-	return g.letGo(ctx, f, b.selection)
+	return g.letGo(ctx, f, b.Selection)
 }
 
 func (g Ingest) purge(ctx context.Context, in *purgeBody) (*output[ingest.DiscardResult], error) {
@@ -101,12 +102,12 @@ func (g Ingest) purge(ctx context.Context, in *purgeBody) (*output[ingest.Discar
 	if b.All != b.empty() {
 		return nil, huma.Error422UnprocessableEntity("say which messages: before, gateway, reason, device or topic; or all, and then none of these")
 	}
-	return g.letGo(ctx, b.filter(), b.selection)
+	return g.letGo(ctx, b.filter(), b.Selection)
 }
 
 // letGo writes down who lets go what, and does so page by page until all are gone or
 // the time is up.
-func (g Ingest) letGo(ctx context.Context, f ingest.QuarantineFilter, s selection) (*output[ingest.DiscardResult], error) {
+func (g Ingest) letGo(ctx context.Context, f ingest.QuarantineFilter, s Selection) (*output[ingest.DiscardResult], error) {
 	f.Localities = g.Guard.Localities(ctx)
 	total, err := g.Quarantine.Count(ctx, f)
 	if err != nil {

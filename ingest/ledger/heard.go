@@ -42,6 +42,9 @@ const deafKept = 10_000
 // KeepHeard keeps when devices were last heard, when was not listened, and that the
 // run that began at a moment listens until now. A crash in the middle keeps some of it.
 func (l *Ledger) KeepHeard(ctx context.Context, run Run, deaf []Deaf, heard []Heard) error {
+	if err := l.room(); err != nil {
+		return fmt.Errorf("write when devices were heard: %w", err)
+	}
 	for len(heard) > 0 {
 		page := heard[:min(len(heard), heardAtOnce)]
 		heard = heard[len(page):]

@@ -27,6 +27,9 @@ func (l *Ledger) AddSamples(ctx context.Context, samples []ingest.Sample) error 
 	if len(samples) == 0 {
 		return nil
 	}
+	if err := l.room(); err != nil {
+		return fmt.Errorf("write history of ledger: %w", err)
+	}
 	return l.inTx(ctx, "write history of ledger", func(tx *sql.Tx) error {
 		for _, s := range samples {
 			minute := minuteOf(s.Time)

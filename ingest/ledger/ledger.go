@@ -46,6 +46,9 @@ type Options struct {
 	// Memory is how many recent messages are remembered; DefaultMemory if 0.
 	Memory int
 	Now    func() time.Time
+	// Room says why history and what is remembered of devices must not be written now,
+	// for want of space; nil is that they always may.
+	Room func() error
 	// Damaged hears of every error by which SQLite says that the file is damaged; it
 	// may be nil.
 	Damaged func(error)
@@ -55,6 +58,7 @@ type Options struct {
 type Ledger struct {
 	db     *sql.DB
 	now    func() time.Time
+	room   func() error
 	memory memory
 	marks  marks
 
@@ -155,6 +159,9 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Room == nil {
+		o.Room = func() error { return nil }
+	}
 	path := filepath.Join(o.Dir, FileName)
 	sync := "OFF" // a killed process loses nothing: what is written is the kernel's
 	if o.SyncCommits {
@@ -162,7 +169,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	}
 	q := url.Values{"_pragma": {"auto_vacuum(INCREMENTAL)", "journal_mode(WAL)", "synchronous(" + sync + ")", "busy_timeout(2000)", "journal_size_limit(67108864)"}, "_txlock": {"immediate"}}
 	db := sqlitefile.Open("file:"+path+"?"+q.Encode(), o.Damaged)
-	l := &Ledger{db: db, now: o.Now, accounts: map[ingest.Sequence]ingest.Account{}, said: map[ingest.Sequence]uint64{}, memory: newMemory(o.Memory), marks: newMarks()}
+	l := &Ledger{db: db, now: o.Now, room: o.Room, accounts: map[ingest.Sequence]ingest.Account{}, said: map[ingest.Sequence]uint64{}, memory: newMemory(o.Memory), marks: newMarks()}
 	if err := l.load(ctx); err != nil {
 		return nil, fmt.Errorf("open ledger %s: %w", path, errors.Join(err, db.Close()))
 	}

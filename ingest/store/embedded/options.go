@@ -27,6 +27,10 @@ type Options struct {
 	// survives a loss of power. Without it, it survives the death of the process.
 	SyncWrites bool
 
+	// Room says why nothing may be written now, for want of space; nil is that it always
+	// may. Write then fails before it could tear a log.
+	Room func() error
+
 	// Logger is silent when nil.
 	Logger *slog.Logger
 	// Registerer takes the metrics of the TSDB and of the query engine; nil

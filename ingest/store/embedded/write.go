@@ -19,6 +19,11 @@ func (s *Store) Write(ctx context.Context, points []telemetry.Point) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("write points: %w", err)
 	}
+	if s.options.Room != nil {
+		if err := s.options.Room(); err != nil {
+			return fmt.Errorf("write points: %w", err)
+		}
+	}
 	select {
 	case s.turn <- struct{}{}:
 	case <-ctx.Done():
