@@ -173,6 +173,9 @@ func TestDeletedStream(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		if state(t, j).Epoch == before {
+			t.Error("the state is still that of the stream that is gone")
+		}
 		r := record("g", 3, 1)
 		r.Epoch = before
 		if err := j.Append(testContext(t), r); !errors.Is(err, ingest.ErrPosition) {

@@ -54,6 +54,9 @@ func (j *Journal) State(ctx context.Context) (ingest.JournalState, error) {
 
 func (j *Journal) refresh(ctx context.Context, c *stateCache) error {
 	// The stream before the bucket, for the reason given at Position.
+	if _, err := j.present(ctx); err != nil {
+		return err
+	}
 	info, err := j.stream.Info(ctx, jetstream.WithSubjectFilter(subjectPrefix+">"))
 	if err != nil {
 		return fmt.Errorf("look up stream: %w", reason(ctx, err))
@@ -66,6 +69,11 @@ func (j *Journal) refresh(ctx context.Context, c *stateCache) error {
 		c.stream = v
 	}
 	bucket, err := j.bucket.Info(ctx, jetstream.WithSubjectFilter(j.positionKey()+">"))
+	if errors.Is(err, jetstream.ErrStreamNotFound) { // somebody has deleted it: nothing is noted any more
+		if err = j.openStreams(ctx); err == nil {
+			bucket, err = j.bucket.Info(ctx, jetstream.WithSubjectFilter(j.positionKey()+">"))
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("look up bucket: %w", reason(ctx, err))
 	}

@@ -81,8 +81,15 @@ func (j *Journal) Take(ctx context.Context) (ingest.Taken, error) {
 	return t, nil
 }
 
+// put writes a value of the bucket. One that somebody has deleted is made anew.
 func (j *Journal) put(ctx context.Context, subject, value string) error {
 	_, err := j.js.Publish(ctx, subject, []byte(value))
+	if nobodyTakes(err) {
+		if err := j.openStreams(ctx); err != nil {
+			return err
+		}
+		_, err = j.js.Publish(ctx, subject, []byte(value))
+	}
 	return reason(ctx, err)
 }
 
@@ -129,10 +136,7 @@ func (t *taken) holdClaim(ctx context.Context) error {
 	claim, err := t.j.bucket.GetLastMsgForSubject(ctx, t.j.takerSubject())
 	switch {
 	case errors.Is(err, jetstream.ErrStreamNotFound), errors.Is(err, jetstream.ErrMsgNotFound):
-		if err = t.j.openStreams(ctx); err == nil {
-			err = t.j.put(ctx, t.j.takerSubject(), t.id)
-		}
-		if err != nil {
+		if err := t.j.put(ctx, t.j.takerSubject(), t.id); err != nil {
 			return fmt.Errorf("claim the journal anew: %w", err)
 		}
 		return nil

@@ -76,7 +76,7 @@ type Ledger struct {
 // and alarms without since when they are stale, layout 4 alarms none of which lasts,
 // layout 5 no canaries, layout 6 nothing that was discarded and no sizes of what is in
 // quarantine, layout 7 no epochs and nothing by which records are known again.
-const layout = 7
+const layout = 8
 
 // schema is applied at every start; user_version tells the layout.
 const schema = `

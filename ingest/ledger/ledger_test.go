@@ -272,6 +272,85 @@ func TestAlarmsOfLayout2(t *testing.T) {
 	}
 }
 
+// A ledger of layout 7, of before there were epochs, keeps its accounts, what waits of
+// them and what its gateways had said, all with the epoch "".
+func TestAccountsOfLayout7(t *testing.T) {
+	o := ledger.Options{Dir: t.TempDir(), Now: noon}
+	l := open(t, o)
+	if err := l.Commit(t.Context(), ingest.Commit{Quarantine: []ingest.Quarantined{held(0, "t", telemetry.Empty)}}); err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(o.Dir, ledger.FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.ExecContext(t.Context(), `DROP TABLE account; DROP TABLE said; DROP TABLE mark; ALTER TABLE quarantine DROP COLUMN epoch; ALTER TABLE history DROP COLUMN missing;
+		CREATE TABLE account (gateway TEXT PRIMARY KEY, position INTEGER NOT NULL, stored INTEGER NOT NULL, duplicate INTEGER NOT NULL, quarantined INTEGER NOT NULL,
+			partial INTEGER NOT NULL, discarded INTEGER NOT NULL DEFAULT 0, canary INTEGER NOT NULL DEFAULT 0) STRICT;
+		INSERT INTO account VALUES ('nha-trang', 100, 80, 10, 5, 3, 2, 1);
+		INSERT INTO history (gateway, minute, received, stored, duplicate, quarantined, partial, queued, discarded, canary)
+			VALUES ('nha-trang', 1795293000, 120, 80, 10, 5, 3, 20, 2, 1); PRAGMA user_version = 7`); err != nil {
+		t.Fatal(err)
+	}
+	db.Close()
+	for range 2 { // the second finds it upgraded
+		l = open(t, o)
+		want := []ingest.Account{{Gateway: "nha-trang", Position: 100, Stored: 80, Duplicate: 10, Quarantined: 5, Partial: 3, Discarded: 2, Canary: 1}}
+		if diff := cmp.Diff(want, l.Accounts()); diff != "" {
+			t.Error(diff)
+		}
+		if lost := l.Accounts()[0].Lost(); lost != 2 {
+			t.Errorf("%d are lost, want 2", lost)
+		}
+		if diff := cmp.Diff(map[ingest.Sequence]uint64{{Gateway: "nha-trang"}: 120}, l.Said()); diff != "" {
+			t.Error(diff)
+		}
+		if got, _, err := l.Quarantine(t.Context(), ingest.QuarantineFilter{}); err != nil || len(got) != 1 || got[0].Epoch != "" {
+			t.Errorf("quarantine %+v, %v", got, err)
+		}
+		if got := samples(t, l, ingest.HistoryQuery{From: time.Unix(1795292000, 0), To: time.Unix(1795294000, 0), Step: time.Minute}); len(got) != 1 || got[0].Missing != 2 {
+			t.Errorf("history %+v", got)
+		}
+		l.Close()
+	}
+}
+
+// The last records are known again, also after reopening, by place and content and in
+// their own epoch only; older ones are not.
+func TestMarks(t *testing.T) {
+	o := ledger.Options{Dir: t.TempDir()}
+	l := open(t, o)
+	mark := func(n int) ingest.Mark {
+		return ingest.Mark{Sequence: ingest.Sequence{Gateway: "g", Epoch: "E"}, First: uint64(n), End: uint64(n) + 1, Sum: uint32(n)}
+	}
+	const all = 3 * ingest.MarksKept / 2
+	for n := 0; n < all; n += 512 {
+		var c ingest.Commit
+		for i := range 512 {
+			c.Marks = append(c.Marks, mark(n+i))
+		}
+		if err := l.Commit(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		for n := range all {
+			if l.Repeated(mark(n)) != (n >= all-ingest.MarksKept) {
+				t.Fatalf("record %d of %d is known: %v", n, all, l.Repeated(mark(n)))
+			}
+		}
+		other, another := mark(all-1), mark(all-1)
+		other.Sum++
+		another.Epoch = "F"
+		if l.Repeated(other) || l.Repeated(another) {
+			t.Error("a record of the same place and another content or epoch is known")
+		}
+		l.Close()
+		l = open(t, o)
+	}
+}
+
 func BenchmarkCommit(b *testing.B) {
 	l, err := ledger.Open(b.Context(), ledger.Options{Dir: b.TempDir()})
 	if err != nil {
