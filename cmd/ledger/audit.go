@@ -36,6 +36,9 @@ func (Audit) Help() string {
 
 Canaries are the gateways' own: once a minute each sends itself a message through everything. The gateway numbers what it
 receives; the loader counts what became of it. Where the two do not agree, messages are missing, and the exit code is 1.
+A gateway counts anew from 0 in each epoch of its journal. Where a journal or a ledger was deleted, damaged or put back
+from a copy, the epoch that this concerns is listed below: what came again with numbers that had been given before, and
+what only a newer ledger knew of.
 
 Before that, each side has counted for itself, and none of these counts is made of another one:
 
@@ -140,6 +143,27 @@ func printHistory(w io.Writer, h api.History) {
 	fmt.Fprintf(w, "\nIn steps of %v. Queued and missing are as at the step's end; below 0 is what a re-drive or a discarding took out.\n", time.Duration(h.StepSeconds)*time.Second)
 }
 
+// printEpochs lists the accounts in which journal and ledger do not agree of themselves:
+// one of them was damaged or exchanged.
+func printEpochs(w io.Writer, r ingest.Report) {
+	for _, b := range r.Epochs {
+		if b.Balanced() && b.Again == 0 {
+			continue
+		}
+		fmt.Fprintf(w, "\n%s: %s received, %s missing", b.Sequence(), terminal.Grouped(int64(b.Received)), terminal.Grouped(b.Missing))
+		if b.Again > 0 {
+			fmt.Fprintf(w, "; %s more came with numbers that had been given before, and are among the outcomes", terminal.Grouped(int64(b.Again)))
+		}
+		if b.Forgotten > 0 {
+			fmt.Fprintf(w, "; of %s a newer ledger knew what became of them", terminal.Grouped(int64(b.Forgotten)))
+		}
+		if b.Behind > 0 {
+			fmt.Fprintf(w, "; the journal is %s behind", terminal.Grouped(int64(b.Behind)))
+		}
+		fmt.Fprintln(w)
+	}
+}
+
 func printLedger(w io.Writer, r ingest.Report) {
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "gateway\treceived\tstored\t(partial)\tduplicate\tquarantined\tdiscarded\tcanary\tqueued\tmissing\t")
@@ -162,6 +186,7 @@ func printLedger(w io.Writer, r ingest.Report) {
 	}
 	row(total)
 	t.Flush()
+	printEpochs(w, r)
 	if r.Conflicts > 0 {
 		fmt.Fprintf(w, "\nOf these, %s wait in quarantine with another value than is stored for the same time: haidang quarantine list --reason conflict\n", terminal.Grouped(r.Conflicts))
 	}
