@@ -280,7 +280,7 @@ func (c *Canaries) heal(p *path, f *flight) {
 		return
 	}
 	p.heals++
-	p.next = 0 // the next look sends one to see
+	p.next = 1 // the next look, by which it is done, sends one to see
 	anew := p.arrived || p.gateway.OwnBroker
 	c.Logger.Warn("subscribing anew, for the broker acknowledges messages and delivers none", "gateway", p.name, "subscription", p.filter, "given up before", anew)
 	go resubscribe(*client, p.filter, anew)

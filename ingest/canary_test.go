@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,6 +45,14 @@ func (f *following) found(rule, gateway string) ingest.Finding {
 	return ingest.Finding{}
 }
 
+// note is how the first canary does, in words.
+func (f *following) note() string {
+	for _, s := range f.canaries.States() {
+		return s.Note
+	}
+	return ""
+}
+
 // missing waits until a canary is missed, with words that say where.
 func (f *following) missing(gateway, where string) ingest.Finding {
 	f.t.Helper()
@@ -77,6 +86,10 @@ func TestCanariesComeThrough(t *testing.T) {
 	brokers(t, func(t *testing.T, c *city, url string) {
 		g := c.gateway(url)
 		f := c.follow(200, g)
+		// Clocks that jump by a day, to and fro, raise nothing.
+		var asked atomic.Int64
+		jumping := func() time.Time { return time.Now().AddDate(0, 0, int(asked.Add(1)%3)-1) }
+		g.Now, f.canaries.Now = jumping, jumping
 		c.load()
 		c.run(g.Run)
 		c.run(f.canaries.Run)
@@ -88,7 +101,7 @@ func TestCanariesComeThrough(t *testing.T) {
 		}
 		p.allAcked(c)
 		c.eventually("all is stored", func() bool { return f.counted("nha-trang", 0).Stored >= 6000 })
-		c.eventually("the newest has been read back", func() bool { return strings.Contains(f.canaries.States()[0].Note, "came through") })
+		c.eventually("the newest has been read back", func() bool { return strings.Contains(f.note(), "came through") })
 		if n := f.findings.List(); len(n) > 0 {
 			t.Errorf("nothing is wrong, and found is %+v", n)
 		}
@@ -174,6 +187,47 @@ func TestCanaryFindsWhatStandsStill(t *testing.T) {
 	}
 }
 
+// slowStore takes its time for every write.
+type slowStore struct{ store.Store }
+
+func (s slowStore) Write(ctx context.Context, points []telemetry.Point) error {
+	time.Sleep(30 * time.Millisecond)
+	return s.Store.Write(ctx, points)
+}
+
+// TestCanaryIsLateBehindABacklog: what waits for a loader that gets on is late, for
+// many times the patience, and nothing is found.
+func TestCanaryIsLateBehindABacklog(t *testing.T) {
+	c := newCity(t)
+	c.loader = c.newLoader(slowStore{c.loader.Store})
+	c.loader.BatchMessages = 1
+	g := c.gateway(c.broker.MQTTURL())
+	g.GatherMessages = 10
+	f := c.follow(30, g)
+	c.run(g.Run)
+	c.eventually("the gateway is connected", func() bool { return g.State().Connected })
+	p := newPublisher(t, c.broker.MQTTURL())
+	p.publish(4000) // 400 records, of 30 ms each
+	p.allAcked(c)
+	c.load()
+	c.run(f.canaries.Run)
+	late := false
+	c.eventually("the backlog is stored", func() bool {
+		late = late || strings.Contains(f.note(), "late, behind messages that get on")
+		if n := f.findings.List(); len(n) > 0 {
+			t.Fatalf("a backlog is taken for a loss: %+v", n)
+		}
+		return f.counted("nha-trang", 0).Stored >= 4000
+	})
+	if !late {
+		t.Error("nothing says that the canary is late")
+	}
+	f.counted("nha-trang", 2)
+	if n := f.findings.List(); len(n) > 0 {
+		t.Errorf("after the backlog, found is %+v", n)
+	}
+}
+
 // forgetfulStore accepts points and keeps none.
 type forgetfulStore struct{}
 
@@ -202,7 +256,7 @@ func TestCanaryLeavesOtherAlarmsAlone(t *testing.T) {
 	c.run(f.canaries.Run)
 	f.counted("nha-trang", 2)
 	m.Stop()
-	c.eventually("the excuse is told", func() bool { return strings.Contains(f.canaries.States()[0].Note, "another reason is known") })
+	c.eventually("the excuse is told", func() bool { return strings.Contains(f.note(), "another reason is known") })
 	time.Sleep(3 * time.Second) // twice the patience: what must not happen has no condition
 	if n := f.findings.List(); len(n) > 0 {
 		t.Errorf("a broker that is away is told twice: %+v", n)
