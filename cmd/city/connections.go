@@ -313,12 +313,12 @@ func newHTTPMetrics() *httpMetrics {
 	m := &httpMetrics{
 		refused:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "haidang_http_connections_refused_total", Help: "Connections refused because an address had too many (address), or all together were too many (all)."}, []string{"full"}),
 		evicted:  prometheus.NewCounter(prometheus.CounterOpts{Name: "haidang_http_connections_evicted_total", Help: "Idle connections closed to make room for a new one."}),
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "haidang_http_requests_refused_total", Help: "Requests refused because too many of the same account (account), or of an address without log-in (address), were being answered."}, []string{"full"}),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "haidang_http_requests_refused_total", Help: "Requests refused because too many of the same account (account), of an address without log-in (address), or files of all together (all), were being answered."}, []string{"full"}),
 	}
 	for _, full := range []string{"address", "all"} {
 		m.refused.WithLabelValues(full)
 	}
-	for _, full := range []string{"address", "account"} {
+	for _, full := range []string{"address", "account", "all"} {
 		m.requests.WithLabelValues(full)
 	}
 	return m

@@ -7,12 +7,15 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/haidang-iot/haidang/devices/access"
 )
 
 // serving runs a server's listener until the test ends; busy requests end with it.
@@ -226,5 +229,55 @@ func TestRequestsOfOneOriginAreBounded(t *testing.T) {
 	}
 	if len(q.busy) != 0 {
 		t.Errorf("what is over is remembered: %v", q.busy)
+	}
+}
+
+// TestPlacesOfRequests: files and live streams have bounds of their own, so that one
+// account takes neither the memory nor all the streams.
+func TestPlacesOfRequests(t *testing.T) {
+	c := newConnections(nil, 10, 10)
+	lan := access.WithActor(t.Context(), access.Principal{Account: "lan"})
+	for _, tt := range []struct {
+		ctx    context.Context
+		path   string
+		length int64
+		want   int
+	}{
+		{lan, "/api/v1/sites", 0, 1}, {lan, "/api/v1/live", 0, 2}, {lan, "/api/v1/import", 16 << 20, 3}, {lan, "/api/v1/import", -1, 3},
+		{lan, "/prometheus/api/v1/query", -1, 1}, {t.Context(), "/api/v1/import", 16 << 20, 1},
+	} {
+		r := httptest.NewRequestWithContext(tt.ctx, "POST", tt.path, nil)
+		r.ContentLength = tt.length
+		if _, all := places(r); len(all) != tt.want {
+			t.Errorf("%s of %d bytes takes %+v", tt.path, tt.length, all)
+		}
+	}
+	q := newRequests(c)
+	inside, over := make(chan struct{}), make(chan struct{})
+	h := q.bound(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { inside <- struct{}{}; <-over }))
+	done := make(chan struct{})
+	for range mostFiles {
+		go func() {
+			r := httptest.NewRequestWithContext(lan, "POST", "/api/v1/import", nil)
+			r.ContentLength = largeBody + 1
+			h.ServeHTTP(httptest.NewRecorder(), r)
+			done <- struct{}{}
+		}()
+		<-inside
+	}
+	// One whose sender does not wait for its turn is not taken.
+	gone, cancel := context.WithCancel(lan)
+	cancel()
+	r, w := httptest.NewRequestWithContext(gone, "POST", "/api/v1/import", nil), httptest.NewRecorder()
+	r.ContentLength = largeBody + 1
+	if h.ServeHTTP(w, r); w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), "Quá nhiều yêu cầu") {
+		t.Errorf("one too many is answered %d %s", w.Code, w.Body)
+	}
+	close(over)
+	for range mostFiles {
+		<-done
+	}
+	if len(q.busy) != 0 {
+		t.Errorf("places stay taken: %v", q.busy)
 	}
 }

@@ -33,6 +33,10 @@ import (
 // operation has its own, mostly far smaller, bound.
 const maxBody = 17 << 20
 
+// mostScrapes is how many requests for metrics are answered at once: each reads the
+// ledger.
+const mostScrapes = 8
+
 // server is the one HTTP listener.
 type server struct {
 	mux *http.ServeMux
@@ -296,7 +300,7 @@ func (s *server) health(gatherer prometheus.Gatherer, findings *ingest.Findings,
 		e.SetIndent("", "  ")
 		e.Encode(body) // an error here means that nobody reads any more
 	})
-	s.handle("GET /metrics", promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{}))
+	s.handle("GET /metrics", promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{MaxRequestsInFlight: mostScrapes}))
 	s.handlePublic("GET /api/docs", http.RedirectHandler("/api/openapi.yaml", http.StatusSeeOther).ServeHTTP)
 }
 

@@ -3,6 +3,7 @@ package city
 import (
 	"context"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,6 +18,11 @@ const (
 	// mostOfAccount is the same for an account, whatever its address: a wall of
 	// screens that follow live values, or a program.
 	mostOfAccount = 256
+	// mostStreams is how many of those may follow live values; there are 256 in all.
+	mostStreams = 128
+	// largeBody is from how many bytes a body is a file. It is in memory until it has
+	// been read, so an account sends a few at a time, and so do all together.
+	largeBody, mostFiles, mostFilesOfAll = 512 << 10, 4, 16
 	// waitForPlace is how long one more request waits before it is refused, and
 	// lookForPlace how often it looks: an office behind one address opens the console
 	// at the same moment, and a page with a part missing is none.
@@ -37,26 +43,52 @@ type requests struct {
 
 func newRequests(c *connections) *requests { return &requests{conns: c, busy: map[string]int{}} }
 
+// place is what a request takes while it is answered: one of a number that somebody
+// has.
+type place struct {
+	of   string
+	most int
+	full string // as the metric calls it
+}
+
+// places are what a request takes.
+func places(r *http.Request) (who string, all []place) {
+	account := access.Actor(r.Context()).Account
+	if account == "" {
+		who = "address " + access.From(r.Context()).String()
+		return who, []place{{who, mostOfStranger, "address"}}
+	}
+	who = "account " + account
+	all = []place{{who, mostOfAccount, "account"}}
+	path, below := strings.CutPrefix(r.URL.Path, "/api/v1/")
+	switch {
+	case below && path == "live":
+		all = append(all, place{"streams of " + who, mostStreams, "account"})
+	case below && (r.ContentLength > largeBody || r.ContentLength < 0):
+		all = append(all, place{"files of " + who, mostFiles, "account"}, place{"files of all", mostFilesOfAll, "all"})
+	}
+	return who, all
+}
+
 // bound is for behind [access.Control.Middleware].
 func (q *requests) bound(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		who, most, full := "account "+access.Actor(r.Context()).Account, mostOfAccount, "account"
-		if access.Actor(r.Context()).Account == "" {
-			who, most, full = "address "+access.From(r.Context()).String(), mostOfStranger, "address"
-			if r.ContentLength != 0 {
-				_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(strangerBody)) // an error: the server's own deadline stands
-			}
-		} else {
+		who, all := places(r)
+		if access.Actor(r.Context()).Account != "" {
 			q.conns.known(r.Context())
+		} else if r.ContentLength != 0 {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(strangerBody)) // an error: the server's own deadline stands
 		}
-		if !q.wait(r.Context(), who, most) {
-			q.conns.metrics.requests.WithLabelValues(full).Inc()
-			q.conns.told.warn("requests were refused: too many of the same origin are being answered", "who", who, "most", most)
-			w.Header().Set("Connection", "close") // so that an unread body is not waited for
-			access.Refuse(w, access.ReasonTooManyAtOnce, time.Second)
-			return
+		for _, p := range all {
+			if !q.wait(r.Context(), p.of, p.most) {
+				q.conns.metrics.requests.WithLabelValues(p.full).Inc()
+				q.conns.told.warn("requests were refused: too many of the same origin are being answered", "who", p.of, "most", p.most)
+				w.Header().Set("Connection", "close") // so that an unread body is not waited for
+				access.Refuse(w, access.ReasonTooManyAtOnce, time.Second)
+				return
+			}
+			defer q.end(p.of)
 		}
-		defer q.end(who)
 		// One account may be a Grafana here and a program there.
 		caller := who + " at " + access.From(r.Context()).String()
 		next.ServeHTTP(w, r.WithContext(embedded.WithCaller(r.Context(), caller)))

@@ -157,7 +157,7 @@ func (s *Server) askWith(ctx context.Context, method, path string, header http.H
 		return s.unreached(err)
 	}
 	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
+	text, err := io.ReadAll(http.MaxBytesReader(nil, res.Body, maxAnswer))
 	if err != nil {
 		return fmt.Errorf("read answer of %s: %w", s.base, err)
 	}

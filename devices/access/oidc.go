@@ -31,6 +31,7 @@ const (
 	oidcCookie   = "haidang-oidc"
 	oidcLife     = 10 * time.Minute
 	oidcTimeout  = 10 * time.Second
+	oidcAnswer   = 1 << 20 // bytes
 	oidcAtOnce   = 8
 	maxIssuerTxt = 1 << 20
 )
@@ -104,7 +105,27 @@ func newProvider(o OIDC) (*provider, error) {
 	if o.Client == nil {
 		o.Client = &http.Client{Timeout: oidcTimeout}
 	}
+	client := *o.Client // its owner's stays as it is
+	client.Transport = boundedTransport{client.Transport}
+	o.Client = &client
 	return &provider{OIDC: o, slots: make(chan struct{}, oidcAtOnce)}, nil
+}
+
+// boundedTransport bounds what is read of an answer: discovery, keys and tokens have
+// some kilobytes, and the library reads to the end.
+type boundedTransport struct{ next http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (t boundedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	next := t.next
+	if next == nil {
+		next = http.DefaultTransport
+	}
+	res, err := next.RoundTrip(r)
+	if err == nil {
+		res.Body = http.MaxBytesReader(nil, res.Body, oidcAnswer)
+	}
+	return res, err
 }
 
 // discover asks the issuer where its parts are, until it has answered once: it

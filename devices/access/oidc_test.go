@@ -6,9 +6,11 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -199,5 +201,38 @@ func TestOIDCConfiguration(t *testing.T) {
 	}
 	if _, err := access.New(access.Options{Store: newWorld(t).store.Access(), OIDC: &ok}); err != nil {
 		t.Error(err)
+	}
+}
+
+// endless answers with a body that has no end, and counts what is read of it.
+type endless struct{ read atomic.Int64 }
+
+func (e *endless) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(e), Request: r}, nil
+}
+
+func (e *endless) Read(b []byte) (int, error) {
+	for n := range b {
+		b[n] = ' '
+	}
+	if e.read.Add(int64(len(b))) > 8<<20 {
+		return 0, io.EOF // else the test would never fail
+	}
+	return len(b), nil
+}
+
+// TestOIDCAnswersAreBounded: what an issuer answers is read to a bound.
+func TestOIDCAnswersAreBounded(t *testing.T) {
+	e := &endless{}
+	w := newWorld(t, func(o *access.Options) {
+		o.OIDC = &access.OIDC{Issuer: "https://issuer.example", ClientID: "haidang", RedirectURL: "https://haidang.example" + access.OIDCCallbackPath,
+			Default: access.Viewer, Client: &http.Client{Transport: e}}
+	})
+	b := newBrowser(t, w.serve(t, true))
+	if to := b.is(303, "GET", access.OIDCStartPath, nil, nil).Header.Get("Location"); !strings.Contains(to, "error=") {
+		t.Errorf("sent to %s", to)
+	}
+	if n := e.read.Load(); n == 0 || n > 2<<20 {
+		t.Errorf("%d bytes of an answer were read", n)
 	}
 }
