@@ -187,8 +187,11 @@ func (k *custody) lookAtBroker(mend bool) (out []ingest.Finding, err error) {
 	}
 	for key, was := range k.were.Streams {
 		_, stream, _ := strings.Cut(key, "/")
-		if last := i.Last[key]; last < was.Last && losses[stream].Stream == "" {
-			losses[stream] = damage.StreamLoss{Stream: stream, Cut: true, Records: min(was.Last-last, was.Messages), At: k.were.At}
+		if last := i.Last[key]; last < was.Last {
+			l := losses[stream]
+			l.Stream, l.Cut, l.At = stream, true, k.were.At
+			l.Records += min(was.Last-last, was.Messages)
+			losses[stream] = l
 		}
 	}
 	for _, stream := range slices.Sorted(maps.Keys(losses)) {
@@ -283,7 +286,11 @@ func (k *custody) opened(ctx context.Context, j *journal.Journal) error {
 		return err
 	}
 	if l, n := k.journalLoss, counted(state); l != nil && l.Records > 0 && n < k.were.Counted {
-		l.Messages = max(l.Messages, k.were.Counted-n)
+		if lost := k.were.Counted - n; l.Cut {
+			l.Messages += lost // of what was damaged before the cut the count still tells
+		} else {
+			l.Messages = max(l.Messages, lost)
+		}
 		k.report(damage.StreamLost(*l))
 	}
 	return nil

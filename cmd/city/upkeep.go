@@ -195,7 +195,7 @@ func (k *custody) check(ctx context.Context, deep bool, rate int, progress func(
 		case len(problems) > 0:
 			out = append(out, damage.FileDamaged(p.Name, problems))
 		case gone && k.were.Had(p.Name):
-			out = append(out, damage.FileDamaged(p.Name, []string{"the file is gone"}))
+			out = append(out, damage.FileGone(p.Name))
 		case !gone:
 			k.findings.Resolve(damage.RuleFile, "", partDevice(p.Name))
 		}

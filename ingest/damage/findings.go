@@ -75,6 +75,18 @@ func FileDamaged(part string, problems []string) ingest.Finding {
 	}
 }
 
+// FileGone tells of one that is not there any more. A process that has it open goes on
+// with what is no file any more.
+func FileGone(part string) ingest.Finding {
+	f := FileDamaged(part, nil)
+	p := partName(part)
+	f.SummaryVI, f.SummaryEN = "Tệp đã biến mất: "+p.vi, "File gone: "+p.en
+	f.DescriptionVI, f.DescriptionEN = "Tệp từng có ở đây, nay không còn", "It was here and is not any more"
+	f.RunbookVI = "Khởi động lại Hải Đăng: khi khởi động, tệp được lấy lại từ bản sao lưu mỗi giờ"
+	f.RunbookEN = "Restart Hải Đăng: the start takes it from the hourly backup"
+	return f
+}
+
 // FileMended tells what was done about a file at the start.
 func FileMended(m Mended, now time.Time) ingest.Finding {
 	p := partName(m.Part)

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // mostProblems is how many problems a check names; SQLite's own default.
@@ -42,7 +43,7 @@ func Check(ctx context.Context, path string, deep bool) (problems []string, err 
 	}
 	problems, err = texts(ctx, db, fmt.Sprintf("PRAGMA %s(%d)", how, mostProblems))
 	if Damaged(err) {
-		return append(problems, err.Error()), nil
+		return oneEach(append(problems, err.Error())), nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("check %s: %w", path, err)
@@ -50,7 +51,20 @@ func Check(ctx context.Context, path string, deep bool) (problems []string, err 
 	if len(problems) == 1 && problems[0] == "ok" {
 		return nil, nil
 	}
-	return problems, nil
+	return oneEach(problems), nil
+}
+
+// oneEach makes one line of each problem: SQLite puts several into a row, with a heading
+// above them.
+func oneEach(rows []string) (out []string) {
+	for _, r := range rows {
+		for line := range strings.Lines(r) {
+			if line = strings.TrimSpace(line); !strings.HasPrefix(line, "*** in database") {
+				out = append(out, line)
+			}
+		}
+	}
+	return out
 }
 
 // texts are a query's rows of one text.
