@@ -228,10 +228,23 @@ func overwriteIndex(b []byte, has, hasNot string) []byte {
 	return b
 }
 
+// readQuarantine lists the whole quarantine, and returns the code of the last answer.
+func (c *damagedCity) readQuarantine() int {
+	for after := int64(0); ; {
+		code, body := c.get(fmt.Sprintf("/api/v1/quarantine?limit=100&after=%d", after))
+		var page struct{ Next int64 }
+		if code != 200 || json.Unmarshal([]byte(body), &page) != nil || page.Next == 0 {
+			return code
+		}
+		after = page.Next
+	}
+}
+
 // damageRunning overwrites pages of the ledger while it is in use.
 func (c *damagedCity) damageRunning() {
 	for i := range 60 {
-		payload := fmt.Sprintf(`{"nothing-known":%d,"filler":%q}`, i, strings.Repeat("running", 100))
+		// More than SQLite keeps of pages in memory.
+		payload := fmt.Sprintf(`{"nothing-known":%d,"filler":%q}`, i, strings.Repeat("running", 7000))
 		if err := send(c.t, c.broker, "kh/nha-trang/air_quality/bad", []byte(payload)); err != nil {
 			c.t.Fatal(err)
 		}
@@ -260,8 +273,7 @@ func (c *damagedCity) damageRunning() {
 			}
 		}
 	}
-	code, _ := c.get("/api/v1/quarantine?limit=100")
-	if code < 500 {
+	if code := c.readQuarantine(); code < 500 {
 		c.t.Errorf("a damaged quarantine answers %d", code)
 	}
 	eventually(c.t, patience, "it is not ready", func() bool {
