@@ -53,7 +53,9 @@ func benchJournalToStore(b *testing.B, sync bool) {
 	defer st.Close()
 	cd, err := codec.New(codec.NativeName, telemetry.NewCatalogue())
 	must(err)
-	l := ingest.NewLoader(j, store.NewGuard(st, st, time.Now), led)
+	guard := store.NewGuard(st, st, time.Now)
+	l := ingest.NewLoader(j, guard, led)
+	l.Written = guard.Written
 	l.Codec = func(string, string) codec.Codec { return cd }
 	l.Admission = newOpenAdmission([]telemetry.Locality{"nha-trang"}, 1000)
 	l.Metrics, l.Logger = ingest.NewMetrics(prometheus.NewRegistry()), slog.New(slog.DiscardHandler)

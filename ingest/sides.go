@@ -71,6 +71,12 @@ type SideBooks interface {
 	KeepSideBook(context.Context, SideBook) error
 }
 
+// found says that the book has more than what was read anew.
+func (b SideBook) found(before SideBook) bool {
+	return b.Surplus != before.Surplus || b.SurplusKnown != before.SurplusKnown || b.Base != before.Base || b.BaseKnown != before.BaseKnown ||
+		b.DoorLost != before.DoorLost || b.JournalLost != before.JournalLost || !b.Begun.Equal(before.Begun)
+}
+
 // Side is what each side says of one gateway's messages.
 type Side struct {
 	Gateway string `json:"gateway"`
@@ -119,12 +125,15 @@ type Sides struct {
 	Logger   *slog.Logger
 
 	mu sync.Mutex // one look at a time
+	// last is what was seen at lookedAt.
+	last     []Side
+	lookedAt time.Time
 }
 
 // Run looks once a minute.
 func (s *Sides) Run(ctx context.Context) error {
 	for failed := false; ; {
-		_, err := s.Look(ctx)
+		err := s.lookNow(ctx, true)
 		if err != nil && !failed && ctx.Err() == nil {
 			s.Logger.Error("cannot compare what broker, gateways and journal have counted; trying again each minute", "error", err)
 		}
@@ -135,38 +144,71 @@ func (s *Sides) Run(ctx context.Context) error {
 	}
 }
 
-// Look reads all sides, by gateway. What seems to be lost is looked at once more, and
-// if it still is, it is a finding.
+// Look gives all sides, by gateway, as they were within the last second.
 func (s *Sides) Look(ctx context.Context) ([]Side, error) {
+	if err := s.lookNow(ctx, false); err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.last, nil
+}
+
+// lookNow reads all sides. What seems to be lost is looked at once more, and if it still
+// is, it is a finding. Each minute's look is kept, any other one only if it has found
+// something, or something waits in the broker.
+func (s *Sides) lookNow(ctx context.Context, keep bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !keep && s.Now().Sub(s.lookedAt) < time.Second {
+		return nil
+	}
 	books, err := s.Books.SideBooks(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	first, err := s.read(ctx, books)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	s.recall(first)
 	second := first
 	if slices.ContainsFunc(first, reading.suspicious) {
 		if !sleep(ctx, sideAgain) {
-			return nil, ctx.Err()
+			return ctx.Err()
 		}
 	}
 	if second, err = s.read(ctx, books); err != nil {
-		return nil, err
+		return err
 	}
 	out := []Side{}
 	for i, r := range second {
 		r.settle(first[i])
 		s.find(r, books[r.side.Gateway])
-		if err := s.Books.KeepSideBook(ctx, r.book); err != nil {
-			return nil, err
+		if before := books[r.side.Gateway]; keep || r.book.found(before) || r.waits() {
+			if err := s.Books.KeepSideBook(ctx, r.book); err != nil {
+				return err
+			}
 		}
 		out = append(out, r.side)
 	}
-	return out, nil
+	s.last, s.lookedAt = out, s.Now()
+	return nil
+}
+
+// recall holds the journal against what the gateways' counts were at the look before,
+// where there was one: the journal's answer may be as old as that, and under load would
+// lack what was confirmed meanwhile.
+func (s *Sides) recall(all []reading) {
+	for i := range all {
+		r := &all[i]
+		n := slices.IndexFunc(s.last, func(l Side) bool {
+			return l.Gateway == r.side.Gateway && l.Taken != nil && l.TakenSince.Equal(r.side.TakenSince)
+		})
+		if n >= 0 && r.book.BaseKnown {
+			r.journalLack = int64(s.last[n].Taken.Confirmed) - int64(r.side.Journal) - r.book.Base
+		}
+	}
 }
 
 // reading is one gateway's sides at a moment.
@@ -180,6 +222,10 @@ type reading struct {
 	// idle says that nothing is under way.
 	idle bool
 }
+
+// waits says that messages are in the broker's hands alone: what it has counted is worth
+// being remembered.
+func (r reading) waits() bool { return r.side.Waiting != nil && *r.side.Waiting > 0 }
 
 func (r reading) suspicious() bool { return r.doorLack > 0 || r.journalLack > 0 }
 

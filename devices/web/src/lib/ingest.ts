@@ -21,6 +21,17 @@ export interface Ledger {
   balanced: boolean
   gateways: LedgerAccount[]
   journal: { records: number; bytes: number; max_bytes: number; oldest?: string }
+  /** What each side has counted by itself; null is not known. */
+  sides?: LedgerSide[]
+}
+
+export interface LedgerSide {
+  gateway: string
+  /** Acknowledged by the broker, and how many of these still wait there. */
+  door: number | null
+  waiting: number | null
+  door_lost: number
+  journal_lost: number
 }
 
 /** A step of the ledger's history. `t` is its end; the counts are what came in

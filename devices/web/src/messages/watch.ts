@@ -74,6 +74,8 @@ export const watch = {
   'ledger.rule': ['Đã nhận = đã lưu + trùng + cách ly + tự kiểm tra + đang chờ', 'Received = stored + duplicate + quarantined + canary + queued'],
   'ledger.balanced': ['Cân bằng: không mất bản tin nào', 'Balanced: not one message lost'],
   'ledger.unbalanced': ['Không cân bằng', 'Not balanced'],
+  'ledger.waiting': ['{n} bản tin còn chờ ở máy chủ MQTT: đã xác nhận với thiết bị, cổng thu chưa lấy.', '{n} messages still wait in the broker: acknowledged, and not taken yet.'],
+  'ledger.lost': ['Từng mất {n} bản tin; xem cảnh báo.', '{n} messages have been lost; see the alarms.'],
   'ledger.missing': ['Thiếu {n}', '{n} missing'],
   'ledger.doubled': ['Thừa {n}', '{n} too many'],
   'ledger.gateway': ['Cổng', 'Gateway'],
