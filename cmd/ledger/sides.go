@@ -84,6 +84,9 @@ func verdict(r ingest.Report) string {
 			say("Gateway %s: what the broker has acknowledged is not held against it yet; nothing may be under way for that moment.", s.Gateway)
 		}
 	}
+	if len(r.Sides) == 0 && len(r.Gateways) > 0 && r.SidesProblem == "" {
+		say("What the broker has acknowledged and what the gateways took is not known here: the gateways run in another process.")
+	}
 	if queued > 0 {
 		say("%s messages wait in the journal for the store.", terminal.Grouped(queued))
 	}
