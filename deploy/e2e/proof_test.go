@@ -104,6 +104,12 @@ func prove(t *testing.T, p *process, pub *publisher, read reader) {
 	if sum.Stored != int64(len(readings)) || sum.Quarantined != 0 || sum.Partial != 0 || sum.Received < int64(pub.acked()) {
 		t.Errorf("%d readings were made and all acknowledged; the ledger has %+v", len(readings), sum)
 	}
+	// What a kill has sent twice is proven to be the same: no number is in doubt.
+	for _, rule := range []string{"numbers-given-twice", "journal-behind", "journal-replaced", "ledger-older", "messages-lost"} {
+		if n, _ := gauge(p, "haidang_findings", `rule="`+rule+`"`); n > 0 {
+			t.Errorf("%s is found %v times", rule, n)
+		}
+	}
 	compare(t, readings, read)
 }
 
