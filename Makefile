@@ -16,7 +16,7 @@ BENCH ?= .
 CONSOLE = devices/web
 BOARD_TYPES = dashboards/types
 
-.PHONY: help run build console console-test boards-test test tools check fuzz bench load alarm-proof clean
+.PHONY: help run build licenses vuln pins console console-test boards-test test tools check fuzz bench load alarm-proof clean
 
 help: ## list the commands
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
@@ -24,8 +24,11 @@ help: ## list the commands
 run: build ## build and start the whole city with 40 simulated devices
 	./haidang up --simulate $(DEVICES)
 
-build: console ## build ./haidang, a static binary with the console in it
+build: console licenses ## build ./haidang, a static binary with the console in it
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X github.com/haidang-iot/haidang/cmd/terminal.Version=$(VERSION)' -o haidang .
+
+licenses: console ## gather the licences of what is in haidang, and hold them to the list of those allowed
+	go run ./cmd/licenses/collect
 
 console: $(CONSOLE)/dist/index.html ## build the console's pages (needs Node.js)
 
@@ -35,6 +38,12 @@ $(CONSOLE)/dist/index.html: $(shell git ls-files '$(CONSOLE)/src' '$(CONSOLE)/pu
 	else \
 		echo "Node.js is not installed: haidang is built without its console. apt-get install nodejs npm, then make build."; \
 	fi
+
+vuln: ## look for known vulnerabilities in what haidang calls; says loudly where their database cannot be reached
+	@./deploy/vuln.sh
+
+pins: ## which images of deploy/ are pinned by digest; deploy/pins.sh pin writes the digests
+	@./deploy/pins.sh
 
 tools: ## install the real servers that tests need
 	@./deploy/install-tools.sh

@@ -75,6 +75,8 @@ func rules() []rule {
 		{"cmd/terminal", []string{devices}, nil, "every command builds on it, so it builds on none and on little else"},
 		{"cmd/config", []string{ingest, codec, telemetry}, nil, "it is a file's contents, not what is made of them"},
 		{"cmd/ledger", []string{terminal, ingest, "ingest/api"}, nil, "it asks a running city, and opens none of its parts"},
+		{"cmd/licenses", []string{terminal}, nil, "it tells of others' software, and uses none of ours"},
+		{"cmd/licenses/collect", []string{"cmd/licenses"}, nil, "it runs before the program is built"},
 		{"cmd/registry", []string{terminal, config, devices + "/...", telemetry, limits}, nil, "it asks a running city; a backup opens the registry, and nothing of ingest"},
 		{"cmd/alarms", []string{terminal, ingest, "ingest/alarm", "ingest/api", telemetry}, nil, "it asks a running city, and opens none of its parts"},
 		{"cmd/boards", []string{terminal, "dashboards/...", devices, "devices/api", telemetry, limits}, nil, "boards are made without a city"},

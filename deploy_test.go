@@ -22,6 +22,7 @@ type composeFile struct {
 
 type composeService struct {
 	Image       string            `yaml:"image"`
+	MemLimit    string            `yaml:"mem_limit"`
 	Build       map[string]string `yaml:"build"`
 	Restart     string            `yaml:"restart"`
 	NetworkMode string            `yaml:"network_mode"`
@@ -160,8 +161,11 @@ func TestComposeIsClosed(t *testing.T) {
 			if !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) || !slices.Contains(s.SecurityOpt, "no-new-privileges:true") {
 				problem("it is not hardened")
 			}
-			if _, tag, _ := strings.Cut(s.Image, ":"); s.Image != "haidang:latest" && !regexp.MustCompile(`^v?\d+\.\d+\.\d+$`).MatchString(tag) {
+			if _, tag, _ := strings.Cut(s.Image, ":"); s.Image != "haidang:latest" && !regexp.MustCompile(`^v?\d+\.\d+\.\d+(@sha256:[0-9a-f]{64})?$`).MatchString(tag) {
 				problem("the image " + s.Image + " has no exact version")
+			}
+			if !regexp.MustCompile(`^\d+[mg]$`).MatchString(settled(s.MemLimit)) {
+				problem("its memory is not limited")
 			}
 			if s.Restart == "no" {
 				continue // it runs once
@@ -260,7 +264,7 @@ func TestDeployedCommandsParse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"DynamicUser=yes", "ProtectSystem=strict", "NoNewPrivileges=yes", "SystemCallFilter=@system-service", "MemoryDenyWriteExecute=yes"} {
+	for _, want := range []string{"DynamicUser=yes", "ProtectSystem=strict", "NoNewPrivileges=yes", "SystemCallFilter=@system-service", "MemoryDenyWriteExecute=yes", "MemoryMax=75%"} {
 		if !strings.Contains(string(unit), "\n"+want+"\n") {
 			t.Errorf("the unit lacks %s", want)
 		}

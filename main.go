@@ -17,6 +17,7 @@ import (
 	"github.com/haidang-iot/haidang/cmd/boards"
 	"github.com/haidang-iot/haidang/cmd/city"
 	"github.com/haidang-iot/haidang/cmd/ledger"
+	"github.com/haidang-iot/haidang/cmd/licenses"
 	"github.com/haidang-iot/haidang/cmd/registry"
 	"github.com/haidang-iot/haidang/cmd/simulation"
 	"github.com/haidang-iot/haidang/cmd/terminal"
@@ -53,6 +54,7 @@ type commands struct {
 	Quarantine ledger.Quarantine   `cmd:"" help:"List, show and re-drive messages that could not be stored."`
 	Dashboards boards.Dashboards   `cmd:"" help:"Boards for Grafana: publish, compare, keep, render; check that they show something; alert rules as files."`
 	Health     city.Health         `cmd:"" help:"Ask a running haidang whether it is well; for containers."`
+	Licenses   licenses.Licenses   `cmd:"" help:"What of others is in this program: licences and their texts, software bill of materials."`
 	Version    versionCommand      `cmd:"" help:"Print the version."`
 }
 

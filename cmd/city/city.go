@@ -55,6 +55,7 @@ type cityOptions struct {
 // address. The caller closes what is open, also after an error.
 func openCity(o cityOptions, out *terminal.Output) (*city, error) {
 	c := &city{data: o.data, listen: o.listen, sync: o.durability == "power", log: o.Logger(out.Stderr), library: o.LibraryLogger(out.Stderr), reg: terminal.NewMetrics()}
+	limitMemory(c.log)
 	c.metrics, c.findings = ingest.NewMetrics(c.reg), ingest.NewFindings(time.Now)
 	c.reg.MustRegister(c.findings)
 	var err error
