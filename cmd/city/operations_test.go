@@ -14,14 +14,16 @@ import (
 
 	"github.com/haidang-iot/haidang/cmd/terminal"
 	"github.com/haidang-iot/haidang/devices/access"
+	"github.com/haidang-iot/haidang/ingest"
 )
 
 // operated is a whole city but for its gateways, asked over HTTP by a test: real
 // journal, ledger, store, registry and access control.
 type operated struct {
 	*guarded
-	srv *server
-	url string
+	srv      *server
+	url      string
+	findings *ingest.Findings
 }
 
 // newOperated starts a city whose registry is a file or a PostgreSQL URL; "" is a
@@ -55,7 +57,7 @@ func newOperated(t *testing.T, registry string) *operated {
 		t.Fatal(err)
 	}
 	here.custody.broker = b
-	c := &operated{srv: here.srv}
+	c := &operated{srv: here.srv, findings: here.findings}
 	if c.guarded, err = here.load(t.Context(), up.loadFlags, j, e, nil); err != nil {
 		t.Fatal(err)
 	}

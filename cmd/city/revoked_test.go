@@ -129,20 +129,27 @@ type people struct {
 	t *testing.T
 }
 
-// person makes an administrator with a session and a token of given scopes. No
-// password is hashed for it: that is dear.
+// person makes an administrator with a session and a token of given scopes.
 func (p people) person(name string, scopes ...access.Scope) (proof, access.IssuedToken) {
 	p.t.Helper()
+	return p.account(access.Account{Name: name, Role: access.Admin}, scopes...)
+}
+
+// account makes an account with a session and a token of given scopes. No password is
+// hashed for it: that is dear.
+func (p people) account(a access.Account, scopes ...access.Scope) (proof, access.IssuedToken) {
+	p.t.Helper()
+	name := a.Name
 	secret := bytes.Repeat([]byte{byte(len(name))}, 32)
 	copy(secret, name)
 	session := base64.RawURLEncoding.EncodeToString(secret)
 	now := time.Now()
 	p.store(func(ctx context.Context, tx access.Tx) error {
-		a := access.Account{Name: name, Role: access.Admin, Created: now, Updated: now, Version: 1}
+		a.Created, a.Updated, a.Version = now, now, 1
 		return errors.Join(tx.PutAccount(ctx, a), tx.PutSession(ctx, access.Session{
 			Hash: fmt.Sprintf("%x", sha256.Sum256([]byte(session))), Account: name, Created: now, Seen: now, Expires: now.Add(time.Hour)}))
 	})
-	k, err := p.control.CreateToken(p.t.Context(), access.Principal{Account: name, Role: access.Admin}, "x", scopes, time.Hour, access.Caller{})
+	k, err := p.control.CreateToken(p.t.Context(), access.Principal{Account: name, Role: a.Role, Localities: a.Localities}, "x", scopes, time.Hour, access.Caller{})
 	if err != nil {
 		p.t.Fatal(err)
 	}

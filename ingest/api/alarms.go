@@ -117,7 +117,11 @@ func (a Alarms) acknowledge(ctx context.Context, in *acknowledgeInput) (*output[
 	if len(found) == 0 {
 		return nil, huma.Error404NotFound("Không có cảnh báo này. / " + ingest.ErrNoAlarm.Error())
 	}
-	if err := a.Guard.May(ctx, "alarm", strconv.FormatInt(in.ID, 10), found[0].Locality); err != nil {
+	at := found[0].Locality
+	if at == telemetry.Locality(telemetry.PlatformSite) { // the process itself
+		at = ""
+	}
+	if err := a.Guard.May(ctx, "alarm", strconv.FormatInt(in.ID, 10), at); err != nil {
 		return nil, err
 	}
 	for _, c := range in.Body.Note {
