@@ -53,6 +53,7 @@ func conformance(t *testing.T, place places) {
 		{"one open installation", testOneOpen},
 		{"concurrent writers", testConcurrent},
 		{"another process", testFollow},
+		{"localities", testLocalities},
 		{"backup", func(t *testing.T, p places) { testBackup(t, p, p) }},
 		{"bad backups", testBadBackups},
 	} {
