@@ -32,7 +32,7 @@ func platformTile(vi, en string, q Query, v Tiles) Panel {
 
 func missing() Panel {
 	p := platformTile("Bản tin thất lạc", "Messages missing", figure(telemetry.MessagesMissing, Together).total().in(count()), Tiles{Ground: true, Steps: []Mapping{{0, 1, Text{}, sea}, {1, 2, Text{}, red}}})
-	p.Description = Text{"Đã nhận − (đã lưu + trùng lặp + cách ly + tự kiểm tra + đang chờ). Phải bằng 0.", "Received − (stored + duplicate + quarantined + canary + queued). It must be 0."}
+	p.Description = Text{"Đã nhận − (đã lưu + trùng lặp + cách ly + đã loại bỏ + tự kiểm tra + đang chờ). Phải bằng 0.", "Received − (stored + duplicate + quarantined + discarded + canary + queued). It must be 0."}
 	return p
 }
 
@@ -59,7 +59,7 @@ func storeUp() Panel {
 func ledgerTable() Panel {
 	q := func(m telemetry.Metric) Query { return figure(m, ByDevice).in(count()) }
 	return Panel{Title: Text{"Sổ cái theo cổng thu", "Ledger by gateway"}, Width: 24, Height: 7, View: Table{Sort: 0},
-		Description: Text{"Đã nhận = đã lưu + trùng lặp + cách ly + tự kiểm tra + đang chờ.", "Received = stored + duplicate + quarantined + canary + queued."},
+		Description: Text{"Đã nhận = đã lưu + trùng lặp + cách ly + đã loại bỏ + tự kiểm tra + đang chờ.", "Received = stored + duplicate + quarantined + discarded + canary + queued."},
 		Queries: []Query{q(telemetry.MessagesReceived), q(telemetry.MessagesStored), q(telemetry.MessagesPartial), q(telemetry.MessagesDuplicate),
 			q(telemetry.MessagesQuarantined), q(telemetry.MessagesCanary), q(telemetry.MessagesQueued), q(telemetry.MessagesMissing)}}
 }

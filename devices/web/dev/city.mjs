@@ -53,6 +53,7 @@ export class City {
     this.requests = new Map()
     this.heard = []
     this.quarantine = []
+    this.discarded = [{ cause: 'device_count', reason: 'out_of_range', partial: false, count: 1204 }, { cause: 'person', reason: 'not_json', partial: false, count: 3 }]
     this.checks = new Map()
     this.firstCheck = new Map()
     this.extra = 0
@@ -94,7 +95,7 @@ export class City {
       const [reason, field, detail] = reasons[i % 4]
       this.quarantine.push({ id: i, gateway: ['nha-trang', 'cam-ranh'][i % 2], topic: reason === 'unregistered' ? 'kh/nha-trang/air_quality/aq-9001' : `kh/cam-ranh/weather/wx-${1000 + i}`,
         payload: reason === 'not_json' ? '{"pm25":12.4,' : '{"ts":1795293000123,"humidity":141.2}', size: 43, received: iso(now - i * 60e3), qos: 1, redelivered: false, retained: false,
-        partial: reason === 'out_of_range', problems: [{ field: field || undefined, reason, detail }], at: iso(now - i * 60e3 + 20), tries: i % 3 })
+        partial: reason === 'out_of_range', ...(i % 8 === 2 ? { size: 1048576, cut: true, sha256: 'd2'.repeat(32) } : {}), problems: [{ field: field || undefined, reason, detail }], at: iso(now - i * 60e3 + 20), tries: i % 3 })
     }
   }
 
@@ -190,7 +191,7 @@ export class City {
 
   ledger() {
     this.extra += 37
-    const account = (gateway, n, queued) => ({ gateway, position: n - queued, received: n, stored: n - queued - 812 - 57, duplicate: 812, quarantined: 57, partial: 14, queued, missing: 0 })
+    const account = (gateway, n, queued) => ({ gateway, position: n - queued, received: n, stored: n - queued - 812 - 57 - 3, duplicate: 812, quarantined: 57, discarded: 3, canary: 0, partial: 14, queued, missing: 0 })
     return { time: iso(Date.now()), balanced: true, gateways: [account('nha-trang', 1284417 + this.extra, 12), account('cam-ranh', 402118 + this.extra, 0), account('ninh-hoa', 351002, 3), account('cam-lam', 298113, 0)],
       journal: { records: 4, bytes: 48210, max_bytes: 8 * 2 ** 30, oldest: iso(Date.now() - 900), positions: {} } }
   }
@@ -206,7 +207,7 @@ export class City {
         if (hour > 20 && hour < 23) continue
         const received = Math.round((step / 4) * (1 - n * 0.2) * (1 + 0.2 * Math.sin(t / 13e6)))
         const quarantined = Math.floor(t / 36e5) % 9 === 0 ? 1 : 0
-        points.push({ t: iso(t), received, stored: received - quarantined, partial: 0, duplicate: 0, quarantined, queued: 2, missing: 0, waiting: 57 })
+        points.push({ t: iso(t), received, stored: received - quarantined, partial: 0, duplicate: 0, quarantined, discarded: 0, queued: 2, missing: 0, waiting: 57 })
       }
       return { gateway: g.gateway, points }
     })

@@ -133,7 +133,7 @@ function answer(city, req, user, route, root, id, act, q, text, raw) {
     case 'installations': return installation(city, req, user, id, act, route.split('/')[4], q, raw)
     case 'heard': if (id) return city.heard.find((h) => h.device === id)
       return { heard: city.heard, total: city.heard.length }
-    case 'quarantine': return route.endsWith('/redrive') ? redrive(city, JSON.parse(text)) : quarantine(city, q)
+    case 'quarantine': return route.endsWith('/discard') ? discard(city, JSON.parse(text)) : route.endsWith('/redrive') ? redrive(city, JSON.parse(text)) : quarantine(city, q)
     case 'registrations': return register(city, user, JSON.parse(text))
     case 'import': return importRows(city, text, q)
     case 'sites': if (['limits', 'levels'].includes(act)) return siteLimits(city, req.method, user, id, act, text)
@@ -262,14 +262,23 @@ function quarantine(city, q) {
     const c = counts.get(key) ?? counts.set(key, { gateway: m.gateway, reason: m.problems[0].reason, partial: m.partial, count: 0 }).get(key)
     c.count++
   }
-  return { messages: all.slice(0, limit), reasons: [...counts.values()], next: all.length > limit ? all[limit - 1].id : undefined }
+  const use = { count: city.quarantine.length, bytes: 734003200 * Math.min(1, city.quarantine.length), budget: 2 ** 30, age_seconds: 90 * 86400, oldest: city.quarantine[0]?.at,
+    heaviest: city.quarantine.length ? [{ device: 'aq-9001', count: 41200, bytes: 52428800 }, { device: '', count: 310, bytes: 1048576 }] : [],
+    discarded: city.discarded }
+  return { use, messages: all.slice(0, limit), reasons: [...counts.values()], next: all.length > limit ? all[limit - 1].id : undefined }
+}
+
+function discard(city, f) {
+  const before = city.quarantine.length
+  city.quarantine = city.quarantine.filter((m) => !f.ids.includes(m.id))
+  return { discarded: before - city.quarantine.length, partial: 0, bytes: 512, next: 0 }
 }
 
 function redrive(city, f) {
   const hit = city.quarantine.filter((m) => (!f.ids || f.ids.includes(m.id)) && (!f.reason || m.problems[0].reason === f.reason) && (!f.gateway || m.gateway === f.gateway) && m.id > (f.after ?? 0)).slice(0, 10)
   const stored = hit.filter((m) => m.problems[0].reason === 'unregistered')
   city.quarantine = city.quarantine.filter((m) => !stored.includes(m))
-  return { tried: hit.length, stored: stored.length, duplicate: 0, partial: 0, waiting: hit.length - stored.length, next: hit.length === 10 ? hit[9].id : 0 }
+  return { tried: hit.length, stored: stored.length, duplicate: 0, partial: 0, waiting: hit.length - stored.length, cut: 0, next: hit.length === 10 ? hit[9].id : 0 }
 }
 
 // A few of the names by which the server knows a column, and what a row of a

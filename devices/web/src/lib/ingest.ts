@@ -10,6 +10,7 @@ export interface LedgerAccount {
   stored: number
   duplicate: number
   quarantined: number
+  discarded: number
   canary: number
   queued: number
   partial: number
@@ -43,6 +44,7 @@ export interface LedgerPoint {
   partial: number
   duplicate: number
   quarantined: number
+  discarded: number
   queued: number
   missing: number
   waiting: number
@@ -68,6 +70,8 @@ export interface Quarantined {
   payload?: string
   payload_base64?: string
   size: number
+  cut?: boolean
+  sha256?: string
   received: string
   partial: boolean
   problems: MessageProblem[]
@@ -75,7 +79,22 @@ export interface Quarantined {
   tries: number
 }
 
+/** Why a message left the quarantine without having been stored. */
+export type Cause = 'person' | 'age' | 'device_budget' | 'device_count' | 'budget' | 'disk'
+
+/** How full the quarantine is, in bytes, and what has left it for good. */
+export interface QuarantineUse {
+  count: number
+  bytes: number
+  budget: number
+  age_seconds: number
+  oldest?: string
+  heaviest: { device: string; count: number; bytes: number }[]
+  discarded: { cause: Cause; reason: string; partial: boolean; count: number }[]
+}
+
 export interface QuarantinePage {
+  use: QuarantineUse
   messages: Quarantined[]
   reasons: { gateway: string; reason: string; partial: boolean; count: number }[]
   next?: number
@@ -87,6 +106,7 @@ export interface Redriven {
   duplicate: number
   partial: number
   waiting: number
+  cut: number
   next: number
 }
 
@@ -134,5 +154,6 @@ export const getQuarantine = (f: { reason?: string; gateway?: string; topic?: st
   request<QuarantinePage>(query('/quarantine', f))
 export const redrive = (f: { ids?: number[]; reason?: string; gateway?: string; topic?: string; after?: number }) =>
   request<Redriven>(`${v1}/quarantine/redrive`, { ...body(f), timeout: 60_000 })
+export const discard = (ids: number[], why: string) => request<{ discarded: number }>(`${v1}/quarantine/discard`, body({ ids, why }))
 export const getAlarms = (f: { state?: 'active' | 'recent' | 'all'; locality?: string; before?: number; limit?: number }) => request<AlarmPage>(query('/alarms', f))
 export const acknowledgeAlarm = (id: number, note: string) => request<Alarm>(`${v1}/alarms/${id}/acknowledge`, body({ note }))

@@ -3,7 +3,7 @@ import type { LedgerHistory, LedgerPoint } from './ingest'
 import { course } from './ledger'
 
 const point = (t: string, received: number, more: Partial<LedgerPoint> = {}): LedgerPoint => ({
-  t: `2026-11-22T${t}:00Z`, received, stored: received, partial: 0, duplicate: 0, quarantined: 0, queued: 0, missing: 0, waiting: 0, ...more,
+  t: `2026-11-22T${t}:00Z`, received, stored: received, partial: 0, duplicate: 0, quarantined: 0, discarded: 0, queued: 0, missing: 0, waiting: 0, ...more,
 })
 const history = (...gateways: LedgerPoint[][]): LedgerHistory => ({
   from: '2026-11-22T00:00:00Z', to: '2026-11-22T01:00:00Z', step_seconds: 300, gateways: gateways.map((points, i) => ({ gateway: `g${i}`, points })),
@@ -12,7 +12,7 @@ const history = (...gateways: LedgerPoint[][]): LedgerHistory => ({
 it('adds the gateways up, and the period', () => {
   const c = course(history([point('00:05', 10), point('00:10', 20, { waiting: 4 })], [point('00:10', 5, { quarantined: -3, waiting: 2 })]), '')
   expect(c.received).toEqual([10, 25])
-  expect(c.total).toEqual({ received: 35, stored: 35, duplicate: 0, quarantined: -3 })
+  expect(c.total).toEqual({ received: 35, stored: 35, duplicate: 0, quarantined: -3, discarded: 0 })
   expect(c.waiting).toBe(6)
   expect(c.worst).toBeUndefined()
 })

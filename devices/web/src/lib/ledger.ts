@@ -13,7 +13,7 @@ export const periods = {
 } as const
 export type Period = keyof typeof periods
 
-export const sums = ['received', 'stored', 'duplicate', 'quarantined'] as const
+export const sums = ['received', 'stored', 'duplicate', 'quarantined', 'discarded'] as const
 
 export interface Course {
   /** Ends of steps, in seconds. */
@@ -34,7 +34,7 @@ export interface Course {
 export function course(h: LedgerHistory, gateway: string): Course {
   const chosen = h.gateways.filter((g) => !gateway || g.gateway === gateway)
   const at = new Map<number, number>()
-  const total = { received: 0, stored: 0, duplicate: 0, quarantined: 0 }
+  const total = { received: 0, stored: 0, duplicate: 0, quarantined: 0, discarded: 0 }
   let worst: Course['worst']
   let waiting = 0
   for (const g of chosen) {

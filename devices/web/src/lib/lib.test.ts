@@ -112,13 +112,13 @@ it('re-drives page by page and stops where it does not get further', async () =>
   const sum = await redriveAll(
     async (f) => {
       asked.push(f.after)
-      return { tried: 5, stored: 3, duplicate: 1, partial: 0, waiting: 1, next: pages[asked.length - 1] }
+      return { tried: 5, stored: 3, duplicate: 1, partial: 0, waiting: 1, cut: 0, next: pages[asked.length - 1] }
     },
     {},
     () => {},
   )
   expect(asked).toEqual([undefined, 10, 20])
-  expect(sum).toEqual({ tried: 15, stored: 9, duplicate: 3, waiting: 3 })
+  expect(sum).toEqual({ tried: 15, stored: 9, duplicate: 3, waiting: 3, cut: 0 })
 })
 
 it('writes an import’s errors for a spreadsheet, without formulas', () => {

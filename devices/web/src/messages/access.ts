@@ -162,6 +162,7 @@ export const access = {
   'event.credential_accepted': ['Thiết bị đã kết nối lại được', 'Device let in again'],
   'event.credential_refused': ['Từ chối thiết bị kết nối', 'Device refused'],
   'event.topic_refused': ['Từ chối chủ đề', 'Topic refused'],
+  'event.messages_discarded': ['Loại bỏ bản tin cách ly', 'Quarantined messages discarded'],
   'event.alarm_acknowledged': ['Xác nhận cảnh báo', 'Alarm acknowledged'],
   'event.request_refused': ['Từ chối yêu cầu', 'Request refused'],
   'why.wrong_secret': ['sai mật khẩu', 'wrong secret'],
