@@ -27,6 +27,9 @@ func (l *Loader) compare(ctx context.Context) error {
 	for s := range said {
 		l.account(s)
 	}
+	for s := range state.Noted { // also what a ledger that was deleted had accounted for
+		l.account(s)
+	}
 	changed := map[Sequence]Account{}
 	var found []Finding
 	rotate := l.suspect[state.Epoch]

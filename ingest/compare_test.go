@@ -167,30 +167,43 @@ func (c *city) spoilBucket(flip bool) {
 }
 
 // An older ledger beside its journal says that it is, and how many messages it knows
-// nothing of; what still waits is stored.
+// nothing of; what still waits is stored. So does one that begins anew.
 func TestLedgerIsOlder(t *testing.T) {
-	c := newCity(t)
-	copied := filepath.Join(t.TempDir(), ledger.FileName)
-	stop := c.load()
-	c.readings(0, 5)
-	c.settled("nha-trang", 5)
-	stop()
-	c.restart(func() { c.copyFile(copied, filepath.Join(c.dir, ledger.FileName)) })
-	stop = c.load()
-	c.readings(5, 7)
-	c.settled("nha-trang", 12)
-	stop()
-	c.readings(12, 2)
-	c.restart(func() { c.copyFile(filepath.Join(c.dir, ledger.FileName), copied) })
-	c.resume()
-	c.load()
-	c.readings(14, 3)
-	b := c.settled("nha-trang", 17)
-	if b.Forgotten != 7 || b.Stored != 10 || b.Missing != 0 || c.report().Balanced {
-		t.Errorf("the audit says %+v, want 7 forgotten and 10 stored", b)
-	}
-	if all := c.loader.Findings.List(); len(all) != 1 || all[0].Rule != "ledger-older" || all[0].Value != 7 || !strings.Contains(all[0].DescriptionEN, "7 messages") {
-		t.Errorf("found %+v", all)
+	for _, k := range []struct {
+		name              string
+		deleted           bool
+		forgotten, stored uint64
+	}{{"older copy", false, 7, 10}, {"deleted", true, 12, 5}} {
+		t.Run(k.name, func(t *testing.T) {
+			c := newCity(t)
+			file, copied := filepath.Join(c.dir, ledger.FileName), filepath.Join(t.TempDir(), ledger.FileName)
+			stop := c.load()
+			c.readings(0, 5)
+			c.settled("nha-trang", 5)
+			stop()
+			c.restart(func() { c.copyFile(copied, file) })
+			stop = c.load()
+			c.readings(5, 7)
+			c.settled("nha-trang", 12)
+			stop()
+			c.readings(12, 2)
+			c.restart(func() {
+				c.copyFile(file, copied)
+				if k.deleted {
+					c.must(os.Remove(file))
+				}
+			})
+			c.load()
+			c.eventually("it is told before anything comes", func() bool { return len(c.loader.Findings.List()) > 0 })
+			c.readings(14, 3)
+			b := c.settled("nha-trang", 17)
+			if b.Forgotten != k.forgotten || b.Stored != k.stored || b.Missing != 0 || c.report().Balanced {
+				t.Errorf("the audit says %+v, want %d forgotten and %d stored", b, k.forgotten, k.stored)
+			}
+			if all := c.loader.Findings.List(); len(all) != 1 || all[0].Rule != "ledger-older" || all[0].Value != float64(k.forgotten) || !strings.Contains(all[0].DescriptionEN, fmt.Sprint(k.forgotten, " messages")) {
+				t.Errorf("found %+v", all)
+			}
+		})
 	}
 }
 

@@ -244,6 +244,9 @@ func TestLossIsSeen(t *testing.T) {
 	if b := c.settled("nha-trang", 10); b.Missing != 7 || b.Stored != 3 {
 		t.Errorf("balance is %+v, want still 7 missing and the stream going on", b)
 	}
+	if all := c.loader.Findings.List(); len(all) != 1 || all[0].Rule != "messages-lost" || all[0].Value != 7 || !all[0].Lasting {
+		t.Errorf("found %+v, want 7 lost", all)
+	}
 }
 
 // faultyStore refuses as a store that is away, or rejects by its rule.
