@@ -28,10 +28,7 @@ func (f folderFlags) custody(out *terminal.Output) (*custody, error) {
 	}
 	flags := loadFlags{storeFlags: storeFlags{Store: "embedded", Retention: terminal.Duration(400 * 24 * time.Hour)},
 		registryFlags: registryFlags{Registry: f.Registry}, backupFlags: backupFlags{BackupDir: f.BackupDir}}
-	k := newCustody(f.Data, flags, true, ingest.NewFindings(time.Now), terminal.LogFlags{}.Logger(out.Stderr))
-	var err error
-	k.were, err = damage.ReadMarks(f.Data)
-	return k, err
+	return newCustody(f.Data, flags, true, ingest.NewFindings(time.Now), terminal.LogFlags{}.Logger(out.Stderr)), nil
 }
 
 // Check is `haidang check`: whether anything in a data folder is damaged.

@@ -155,6 +155,11 @@ func (k *custody) every(ctx context.Context, f func()) error {
 
 // keepChecking reads everything whole, now and then once a day, until ctx ends.
 func (k *custody) keepChecking(ctx context.Context) error {
+	select { // the marks that it is held against are written first
+	case <-ctx.Done():
+		return nil
+	case <-time.After(2 * damage.MarkEvery):
+	}
 	var last time.Time
 	return k.every(ctx, func() {
 		// A clock that was set back must not end the checks.
@@ -181,6 +186,11 @@ func (k *custody) keepChecking(ctx context.Context) error {
 // blocks, in bytes a second; 0 does not. progress hears what is being looked at, and may
 // be nil.
 func (k *custody) check(ctx context.Context, deep bool, rate int, progress func(what string)) (out []ingest.Finding, err error) {
+	held := *k // against what was there a moment ago, not at the start
+	k = &held
+	if k.were, err = damage.ReadMarks(k.dir); err != nil {
+		out = append(out, damage.MarksFailed(err))
+	}
 	tell := func(what string) {
 		if progress != nil {
 			progress(what)
