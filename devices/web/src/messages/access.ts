@@ -173,6 +173,7 @@ export const access = {
   'why.not_its_topic': ['không phải chủ đề của thiết bị', 'not its topic'],
   'why.wildcard': ['chủ đề có ký tự đại diện', 'wildcard'],
   'why.role_too_low': ['vai trò không đủ quyền', 'role too low'],
+  'why.scope_too_low': ['mã truy cập không đủ quyền', 'scopes too low'],
   'why.other_locality': ['thuộc địa phương khác', 'another locality'],
   'why.too_many_attempts': ['thử quá nhiều lần', 'too many attempts'],
   'why.bad_token': ['mã không hợp lệ', 'bad token'],
