@@ -57,10 +57,10 @@ class SessionHolder {
     return order.indexOf((this.current?.role || 'none') as Role) >= order.indexOf(role)
   }
 
-  /** May one act there? A locality that is not said is everybody's. */
+  /** May one act there? What has no locality is the whole city's, and not for who is restricted. */
   mayAt(role: Role, locality: string | undefined): boolean {
     const own = this.current?.localities
-    return this.may(role) && (!own?.length || !locality || own.includes(locality))
+    return this.may(role) && (!own?.length || (!!locality && own.includes(locality)))
   }
 
   private begin(s: Session) {

@@ -59,6 +59,7 @@ export const city = {
   'site.journal.none': ['Chưa có thay đổi nào.', 'No change yet.'],
   'site.journal.hint': ['Mỗi lần lắp, thay, bảo trì hay sửa đều được ghi ở đây.', 'Every installation, swap, maintenance and correction is recorded here.'],
   'site.devices': ['Thiết bị tại điểm', 'Devices here'],
+  'site.elsewhere': ['Bạn xem được điểm này; thay đổi ở {place} do người phụ trách nơi đó làm.', 'You can look at this site; changes in {place} are made by those responsible there.'],
   'site.register_here': ['Đăng ký thiết bị tại đây', 'Register a device here'],
   'site.since': ['từ {time}', 'since {time}'],
 
