@@ -227,6 +227,7 @@ func TestAuthorize(t *testing.T) {
 		{access.Publish, "kh/cam-ranh/air_quality/aq-1", access.RefusedTopic},
 		{access.Publish, "kh/nha-trang/air_quality/wl-2", access.RefusedTopic},
 		{access.Publish, "kh/nha-trang/command/aq-1", access.RefusedTopic},
+		{access.Publish, "kh/nha-trang/canary/~nha-trang", access.RefusedTopic}, // a gateway's own
 		{access.Subscribe, "kh/nha-trang/air_quality/aq-1", access.RefusedTopic},
 		{access.Subscribe, "kh/nha-trang/command/#", access.RefusedWildcard},
 		{access.Subscribe, "kh/nha-trang/command/+", access.RefusedWildcard},
