@@ -244,8 +244,8 @@ func TestAuthorize(t *testing.T) {
 	if n := w.count(access.EventFilter{Action: access.TopicRefused, Reason: "wildcard"}); n != 4 {
 		t.Errorf("the journal has %d wildcards, want 4", n)
 	}
-	if n := w.count(access.EventFilter{Action: access.TopicRefused, Reason: "not_its_topic"}); n != 7 {
-		t.Errorf("the journal has %d topics of others, want 7", n)
+	if n := w.count(access.EventFilter{Action: access.TopicRefused, Reason: "not_its_topic"}); n != 8 {
+		t.Errorf("the journal has %d topics of others, want 8", n)
 	}
 	if n := w.count(access.EventFilter{Action: access.CredentialRefused}); n != 0 {
 		t.Errorf("the journal has %d refused connections twice", n)
