@@ -19,6 +19,9 @@ const (
 	futureTolerance = 10 * time.Minute
 	// takeAhead is how many records wait decoded-for while a batch is written.
 	takeAhead = 64
+	// maxBatchBytes ends a batch, in bytes of payloads: BatchMessages of the longest would
+	// take gigabytes.
+	maxBatchBytes = 16 << 20
 	// maxWriteBackoff caps the pause between attempts to write to the store.
 	maxWriteBackoff = 5 * time.Second
 )
@@ -241,7 +244,7 @@ func (l *Loader) take(w *batchWork, d Delivery, feed <-chan Delivery, again map[
 	timer := time.NewTimer(l.GatherTime)
 	defer timer.Stop()
 	for {
-		if gap = l.enter(w, d, again); gap != nil || len(w.items) >= l.BatchMessages {
+		if gap = l.enter(w, d, again); gap != nil || len(w.items) >= l.BatchMessages || w.bytes >= maxBatchBytes {
 			return gap
 		}
 		var ok bool
@@ -290,6 +293,7 @@ func (l *Loader) enter(w *batchWork, d Delivery, again map[Sequence]uint64) (gap
 		return nil
 	}
 	for i := range r.Messages {
+		w.bytes += len(r.Messages[i].Payload)
 		w.items = append(w.items, item{sequence: s, message: r.Messages[i]})
 	}
 	w.positions[s] = max(next, r.End())

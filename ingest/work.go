@@ -37,6 +37,7 @@ type batchWork struct {
 	marks     []Mark
 	corrupt   []Delivery
 	acks      []func() error
+	bytes     int // of the items' payloads
 	processed func(ctx context.Context, s Sequence, end uint64) error
 }
 
@@ -82,7 +83,7 @@ func (w *batchWork) reset() {
 	clear(w.lost)
 	clear(w.kept)
 	w.items, w.points, w.owners, w.values = w.items[:0], w.points[:0], w.owners[:0], w.values[:0]
-	w.marks, w.acks, w.corrupt = w.marks[:0], w.acks[:0], nil
+	w.marks, w.acks, w.corrupt, w.bytes = w.marks[:0], w.acks[:0], nil, 0
 }
 
 // decode turns the messages into points with the device in the site's place,

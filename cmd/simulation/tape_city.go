@@ -62,6 +62,9 @@ func (c *tapeConvert) quarantinePage() func(context.Context, uint64) ([]tape.Mes
 		}
 		out := make([]tape.Message, 0, len(page.Messages))
 		for _, m := range page.Messages {
+			if m.Cut { // half a message is none that a device has sent
+				continue
+			}
 			out = append(out, tape.Message{At: m.Received, Topic: m.Topic, QoS: m.QoS, Retain: m.Retained, Payload: payload(m.Payload, m.Binary)})
 		}
 		return out, uint64(page.Next), nil
