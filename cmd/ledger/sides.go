@@ -45,17 +45,6 @@ func verdict(r ingest.Report) string {
 	for _, b := range r.Gateways {
 		missing, queued = missing+abs(b.Missing), queued+int64(b.Queued)
 	}
-	for _, b := range r.Gateways {
-		if b.Behind > 0 {
-			say("Gateway %s: the journal counts %s messages fewer than it has said before: it was damaged, or an older one was put back.", b.Gateway, terminal.Grouped(int64(b.Behind)))
-		}
-		if b.Forgotten > 0 {
-			say("Gateway %s: what became of %s messages is not known here: a newer ledger than this one had accounted for them.", b.Gateway, terminal.Grouped(int64(b.Forgotten)))
-		}
-		if b.Again > 0 {
-			say("Gateway %s: %s messages came with numbers that had been given before, by a journal that had forgotten its count; they are among the outcomes.", b.Gateway, terminal.Grouped(int64(b.Again)))
-		}
-	}
 	for _, l := range r.Losses {
 		say("LOST: %s (found %s; acknowledge its alarm to go on).", l.Summary, terminal.Moment(l.Since))
 	}
