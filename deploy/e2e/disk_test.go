@@ -56,14 +56,14 @@ func TestDiskFull(t *testing.T) {
 func TestStartOnFullDisk(t *testing.T) {
 	long(t)
 	t.Parallel()
-	disk, broker := realserver.TinyDisk(t, "192m"), address(freePort(t))
+	disk, broker := realserver.TinyDisk(t, "320m"), address(freePort(t))
 	up := haidang(t, "up", "--data", filepath.Join(disk, "city"), "--mqtt", broker, "--disk-reserve", "64MiB", "--journal-budget", "64MiB")
 	up.ready()
 	pub := publish(t, broker, 200, false)
 	pub.progress(200)
-	// 300 payloads of 400 KB: 120 MB, of which 64 KiB each are kept.
+	// 150 payloads of 400 KB: 60 MB, of which 64 KiB each are kept.
 	payload := bytes.Repeat([]byte("bad "), 100_000)
-	for i := range 300 {
+	for i := range 150 {
 		payload = append(payload[:400_000], byte(i), byte(i>>8))
 		if err := send(t, broker, "kh/nha-trang/noise/flood", payload); err != nil {
 			t.Fatalf("message %d of the flood: %v", i, err)
@@ -71,7 +71,7 @@ func TestStartOnFullDisk(t *testing.T) {
 	}
 	eventually(t, patience, "the flood is accounted for", func() bool {
 		r, ok := ledger(up)
-		return ok && r.total().Quarantined+r.total().Discarded == 300
+		return ok && r.total().Quarantined+r.total().Discarded == 150
 	})
 	if code, body := up.get("/readyz"); code != 200 {
 		t.Errorf("the flood of one device makes the city unready: %s", body)
@@ -105,8 +105,8 @@ func TestStartOnFullDisk(t *testing.T) {
 	t.Logf("%d PUBACKs before the kill, %d now", stood, pub.acked())
 	prove(t, up, pub, embedded(up))
 	r := audit(t, up)
-	if have := r.total().Discarded; have != 300 {
-		t.Errorf("%d messages are discarded, want all 300 of the flood", have)
+	if have := r.total().Discarded; have != 150 {
+		t.Errorf("%d messages are discarded, want all 150 of the flood", have)
 	}
 	up.stop()
 }
