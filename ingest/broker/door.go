@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -49,6 +50,9 @@ type Entrance struct {
 type Door struct {
 	conn      *nats.Conn
 	entrances []entrance
+
+	mu      sync.Mutex
+	listens map[string]bool // subjects that are subscribed to
 }
 
 type entrance struct {
@@ -62,7 +66,7 @@ func (b *Broker) OpenDoor(ctx context.Context, all []Entrance) (*Door, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Door{conn: conn}
+	d := &Door{conn: conn, listens: map[string]bool{}}
 	if err := d.open(ctx, all); err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("count at the broker's door: %w", err)
@@ -74,9 +78,6 @@ func (b *Broker) OpenDoor(ctx context.Context, all []Entrance) (*Door, error) {
 func (d *Door) Close() { d.conn.Close() }
 
 func (d *Door) open(ctx context.Context, all []Entrance) error {
-	if _, err := d.conn.Subscribe(doorPrefix+">", func(*nats.Msg) {}); err != nil {
-		return err
-	}
 	if err := d.makeStream(ctx); err != nil {
 		return err
 	}
@@ -116,7 +117,18 @@ func (d *Door) makeStream(ctx context.Context) error {
 	}, &made, &made.ApiResponse)
 }
 
+// makeConsumer makes a consumer, or goes on with it. The server delivers only where
+// somebody has subscribed to the very subject, no wildcard, and what is not delivered
+// stays in the stream.
 func (d *Door) makeConsumer(ctx context.Context, name, subject string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.listens[name] {
+		if _, err := d.conn.Subscribe(name, func(*nats.Msg) {}); err != nil {
+			return err
+		}
+		d.listens[name] = true
+	}
 	var answer server.JSApiConsumerCreateResponse
 	return d.ask(ctx, fmt.Sprintf(server.JSApiDurableCreateT, messageStream, name), server.CreateConsumerRequest{
 		Stream: messageStream,
