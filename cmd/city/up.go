@@ -228,7 +228,8 @@ func (c *Up) openBroker(ctx context.Context, keeper *doorkeeper, here *city) (*b
 	open.opened("journal's connection", func() error { conn.Close(); return nil })
 	j, err := journal.Open(ctx, journal.Options{
 		Conn: conn, MaxBytes: int64(c.JournalBudget), Logger: log,
-		Reserve: uint64(c.DiskReserve), FreeSpace: b.FreeSpace, Folder: b.Dir(),
+		// Less than the broker's: what that has taken must be able to leave it.
+		Reserve: uint64(c.DiskReserve) / 4 * 3, FreeSpace: b.FreeSpace, Folder: b.Dir(),
 	})
 	if err != nil {
 		return nil, nil, err

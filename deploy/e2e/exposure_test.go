@@ -365,9 +365,9 @@ func TestBehindProxy(t *testing.T) {
 	in := map[string]string{"link": link, "name": "an", "password": password}
 	plain.ask("POST", "/api/v1/links/redeem", in, nil, 403)
 	res := through.ask("POST", "/api/v1/links/redeem", in, nil, 200)
-	cookies := res.Cookies()
-	if len(cookies) != 1 || cookies[0].Name != "__Host-haidang" || !cookies[0].Secure {
-		t.Fatalf("the session's cookie is %v", cookies)
+	cookies := res.Cookies() // the session's, and that this browser is known
+	if len(cookies) != 2 || cookies[0].Name != "__Host-haidang" || !cookies[0].Secure || cookies[1].Name != "__Host-haidang-known" || !cookies[1].Secure {
+		t.Fatalf("the cookies are %v", cookies)
 	}
 	// The jar keeps a secure cookie from the plain address of this test.
 	through.header.Set("Cookie", cookies[0].String())
