@@ -160,36 +160,15 @@ func (l *Loader) session(ctx, work context.Context, again map[Sequence]uint64) (
 	}
 	held := time.NewTicker(compareEvery)
 	defer held.Stop()
-	ctx, cancel := context.WithCancel(ctx)
-	feed := make(chan Delivery, takeAhead)
-	var feedErr error
-	go func() {
-		defer close(feed)
-		for {
-			d, err := taken.Next(ctx)
-			if err != nil {
-				feedErr = err
-				return
-			}
-			select {
-			case feed <- d:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	defer func() { // the feeder ends before the taking does
-		cancel()
-		for range feed {
-		}
-	}()
+	f := feedFrom(ctx, taken)
+	defer f.close()
 	w := newBatchWork(taken.Processed)
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	for {
 		l.tend(work)
 		full := l.tellDisk()
-		in, redrives := feed, l.redrives
+		in, redrives := f.records, l.redrives
 		if full != nil {
 			in, redrives = nil, nil
 		}
@@ -201,9 +180,9 @@ func (l *Loader) session(ctx, work context.Context, again map[Sequence]uint64) (
 		case <-look.C:
 		case d, ok := <-in:
 			if !ok {
-				return nil, feedErr
+				return nil, f.err
 			}
-			gap, err := l.load(work, w, d, feed, again)
+			gap, err := l.load(work, w, d, f.records, again)
 			if gap != nil || err != nil {
 				return gap, err
 			}
@@ -215,6 +194,42 @@ func (l *Loader) session(ctx, work context.Context, again map[Sequence]uint64) (
 		case <-ctx.Done():
 			return nil, nil
 		}
+	}
+}
+
+// feed takes records ahead of the loader.
+type feed struct {
+	records chan Delivery
+	err     error // why records is closed
+	cancel  context.CancelFunc
+}
+
+// feedFrom begins to take until the taking ends or the feed is closed.
+func feedFrom(ctx context.Context, taken Taken) *feed {
+	ctx, cancel := context.WithCancel(ctx)
+	f := &feed{records: make(chan Delivery, takeAhead), cancel: cancel}
+	go func() {
+		defer close(f.records)
+		for {
+			d, err := taken.Next(ctx)
+			if err != nil {
+				f.err = err
+				return
+			}
+			select {
+			case f.records <- d:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return f
+}
+
+// close ends the feed, which ends before the taking does.
+func (f *feed) close() {
+	f.cancel()
+	for range f.records {
 	}
 }
 

@@ -107,10 +107,7 @@ func (c *Up) Run(ctx context.Context, out *terminal.Output) (err error) {
 	if err := c.countSides(ctx, b, gateways, l.audit.Sides, here); err != nil {
 		return err
 	}
-	checks := func(ctx context.Context) []check {
-		all := append([]check{{Name: "broker", Problem: text(b.Err())}}, gatewayChecks(gateways)...)
-		return append(append(all, l.checks(ctx)...), canaryChecks(canaries)...)
-	}
+	checks := upChecks(b, gateways, l, canaries)
 	here.srv.health(here.reg, here.findings, checks)
 	here.srv.pages()
 
@@ -138,6 +135,14 @@ func (c *Up) Run(ctx context.Context, out *terminal.Output) (err error) {
 		return nil
 	})
 	return parts.run(ctx, stopGrace)
+}
+
+// upChecks says whether all parts are well.
+func upChecks(b *broker.Broker, gateways []*ingest.Gateway, l *guarded, canaries *ingest.Canaries) func(context.Context) []check {
+	return func(ctx context.Context) []check {
+		all := append([]check{{Name: "broker", Problem: text(b.Err())}}, gatewayChecks(gateways)...)
+		return append(append(all, l.checks(ctx)...), canaryChecks(canaries)...)
+	}
 }
 
 // watchDevices has the broker ask access control, if it is to, and returns what
