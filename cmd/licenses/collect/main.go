@@ -127,7 +127,12 @@ func console(web string) ([]licenses.Component, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(c.Licenses) == 0 || len(c.Texts) == 0 { // some packages only name theirs
+		if told, ok := toldElsewhere()[c.Name+" "+c.Version]; ok && len(c.Texts) == 0 && p.License == "" {
+			c.Licenses, c.Texts = told.Licenses, told.Texts
+		} else if len(c.Licenses) == 0 || len(c.Texts) == 0 { // some packages only name theirs
+			if p.License == "" {
+				return nil, fmt.Errorf("%s %s: no licence was found", c.Name, c.Version)
+			}
 			c.Licenses = []string{p.License}
 			c.Texts = append(c.Texts, licenses.Text{File: "package.json", Text: "License: " + p.License})
 		}
@@ -135,6 +140,23 @@ func console(web string) ([]licenses.Component, error) {
 	}
 	slices.SortFunc(all, func(a, b licenses.Component) int { return strings.Compare(a.Name, b.Name) })
 	return all, nil
+}
+
+// toldElsewhere are the licences of packages, by name and version, that carry
+// none: their repositories have it.
+func toldElsewhere() map[string]licenses.Component {
+	return map[string]licenses.Component{
+		"@mapbox/jsonlint-lines-primitives 2.0.2": {Licenses: []string{"MIT"}, Texts: []licenses.Text{{File: "LICENSE of https://github.com/mapbox/jsonlint", Text: `MIT License
+
+Copyright (C) 2012 Zachary Carter
+
+Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated documentation files (the "Software"), to deal in the Software without restriction, including without limitation the rights to use, copy, modify, merge, publish, distribute, sublicense, and/or sell copies of the Software, and to permit persons to whom the Software is furnished to do so, subject to the following conditions:
+
+The above copyright notice and this permission notice shall be included in all copies or substantial portions of the Software.
+
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
+`}}},
+	}
 }
 
 // read takes the files of licences and notices of a folder's top, and finds out

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -49,5 +52,31 @@ func TestCheckFindsWhatMayNotBe(t *testing.T) {
 	}
 	if err != nil && strings.Contains(err.Error(), "good") {
 		t.Errorf("have %v", err)
+	}
+}
+
+// TestConsoleWithoutLicences reads packages that carry no licence: one whose
+// licence is told by its lock file, one by its repository, one by nobody.
+func TestConsoleWithoutLicences(t *testing.T) {
+	web := t.TempDir()
+	write := func(file, text string) {
+		file = filepath.Join(web, file)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const told = "@mapbox/jsonlint-lines-primitives"
+	write("dist/index.html", "")
+	for _, name := range []string{told, "named", "nameless"} {
+		write("node_modules/"+name+"/package.json", "{}")
+	}
+	write("package-lock.json", `{"packages":{"":{},"node_modules/`+told+`":{"version":"2.0.2"},"node_modules/named":{"version":"1.0.0","license":"ISC"}}}`)
+	all, err := console(web)
+	if err != nil || len(all) != 2 || !slices.Equal(all[0].Licenses, []string{"MIT"}) || !strings.Contains(all[0].Texts[0].Text, "Zachary Carter") || !slices.Equal(all[1].Licenses, []string{"ISC"}) {
+		t.Errorf("have %v, %v", all, err)
+	}
+	write("package-lock.json", `{"packages":{"node_modules/nameless":{"version":"1.0.0"}}}`)
+	if _, err := console(web); err == nil || !strings.Contains(err.Error(), "nameless 1.0.0: no licence was found") {
+		t.Errorf("have %v, want nameless named", err)
 	}
 }
