@@ -29,9 +29,6 @@ type Tally struct {
 	Confirmed uint64 `json:"confirmed"`
 }
 
-// counted is what of the count the journal is asked to take.
-func (t Tally) counted() uint64 { return t.First + t.Again + t.Unsure }
-
 // owed is what the broker has an account of.
 func (t Tally) owed() uint64 { return t.First + t.Again + t.Excluded }
 
