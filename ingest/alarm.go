@@ -110,8 +110,9 @@ type Alarms interface {
 	// Alarms lists alarms, the newest first.
 	Alarms(ctx context.Context, f AlarmFilter) ([]Alarm, error)
 	// Acknowledge writes down who has seen to an alarm. One that is acknowledged
-	// already, or not there, it answers with [ErrAcknowledged] and [ErrNoAlarm].
-	Acknowledge(ctx context.Context, id int64, who, note string, at time.Time, owe bool) (Alarm, error)
+	// already, or not there, it answers with [ErrAcknowledged] and [ErrNoAlarm]. What
+	// is settled by it is settled in the same step.
+	Acknowledge(ctx context.Context, id int64, who, note string, at time.Time, owe bool, settle []Settlement) (Alarm, error)
 }
 
 // What Acknowledge refuses.

@@ -14,6 +14,7 @@ import (
 type LedgerReader interface {
 	Accounts() []Account
 	Said() map[Sequence]uint64
+	Settlements() []Settlement
 	// CountReason counts the messages that wait in quarantine for one reason.
 	CountReason(context.Context, telemetry.Reason) (int64, error)
 	// Use is how full the quarantine is.
@@ -48,6 +49,8 @@ type Report struct {
 	// where it was asked for. SidesProblem says why it could not be read.
 	Sides        []Side `json:"sides,omitempty"`
 	SidesProblem string `json:"sides_problem,omitempty"`
+	// Settlements are the losses that somebody has acknowledged.
+	Settlements []Settlement `json:"settlements" doc:"Losses that somebody has acknowledged, the oldest first: they stay counted, and make nothing unbalanced"`
 	// Losses are those that nobody has acknowledged yet.
 	Losses []Loss `json:"losses,omitempty" doc:"What was found lost by comparing the sides, until somebody acknowledges its alarm"`
 }
@@ -62,8 +65,8 @@ type Loss struct {
 }
 
 // Compare is Report with all sides read now: what the broker, the gateways and the
-// journal have counted. It is balanced only if none of them has lost anything of which
-// nobody knows yet.
+// journal have counted. It is balanced only if none of them has lost anything that
+// nobody has acknowledged.
 func (a Audit) Compare(ctx context.Context, now time.Time) (Report, error) {
 	r, err := a.Report(ctx, now)
 	if err != nil || a.Sides == nil {
@@ -94,7 +97,7 @@ func (a Audit) Numbered(ctx context.Context) (map[string]uint64, error) {
 
 // Report reads both sides, the ledger first: see [Balances].
 func (a Audit) Report(ctx context.Context, now time.Time) (Report, error) {
-	accounts, said := a.Ledger.Accounts(), a.Ledger.Said()
+	accounts, said, settled := a.Ledger.Accounts(), a.Ledger.Said(), a.Ledger.Settlements()
 	state, err := a.Journal.State(ctx)
 	if err != nil {
 		return Report{}, err
@@ -103,7 +106,7 @@ func (a Audit) Report(ctx context.Context, now time.Time) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	r := Report{Time: now, Balanced: true, Conflicts: conflicts, Epochs: Balances(accounts, said, state), Journal: state, Store: a.Store.Last()}
+	r := Report{Time: now, Balanced: true, Conflicts: conflicts, Epochs: Balances(accounts, said, settled, state), Settlements: settled, Journal: state, Store: a.Store.Last()}
 	r.Gateways = ByGateway(r.Epochs)
 	for _, b := range r.Epochs {
 		r.Balanced = r.Balanced && b.Balanced()
@@ -118,8 +121,8 @@ type LedgerCollector struct {
 	now   func() time.Time
 	mu    sync.Mutex // one reading at a time
 
-	messages, received, missing, partial, conflicts, held, gone *prometheus.Desc
-	records, bytes, maxBytes, oldestAge, journalUp              *prometheus.Desc
+	messages, received, missing, settled, partial, conflicts, held, gone *prometheus.Desc
+	records, bytes, maxBytes, oldestAge, journalUp                       *prometheus.Desc
 }
 
 // NewLedgerCollector makes a collector; now is the clock.
@@ -131,7 +134,8 @@ func NewLedgerCollector(a Audit, now func() time.Time) *LedgerCollector {
 		audit: a, now: now,
 		messages:  desc("messages", "Messages by what has become of them: stored, duplicate, quarantined, discarded, queued or canary (the gateway's own, by which it proves its way to the store). Re-driving moves them between outcomes, so this is no counter.", "gateway", "outcome"),
 		received:  desc("messages_received_total", "Messages ever received into the journal.", "gateway"),
-		missing:   desc("messages_missing", "Received minus stored, duplicate, quarantined, discarded, canary and queued. Anything but 0 is a loss (or, below 0, a double count).", "gateway"),
+		missing:   desc("messages_missing", "Received minus stored, duplicate, quarantined, discarded, canary and queued, beyond what is settled. Anything but 0 is a loss (or, below 0, a double count) that nobody has acknowledged.", "gateway"),
+		settled:   desc("messages_settled", "Messages missing whose loss somebody has acknowledged; haidang_messages_missing leaves them out.", "gateway"),
 		partial:   desc("messages_partial", "Stored messages of which some fields wait in quarantine.", "gateway"),
 		held:      desc("quarantine_bytes", "What waits in quarantine takes of its budget (--quarantine-budget)."),
 		gone:      desc("quarantine_discarded_total", "Messages, or parts of them, that left the quarantine for good, by what (person, or the bound that was reached) and why they waited.", "cause", "reason"),
@@ -146,7 +150,7 @@ func NewLedgerCollector(a Audit, now func() time.Time) *LedgerCollector {
 
 // Describe implements [prometheus.Collector].
 func (c *LedgerCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.messages, c.received, c.missing, c.partial, c.conflicts, c.held, c.gone, c.records, c.bytes, c.maxBytes, c.oldestAge, c.journalUp} {
+	for _, d := range []*prometheus.Desc{c.messages, c.received, c.missing, c.settled, c.partial, c.conflicts, c.held, c.gone, c.records, c.bytes, c.maxBytes, c.oldestAge, c.journalUp} {
 		ch <- d
 	}
 }
@@ -175,7 +179,8 @@ func (c *LedgerCollector) Collect(ch chan<- prometheus.Metric) {
 		gauge(c.messages, float64(b.Canary), b.Gateway, "canary")
 		gauge(c.messages, float64(b.Queued), b.Gateway, "queued")
 		ch <- prometheus.MustNewConstMetric(c.received, prometheus.CounterValue, float64(b.Received), b.Gateway)
-		gauge(c.missing, float64(b.Missing), b.Gateway)
+		gauge(c.missing, float64(b.Unsettled), b.Gateway)
+		gauge(c.settled, float64(b.Settled), b.Gateway)
 		gauge(c.partial, float64(b.Partial), b.Gateway)
 	}
 	gauge(c.conflicts, float64(r.Conflicts))

@@ -19,7 +19,7 @@ const compareEvery = 10 * time.Second
 // twice, and its account is closed with what had been said. One that notes more than
 // is accounted for was emptied by a newer ledger than this one.
 func (l *Loader) compare(ctx context.Context) error {
-	said := l.Ledger.Said()
+	said, known := l.Ledger.Said(), l.Findings.List()
 	state, err := l.Journal.State(ctx)
 	if err != nil {
 		return fmt.Errorf("compare ledger with journal: %w", err)
@@ -56,6 +56,9 @@ func (l *Loader) compare(ctx context.Context) error {
 			changed[s] = a
 		}
 	}
+	if len(found) == 0 {
+		found = unheard(known, l.balances(said, state))
+	}
 	l.report(found)
 	if rotate {
 		if err := l.Journal.Rotate(ctx, state.Epoch); err != nil {
@@ -67,6 +70,15 @@ func (l *Loader) compare(ctx context.Context) error {
 		return nil
 	}
 	return l.commitAccounts(ctx, changed, Commit{})
+}
+
+// balances holds the loader's own accounts against the journal.
+func (l *Loader) balances(said map[Sequence]uint64, state JournalState) []Balance {
+	accounts := make([]Account, 0, len(l.accounts))
+	for _, a := range l.accounts {
+		accounts = append(accounts, *a)
+	}
+	return Balances(accounts, said, l.Ledger.Settlements(), state)
 }
 
 // forgotten is how many messages a newer ledger had accounted for: the journal has
@@ -88,8 +100,9 @@ func (l *Loader) forgotten(ctx context.Context, a Account, noted uint64) (uint64
 // tellJournal reports what a batch has shown of the journal, once it is committed.
 func (l *Loader) tellJournal(ctx context.Context, w *batchWork) error {
 	var found []Finding
+	settled := sumSettlements(l.Ledger.Settlements())
 	for s := range w.lost {
-		found = append(found, messagesLost(*l.account(s)))
+		found = append(found, messagesLost(s, l.account(s).Lost(), settled.of(LackMessages, s)))
 	}
 	for s := range w.again {
 		l.suspect[s.Epoch] = true

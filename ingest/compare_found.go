@@ -2,21 +2,31 @@ package ingest
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/haidang-iot/haidang/ingest/telemetry"
+)
+
+// The rules of what a journal and a ledger are found to have lost.
+const (
+	ruleMessagesLost    = "messages-lost"
+	ruleJournalBehind   = "journal-behind"
+	ruleJournalReplaced = "journal-replaced"
+	ruleNumbersTwice    = "numbers-given-twice"
+	ruleLedgerOlder     = "ledger-older"
 )
 
 // behind says that the journal counts less than it should: it was put back, damaged,
 // or is another one. What it had received and nobody has accounted for is lost.
 func behind(a Account, have, want uint64, state JournalState) Finding {
 	f := Finding{
-		Rule: "journal-behind", Severity: "danger", Device: telemetry.Device(a.Gateway), NotReady: true, Lasting: true,
+		Rule: ruleJournalBehind, Severity: "danger", Device: telemetry.Device(a.Gateway), NotReady: true, Lasting: true,
 		SummaryVI: "Nhật ký đếm lùi: bị hỏng hoặc bị thay bằng bản cũ", SummaryEN: "The journal is behind its own account: it was damaged or put back",
 		RunbookVI: "Xem ai đã phục hồi hoặc xóa thư mục broker/ (hay luồng của máy chủ NATS) và kiểm tra ổ đĩa; chạy haidang audit; rồi xác nhận cảnh báo này để /readyz xanh trở lại.",
 		RunbookEN: "See who has restored or deleted the folder broker/ (or the stream of the NATS server), and check the disk; run haidang audit; then acknowledge this alarm, which makes /readyz green again",
 	}
 	if _, known := state.Positions[a.Sequence()]; !known && state.Damaged[a.Sequence()] == "" && a.Epoch != state.Epoch {
-		f.Rule = "journal-replaced"
+		f.Rule = ruleJournalReplaced
 		f.SummaryVI, f.SummaryEN = "Nhật ký của sổ cái này không còn: đã bị xóa hoặc bị thay", "The journal of this ledger is gone: it was deleted or exchanged"
 	}
 	lost := want - min(want, max(have, a.Position))
@@ -34,7 +44,7 @@ func behind(a Account, have, want uint64, state JournalState) Finding {
 // of them have been dealt with.
 func numberedAgain(a Account) Finding {
 	return Finding{
-		Rule: "numbers-given-twice", Severity: "danger", Device: telemetry.Device(a.Gateway), NotReady: true, Lasting: true,
+		Rule: ruleNumbersTwice, Severity: "danger", Device: telemetry.Device(a.Gateway), NotReady: true, Lasting: true,
 		Value:     float64(a.Again),
 		SummaryVI: "Số thứ tự bị cấp hai lần: nhật ký đã quên số đã đếm", SummaryEN: "Numbers were given twice: the journal had forgotten its count",
 		DescriptionVI: fmt.Sprintf("Cổng %s: %d bản tin đến với số thứ tự đã dùng; không bản tin nào bị bỏ, bản trùng nội dung được tính là trùng", a.Sequence(), a.Again),
@@ -47,7 +57,7 @@ func numberedAgain(a Account) Finding {
 // ledgerOlder says that the journal has let go what this ledger knows nothing of.
 func ledgerOlder(a Account) Finding {
 	return Finding{
-		Rule: "ledger-older", Severity: "danger", Device: telemetry.Device(a.Gateway), Lasting: true,
+		Rule: ruleLedgerOlder, Severity: "danger", Device: telemetry.Device(a.Gateway), Lasting: true,
 		Value:     float64(a.Forgotten),
 		SummaryVI: "Sổ cái cũ hơn nhật ký: đã bị xóa hoặc phục hồi từ bản sao", SummaryEN: "The ledger is older than the journal: it was deleted or restored from a copy",
 		DescriptionVI: fmt.Sprintf("Cổng %s: %d bản tin đã được một sổ cái mới hơn kiểm; dữ liệu đã lưu vẫn còn trong kho, nhưng không rõ từng bản tin ra sao, và những bản tin cách ly trong số đó đã mất", a.Sequence(), a.Forgotten),
@@ -57,15 +67,47 @@ func ledgerOlder(a Account) Finding {
 	}
 }
 
-// messagesLost says that nobody has come with some numbers.
-func messagesLost(a Account) Finding {
-	return Finding{
-		Rule: "messages-lost", Severity: "danger", Device: telemetry.Device(a.Gateway), Lasting: true,
-		Value:     float64(a.Lost()),
+// unheard are losses that nobody is told of: of a program that was killed before it could
+// tell, or that was acknowledged before acknowledging settled. The findings must have been
+// read before the settlements.
+func unheard(known []Finding, balances []Balance) (out []Finding) {
+	for _, b := range ByGateway(balances) {
+		told := slices.ContainsFunc(known, func(f Finding) bool { return string(f.Device) == b.Gateway && settles(f.Rule) })
+		switch {
+		case told:
+		case b.Unsettled > 0:
+			out = append(out, messagesLost(Sequence{Gateway: b.Gateway}, b.Missing, b.Settled))
+		case b.Forgotten > b.SettledForgotten:
+			out = append(out, ledgerOlder(b.Account))
+		}
+	}
+	return out
+}
+
+// settles says that an alarm of a rule settles what an account lacks.
+func settles(rule string) bool {
+	switch rule {
+	case ruleMessagesLost, ruleJournalBehind, ruleJournalReplaced, ruleNumbersTwice, ruleLedgerOlder:
+		return true
+	}
+	return false
+}
+
+// messagesLost says that nobody has come with some numbers; settled is how many of them
+// were acknowledged before.
+func messagesLost(s Sequence, lost, settled int64) Finding {
+	f := Finding{
+		Rule: ruleMessagesLost, Severity: "danger", Device: telemetry.Device(s.Gateway), Lasting: true,
+		Value:     float64(beyond(lost, settled)),
 		SummaryVI: "Mất bản tin đã nhận: nhật ký không còn giữ", SummaryEN: "Messages that were received are lost: the journal does not hold them",
-		DescriptionVI: fmt.Sprintf("Cổng %s: %d bản tin đã đếm nhưng không còn trong nhật ký", a.Sequence(), a.Lost()),
-		DescriptionEN: fmt.Sprintf("Gateway %s: %d messages were counted and are not in the journal", a.Sequence(), a.Lost()),
+		DescriptionVI: fmt.Sprintf("Cổng %s: %d bản tin đã đếm nhưng không còn trong nhật ký", s, lost),
+		DescriptionEN: fmt.Sprintf("Gateway %s: %d messages were counted and are not in the journal", s, lost),
 		RunbookVI:     "Kiểm tra ổ đĩa của broker/ (hay của máy chủ NATS) và bản ghi của chương trình; thiết bị có bộ nhớ có thể gửi lại. Rồi xác nhận cảnh báo này.",
 		RunbookEN:     "Check the disk of broker/ (or of the NATS server) and the program's log; devices with a memory may send again. Then acknowledge this alarm",
 	}
+	if settled > 0 {
+		f.DescriptionVI += fmt.Sprintf("; trong đó %d đã được xác nhận trước đây", min(settled, lost))
+		f.DescriptionEN += fmt.Sprintf("; %d of them were acknowledged before", min(settled, lost))
+	}
+	return f
 }

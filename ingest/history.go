@@ -35,7 +35,7 @@ type HistoryPoint struct {
 	Canary      int64 `json:"canary" doc:"Change during the step of the messages that the gateway sent itself"`
 	// These are as they stood at the step's last sample.
 	Queued  uint64 `json:"queued" doc:"At the step's end"`
-	Missing int64  `json:"missing" doc:"At the step's end; anything but 0 is a loss (or, below 0, a double count)"`
+	Missing int64  `json:"missing" doc:"At the step's end, beyond what was settled then; anything but 0 is a loss (or, below 0, a double count)"`
 	Waiting uint64 `json:"waiting" doc:"Messages in quarantine at the step's end, those stored in part not among them"`
 }
 
@@ -50,6 +50,8 @@ type History interface {
 	// Say keeps what the gateways' side says of each sequence, for when its journal
 	// is gone: the most that was ever said.
 	Say(context.Context, map[Sequence]uint64) error
+	// AddSettlements keeps what was settled or found again without anybody's doing.
+	AddSettlements(context.Context, []Settlement) error
 	// AddSamples keeps one sample of a gateway for each minute, the newest.
 	AddSamples(context.Context, []Sample) error
 	// Samples gives the last sample of each step, and before them the last that is
@@ -144,6 +146,9 @@ func (r *Recorder) Record(ctx context.Context) error {
 	if err := r.History.Say(ctx, said); err != nil {
 		return err
 	}
+	if err := r.History.AddSettlements(ctx, report.foundAgain()); err != nil {
+		return err
+	}
 	return r.History.AddSamples(ctx, report.samples())
 }
 
@@ -159,6 +164,7 @@ func (a Audit) Samples(ctx context.Context, now time.Time) ([]Sample, error) {
 func (r Report) samples() []Sample {
 	out := make([]Sample, 0, len(r.Gateways))
 	for _, b := range r.Gateways {
+		b.Missing = b.Unsettled // what is settled is over; else each later step would seem to have lost it
 		out = append(out, Sample{Time: r.Time, Balance: b})
 	}
 	return out

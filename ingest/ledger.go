@@ -72,6 +72,11 @@ type Balance struct {
 	// Missing is received and again less everything else of it: what was lost, or if
 	// negative counted twice. It is 0 or something is broken.
 	Missing int64 `json:"missing"`
+	// Settled is what of Missing somebody has acknowledged, SettledForgotten what of
+	// Forgotten; Unsettled is what is missing beyond that.
+	Settled          int64  `json:"settled" doc:"What of missing somebody has acknowledged"`
+	SettledForgotten uint64 `json:"settled_forgotten" doc:"What of forgotten somebody has acknowledged"`
+	Unsettled        int64  `json:"unsettled" doc:"What is missing beyond what is settled, or below 0 counted twice: anything but 0 is a loss that nobody has acknowledged"`
 	// Behind is how far the journal's count is behind Received, in the epoch that it
 	// counts in: it has been damaged or put back.
 	Behind uint64 `json:"behind"`
@@ -80,11 +85,14 @@ type Balance struct {
 // Settle computes Missing from the other counts.
 func (b *Balance) Settle() {
 	b.Missing = int64(b.Received-b.Position) - int64(b.Queued) + b.Lost()
+	b.Unsettled = beyond(b.Missing, b.Settled)
 }
 
-// Balanced reports whether every message is accounted for, and the journal's count
-// can be trusted.
-func (b Balance) Balanced() bool { return b.Missing == 0 && b.Forgotten == 0 && b.Behind == 0 }
+// Balanced reports whether every message is accounted for or its loss is settled, and
+// the journal's count can be trusted.
+func (b Balance) Balanced() bool {
+	return b.Unsettled == 0 && b.Forgotten <= b.SettledForgotten && b.Behind == 0
+}
 
 // add adds the account of another epoch of the same gateway.
 func (b *Balance) add(o Balance) {
@@ -100,13 +108,18 @@ func (b *Balance) add(o Balance) {
 	b.Received += o.Received
 	b.Queued += o.Queued
 	b.Missing += o.Missing
+	b.Settled += o.Settled
+	b.SettledForgotten += o.SettledForgotten
+	b.Unsettled += o.Unsettled
 	b.Behind += o.Behind
 }
 
 // Balances holds accounts against the journal, by gateway and epoch. said is what the
-// gateways' side has said earlier. The accounts must have been read before the
-// journal's state, or a message could seem to be stored before it was received.
-func Balances(accounts []Account, said map[Sequence]uint64, state JournalState) []Balance {
+// gateways' side has said earlier, settled what losses are acknowledged. The accounts
+// must have been read before the journal's state, or a message could seem to be stored
+// before it was received.
+func Balances(accounts []Account, said map[Sequence]uint64, settled []Settlement, state JournalState) []Balance {
+	sums := sumSettlements(settled)
 	all := make(map[Sequence]Account, len(accounts))
 	for s := range said {
 		all[s] = Account{Gateway: s.Gateway, Epoch: s.Epoch}
@@ -119,7 +132,7 @@ func Balances(accounts []Account, said map[Sequence]uint64, state JournalState) 
 	}
 	out := make([]Balance, 0, len(all))
 	for s, a := range all {
-		out = append(out, balance(a, said[s], state))
+		out = append(out, balance(a, said[s], sums, state))
 	}
 	slices.SortFunc(out, func(a, b Balance) int {
 		return cmp.Or(strings.Compare(a.Gateway, b.Gateway), strings.Compare(string(a.Epoch), string(b.Epoch)))
@@ -127,9 +140,10 @@ func Balances(accounts []Account, said map[Sequence]uint64, state JournalState) 
 	return out
 }
 
-func balance(a Account, said uint64, state JournalState) Balance {
+func balance(a Account, said uint64, settled settledOf, state JournalState) Balance {
 	counted := state.Positions[a.Sequence()]
-	b := Balance{Account: a, Received: max(counted, said, a.Position)}
+	b := Balance{Account: a, Received: max(counted, said, a.Position), Settled: settled.of(LackMessages, a.Sequence()),
+		SettledForgotten: uint64(settled.of(LackForgotten, a.Sequence()))}
 	if counted > a.Position {
 		b.Queued = counted - a.Position
 	}
@@ -264,6 +278,8 @@ type Ledger interface {
 	Repeated(Mark) bool
 	// Said is the most that the gateways' side has said of each sequence.
 	Said() map[Sequence]uint64
+	// Settlements are the losses that were acknowledged, the oldest first.
+	Settlements() []Settlement
 	Commit(context.Context, Commit) error
 	// Quarantine lists by ascending ID. A page ends at the filter's Limit, or before
 	// once its payloads are [PageBytes]; next continues after it, as the filter's

@@ -69,6 +69,7 @@ type SideBook struct {
 type SideBooks interface {
 	SideBooks(context.Context) (map[string]SideBook, error)
 	KeepSideBook(context.Context, SideBook) error
+	Settlements() []Settlement
 }
 
 // found says that the book has more than what was read anew.
@@ -349,10 +350,11 @@ func (r *reading) confirmed() uint64 {
 	return r.side.Taken.Confirmed
 }
 
-// find reports what was lost since the book before.
+// find reports that more is lost than the book had before: all that nobody has
+// acknowledged.
 func (s *Sides) find(r reading, before SideBook) {
-	g := r.side.Gateway
-	if n := r.book.DoorLost - before.DoorLost; n > 0 {
+	g, settled := r.side.Gateway, sumSettlements(s.Books.Settlements())
+	if n := r.book.DoorLost - settled.side(LackDoor, g); r.book.DoorLost > before.DoorLost {
 		s.Findings.Report(Finding{
 			Rule: ruleDoorLoss, Severity: "extreme", Device: telemetry.Device(g), Value: float64(n), Lasting: true,
 			SummaryVI:     fmt.Sprintf("Mất %d bản tin giữa máy chủ MQTT và cổng thu %s", n, g),
@@ -363,7 +365,7 @@ func (s *Sides) find(r reading, before SideBook) {
 			RunbookEN:     "Run haidang audit. Look at the disk and the log of the broker folder in --data; have devices that still hold readings send them again.",
 		})
 	}
-	if n := r.book.JournalLost - before.JournalLost; n > 0 {
+	if n := r.book.JournalLost - settled.side(LackJournal, g); r.book.JournalLost > before.JournalLost {
 		s.Findings.Report(Finding{
 			Rule: ruleJournalLoss, Severity: "extreme", Device: telemetry.Device(g), Value: float64(n), Lasting: true,
 			SummaryVI:     fmt.Sprintf("Hàng đợi thiếu %d bản tin của cổng thu %s", n, g),

@@ -134,8 +134,12 @@ func TestSidesFindWhatTheBrokerLoses(t *testing.T) {
 	if r.Balanced || len(r.Losses) != 1 {
 		t.Errorf("the report is balanced: %t, losses are %+v", r.Balanced, r.Losses)
 	}
-	// It is told once, and what comes after is held against what is there.
-	s.findings.Acknowledged("door-loss", "", "nha-trang", time.Now())
+	// Acknowledged it is settled, told once, and what comes after is held against what is there.
+	s.acknowledge(s.audit, s.findings, "đã biết")
+	if r, err = s.audit.Compare(t.Context(), time.Now()); err != nil || !r.Balanced || len(r.Losses) > 0 || r.Sides[0].DoorLost != uint64(lost) ||
+		len(r.Settlements) != 1 || r.Settlements[0].What != ingest.LackDoor || int(r.Settlements[0].Lost) != lost {
+		t.Errorf("acknowledged: balanced %t, losses %+v, settled %+v, %v", r.Balanced, r.Losses, r.Settlements, err)
+	}
 	p = newPublisher(t, s.broker.MQTTURL())
 	p.sent = 1000
 	p.publish(20)

@@ -22,8 +22,10 @@ type HourFigure struct {
 	Written int64
 	// Seen is the most that the store itself has counted, where that is more.
 	Seen int64
-	// Told is how many of them were missing when that was last made a finding.
-	Told int64
+	// Told is how many of them were missing when that was last made a finding, Settled
+	// when that was acknowledged.
+	Told    int64
+	Settled int64
 }
 
 // expected is what the store must hold at least.
@@ -33,7 +35,8 @@ func (h HourFigure) expected() int64 { return max(h.Written, h.Seen) }
 type HourLedger interface {
 	// Hours are the figures from one hour until before another, by hour and kind.
 	Hours(ctx context.Context, from, to time.Time) ([]HourFigure, error)
-	// SawHours keeps the largest Seen and Told of hours.
+	// SawHours keeps the largest Seen and Told of hours. Where less is missing than is
+	// settled, which is Told, it was found again: that much only is told and settled.
 	SawHours(context.Context, []HourFigure) error
 	// ForgetHours drops the figures of hours before a moment.
 	ForgetHours(ctx context.Context, before time.Time) error
@@ -51,8 +54,11 @@ type StoreReport struct {
 	Counted  int64 `json:"counted"`
 	// Missing is what single hours lack, together: more in one does not make up for it.
 	Missing int64 `json:"missing"`
+	// Settled is what of Missing somebody has acknowledged, Unsettled the rest.
+	Settled   int64 `json:"settled" doc:"What of missing somebody has acknowledged: a deliberate deletion, or a loss"`
+	Unsettled int64 `json:"unsettled" doc:"What is missing that nobody has acknowledged"`
 	// Hours are those of which the ledger knows something, or those that differ only.
-	Hours []StoreHour `json:"hours" doc:"By hour and kind; those that lack something, unless all were asked for"`
+	Hours []StoreHour `json:"hours" doc:"By hour and kind; those that lack something that nobody has acknowledged, unless all were asked for"`
 	// Problem says why nothing could be compared; empty if it was.
 	Problem string `json:"problem,omitempty"`
 }
@@ -66,7 +72,11 @@ type StoreHour struct {
 	Seen    int64 `json:"seen,omitempty"`
 	Counted int64 `json:"counted"`
 	Missing int64 `json:"missing"`
+	Settled int64 `json:"settled,omitempty" doc:"What of missing somebody has acknowledged"`
 }
+
+// unsettled is what is missing that nobody has acknowledged.
+func (h StoreHour) unsettled() int64 { return h.Missing - h.Settled }
 
 const (
 	// recentHours is what is compared where nothing else is asked for.
@@ -136,7 +146,7 @@ func (a *StoreAudit) round(ctx context.Context) error {
 }
 
 // Compare compares the hours from the one that from is in until before to. With all,
-// hours that lack nothing are in the report too.
+// hours that lack nothing, or nothing that is not settled, are in the report too.
 func (a *StoreAudit) Compare(ctx context.Context, from, to time.Time, all bool) (StoreReport, error) {
 	now := a.Now()
 	// An hour that the store may have begun to drop is not compared.
@@ -158,12 +168,14 @@ func (a *StoreAudit) Compare(ctx context.Context, from, to time.Time, all bool) 
 	for _, f := range figures {
 		h := StoreHour{Kind: f.Kind, Hour: time.Unix(f.Hour, 0).UTC(), Written: f.Written, Seen: f.Seen, Counted: counts[f.KindHour]}
 		h.Missing = max(0, f.expected()-h.Counted)
+		h.Settled = min(f.Settled, h.Missing)
 		r.Expected, r.Counted, r.Missing = r.Expected+f.expected(), r.Counted+h.Counted, r.Missing+h.Missing
-		if all || h.Missing > 0 {
+		r.Settled, r.Unsettled = r.Settled+h.Settled, r.Unsettled+h.unsettled()
+		if all || h.unsettled() > 0 {
 			r.Hours = append(r.Hours, h)
 		}
 		news = news || h.Missing > f.Told
-		if h.Counted > f.expected() || h.Missing > f.Told {
+		if h.Counted > f.expected() || h.Missing > f.Told || h.Missing < f.Settled {
 			seen = append(seen, HourFigure{KindHour: f.KindHour, Seen: h.Counted, Told: h.Missing})
 		}
 	}
@@ -225,16 +237,16 @@ func (a *StoreAudit) ask(ctx context.Context, figures []HourFigure) (map[store.K
 // find reports what a comparison has found and none before: once somebody says that he
 // knows of a loss, only more of it is told.
 func (a *StoreAudit) find(r StoreReport) {
-	worst := slices.MaxFunc(r.Hours, func(x, y StoreHour) int { return cmp.Compare(x.Missing, y.Missing) })
+	worst := slices.MaxFunc(r.Hours, func(x, y StoreHour) int { return cmp.Compare(x.unsettled(), y.unsettled()) })
 	at := worst.Hour.Format("2006-01-02 15:04Z")
 	a.Findings.Report(Finding{
-		Rule: ruleStoreLoss, Severity: "danger", Value: float64(r.Missing), Lasting: true,
-		SummaryVI: fmt.Sprintf("Kho dữ liệu thiếu %d giá trị đã ghi", r.Missing),
-		SummaryEN: fmt.Sprintf("The store lacks %d values that were written", r.Missing),
+		Rule: ruleStoreLoss, Severity: "danger", Value: float64(r.Unsettled), Lasting: true,
+		SummaryVI: fmt.Sprintf("Kho dữ liệu thiếu %d giá trị đã ghi", r.Unsettled),
+		SummaryEN: fmt.Sprintf("The store lacks %d values that were written", r.Unsettled),
 		DescriptionVI: fmt.Sprintf("Từ %s đến %s sổ cái ghi nhận ít nhất %d giá trị, kho dữ liệu tự đếm thiếu %d; nhiều nhất ở giờ %s (%s): %d.",
-			r.From.Format(time.RFC3339), r.To.Format(time.RFC3339), r.Expected, r.Missing, at, worst.Kind, worst.Missing),
+			r.From.Format(time.RFC3339), r.To.Format(time.RFC3339), r.Expected, r.Unsettled, at, worst.Kind, worst.unsettled()),
 		DescriptionEN: fmt.Sprintf("From %s to %s the ledger says of %d values at least that they are stored, and by the store's own count %d of them are not; most in the hour from %s (%s): %d.",
-			r.From.Format(time.RFC3339), r.To.Format(time.RFC3339), r.Expected, r.Missing, at, worst.Kind, worst.Missing),
+			r.From.Format(time.RFC3339), r.To.Format(time.RFC3339), r.Expected, r.Unsettled, at, worst.Kind, worst.unsettled()),
 		RunbookVI: "Chạy haidang audit --store để xem từng giờ. Kiểm tra nhật ký của kho dữ liệu, đĩa, và xem có ai đã xóa dữ liệu hoặc kho giữ dữ liệu ngắn hơn --retention không; khôi phục kho từ bản sao lưu nếu cần, rồi xác nhận cảnh báo.",
 		RunbookEN: "Run haidang audit --store to see each hour. Look at the store's log and disk, whether somebody has deleted data, and whether it keeps less than --retention; restore the store from a backup if need be, then acknowledge the alarm.",
 	})

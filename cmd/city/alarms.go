@@ -64,7 +64,7 @@ type alarms struct {
 func (c *city) openAlarms(ctx context.Context, f loadFlags, g *guarded) (*alarms, error) {
 	a := &alarms{}
 	rest := api.Alarms{History: g.ledger, Evaluated: "grafana", Rules: rulesAt{g.registry.Registry, g.registry.cadences}.file, Now: time.Now, Guard: scoped{g.control}}
-	o := alarm.Options{Store: g.evaluated, Findings: c.findings, Alarms: g.ledger, Now: time.Now, Logger: c.log, Registerer: c.reg}
+	o := alarm.Options{Store: g.evaluated, Findings: c.findings, Alarms: g.ledger, Now: time.Now, Logger: c.log, Registerer: c.reg, Settle: g.audit.Settling}
 	if f.Store == "influx" && f.Query == "promql" {
 		o.Remote = &alarm.Remote{URL: f.InfluxURL, Token: f.InfluxToken, Client: &http.Client{Timeout: 30 * time.Second}}
 		if f.QueryURL != "" {

@@ -17,6 +17,7 @@ import (
 	"github.com/haidang-iot/haidang/deploy/realserver"
 	"github.com/haidang-iot/haidang/devices/api"
 	"github.com/haidang-iot/haidang/ingest"
+	"github.com/haidang-iot/haidang/ingest/alarm"
 	"github.com/haidang-iot/haidang/ingest/ledger"
 	"github.com/haidang-iot/haidang/ingest/store"
 	"github.com/haidang-iot/haidang/ingest/store/embedded"
@@ -152,17 +153,24 @@ func storeAudited(t *testing.T, d *damaged) {
 	if len(f) != 1 || f[0].Rule != "store-loss" || f[0].Value != float64(d.wantLost) || !f[0].Lasting || !strings.Contains(f[0].DescriptionEN, fmt.Sprint(d.wantLost)) {
 		t.Fatalf("%d values are gone: findings are %+v", d.wantLost, f)
 	}
-	// Who knows of it is told of more of it only.
-	audit.Findings.Acknowledged(f[0].Rule, "", "", time.Now())
-	if r := compare(); r.Missing != d.wantLost || len(audit.Findings.List()) > 0 {
+	// Acknowledged it is settled, and only more of it is told.
+	e, err := alarm.Open(t.Context(), alarm.Options{Findings: audit.Findings, Alarms: led, Settle: ingest.Audit{Store: audit}.Settling})
+	must(t, err)
+	must(t, e.Evaluate(t.Context(), time.Now()))
+	_, err = e.Acknowledge(t.Context(), e.Firing()[0].ID, "lan", "deleted by us")
+	must(t, err)
+	if r := compare(); r.Missing != d.wantLost || r.Settled != d.wantLost || r.Unsettled != 0 || len(audit.Findings.List()) > 0 {
 		t.Errorf("after the acknowledgement: %+v and %+v", r, audit.Findings.List())
+	}
+	if all := led.Settlements(); len(all) != 1 || all[0].What != ingest.LackValues || all[0].Lost != d.wantLost || all[0].Why != "deleted by us" {
+		t.Errorf("settled are %+v", all)
 	}
 
 	db, err := sql.Open("sqlite", filepath.Join(dir, ledger.FileName))
 	must(t, err)
 	_, err = db.Exec("UPDATE hour SET written = written + 7 WHERE hour = (SELECT MIN(hour) FROM hour)")
 	must(t, errors.Join(err, db.Close()))
-	if r := compare(); r.Missing != d.wantLost+7 || len(audit.Findings.List()) != 1 {
+	if r := compare(); r.Missing != d.wantLost+7 || r.Unsettled != 7 || len(audit.Findings.List()) != 1 || audit.Findings.List()[0].Value != 7 {
 		t.Errorf("the ledger says 7 more: %+v and %+v", r, audit.Findings.List())
 	}
 }

@@ -50,12 +50,13 @@ Before that, each side has counted for itself, and none of these counts is made 
   numbered       how many the journal has numbered by its own count
 
 What is acknowledged, no longer waits and was not taken is lost, and so is what was confirmed and has no number. The city
-looks once a minute; a loss is an alarm, and until somebody acknowledges it the exit code is 1. A broker that is another
+looks once a minute; a loss is an alarm, and until somebody acknowledges it the exit code is 1. What was missing then is
+settled: it stays counted, and "settled" below says how much, by whom and why; what is lost after it is a loss again. A broker that is another
 program does not tell what it has acknowledged: then that is not known. What came before a count began is not in it.
 
 And the store itself is asked how many values it has of each hour, of the last two days or from --from to --to (31 days
 at most). It must have as many as the ledger says were newly written, and as it had itself when it was asked before; else
-the exit code is 1. It may have more: those that were written and not yet counted when a process was killed.
+the exit code is 1, until the alarm store-loss is acknowledged, as after a deliberate deletion. It may have more: those that were written and not yet counted when a process was killed.
 
 Examples:
   haidang audit
@@ -90,10 +91,11 @@ func (c *Audit) Run(ctx context.Context, out *terminal.Output) error {
 	} else {
 		printLedger(out.Stdout, r)
 		printSides(out.Stdout, r)
+		printSettled(out.Stdout, r)
 		fmt.Fprintln(out.Stdout, "\n"+verdict(r))
 		printStore(out.Stdout, stored)
 	}
-	if !r.Balanced || stored.Missing > 0 || stored.Problem != "" {
+	if !r.Balanced || stored.Unsettled > 0 || stored.Problem != "" {
 		return terminal.ExitCode(1)
 	}
 	return nil
@@ -147,10 +149,13 @@ func printHistory(w io.Writer, h api.History) {
 // one of them was damaged or exchanged.
 func printEpochs(w io.Writer, r ingest.Report) {
 	for _, b := range r.Epochs {
-		if b.Balanced() && b.Again == 0 {
+		if b.Missing == 0 && b.Forgotten == 0 && b.Behind == 0 && b.Again == 0 {
 			continue
 		}
 		fmt.Fprintf(w, "\n%s: %s received, %s missing", b.Sequence(), terminal.Grouped(int64(b.Received)), terminal.Grouped(b.Missing))
+		if b.Settled != 0 {
+			fmt.Fprintf(w, " (%s of them settled)", terminal.Grouped(b.Settled))
+		}
 		if b.Again > 0 {
 			fmt.Fprintf(w, "; %s more came with numbers that had been given before, and are among the outcomes", terminal.Grouped(int64(b.Again)))
 		}

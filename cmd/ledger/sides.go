@@ -3,6 +3,7 @@ package ledger
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -43,20 +44,22 @@ func verdict(r ingest.Report) string {
 	say := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 	var missing, queued int64
 	for _, b := range r.Gateways {
-		missing, queued = missing+abs(b.Missing), queued+int64(b.Queued)
+		missing, queued = missing+abs(b.Unsettled), queued+int64(b.Queued)
 	}
 	for _, l := range r.Losses {
 		say("LOST: %s (found %s; acknowledge its alarm to go on).", l.Summary, terminal.Moment(l.Since))
 	}
 	switch {
 	case missing > 0:
-		say("NOT BALANCED: messages are missing (or, below 0, counted twice). See the loader's log for which.")
+		say("NOT BALANCED: messages are missing (or, below 0, counted twice). See the loader's log for which, and the alarm: haidang alarms list.")
 	case r.SidesProblem != "":
 		say("NOT COMPARED: broker, gateways and journal could not be held against each other: %s", r.SidesProblem)
 	case !r.Balanced:
 		say("NOT BALANCED.")
 	case len(r.Gateways) == 0:
 		say("No gateway has received anything yet.")
+	case slices.ContainsFunc(r.Gateways, func(b ingest.Balance) bool { return b.Missing != 0 || b.Forgotten > 0 }):
+		say("Balanced: every message %s is accounted for, but for the settled.", extent(r))
 	default:
 		say("Balanced: every message %s is accounted for.", extent(r))
 	}
@@ -80,6 +83,62 @@ func verdict(r ingest.Report) string {
 		say("%s messages wait in the journal for the store.", terminal.Grouped(queued))
 	}
 	return strings.Join(lines, "\n")
+}
+
+// settledShown is how many settled losses are printed, the newest.
+const settledShown = 10
+
+// printSettled prints the losses that somebody has acknowledged, one line for each
+// acknowledgement, gateway and side.
+func printSettled(w io.Writer, r ingest.Report) {
+	var lines []ingest.Settlement
+	for _, s := range r.Settlements {
+		s.Epoch = ""
+		last := len(lines) - 1
+		if same := s; last >= 0 {
+			if same.Lost = lines[last].Lost; same == lines[last] {
+				lines[last].Lost += s.Lost
+				continue
+			}
+		}
+		lines = append(lines, s)
+	}
+	if more := len(lines) - settledShown; more > 0 {
+		fmt.Fprintf(w, "\n%d earlier losses are settled: haidang audit --json lists them.", more)
+		lines = lines[more:]
+	}
+	for _, s := range lines {
+		fmt.Fprint(w, "\n"+settledText(s))
+	}
+	if len(lines) > 0 {
+		fmt.Fprintln(w)
+	}
+}
+
+// settledText is one settled loss in words.
+func settledText(s ingest.Settlement) string {
+	n, at := terminal.Grouped(s.Lost), terminal.Moment(s.At)
+	var what string
+	switch s.What {
+	case ingest.LackValues:
+		what = fmt.Sprintf("%s values that the store lacked", n)
+	case ingest.LackForgotten:
+		what = fmt.Sprintf("%s messages of gateway %s of which only a newer ledger knew", n, s.Gateway)
+	case ingest.LackDoor:
+		what = fmt.Sprintf("%s messages lost between the broker and gateway %s", n, s.Gateway)
+	case ingest.LackJournal:
+		what = fmt.Sprintf("%s messages of gateway %s that the journal lacked", n, s.Gateway)
+	default:
+		what = fmt.Sprintf("%s messages of gateway %s missing", n, s.Gateway)
+	}
+	if s.Who == "" {
+		return fmt.Sprintf("Settled: %s: found again by %s.", what, at)
+	}
+	why := s.Why
+	if why == "" {
+		why = "no note"
+	}
+	return fmt.Sprintf("Settled: %s before %s, by %s: %s", what, at, s.Who, strings.Join(strings.Fields(why), " "))
 }
 
 // extent says of which messages a balance tells: of all that the broker has acknowledged

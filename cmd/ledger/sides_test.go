@@ -8,6 +8,34 @@ import (
 	"github.com/haidang-iot/haidang/ingest"
 )
 
+// Settled losses are told with who and why, the epochs of one acknowledgement as one.
+func TestSettledIsPrinted(t *testing.T) {
+	at := time.Date(2026, 11, 28, 8, 0, 0, 0, time.UTC)
+	one := func(what ingest.Lack, who, why string, lost int64) ingest.Settlement {
+		return ingest.Settlement{At: at, Who: who, Why: why, Rule: "r", What: what, Gateway: "nha-trang", Epoch: ingest.Epoch(why), Lost: lost}
+	}
+	a, b := one(ingest.LackMessages, "lan", "đĩa\nhỏng", 5), one(ingest.LackMessages, "lan", "đĩa\nhỏng", 7)
+	b.Epoch = "other"
+	var out strings.Builder
+	printSettled(&out, ingest.Report{Settlements: []ingest.Settlement{a, b, one(ingest.LackValues, "minh", "", 1200), one(ingest.LackMessages, "", "", -3)}})
+	want := `
+Settled: 12 messages of gateway nha-trang missing before 2026-11-28 15:00 +07:00, by lan: đĩa hỏng
+Settled: 1 200 values that the store lacked before 2026-11-28 15:00 +07:00, by minh: no note
+Settled: -3 messages of gateway nha-trang missing: found again by 2026-11-28 15:00 +07:00.
+`
+	if got := out.String(); got != want {
+		t.Errorf("printed is %s, want %s", got, want)
+	}
+	out.Reset()
+	many := ingest.Report{}
+	for i := range 14 {
+		many.Settlements = append(many.Settlements, ingest.Settlement{At: at.Add(time.Duration(i) * time.Hour), Who: "lan", What: ingest.LackDoor, Gateway: "nha-trang", Lost: 1})
+	}
+	if printSettled(&out, many); !strings.Contains(out.String(), "4 earlier losses are settled") || strings.Count(out.String(), "Settled:") != 10 {
+		t.Errorf("of 14 are printed %s", out.String())
+	}
+}
+
 // The verdict says no more than is known.
 func TestVerdict(t *testing.T) {
 	n := func(v uint64) *uint64 { return &v }
@@ -32,7 +60,8 @@ func TestVerdict(t *testing.T) {
 		"nothing":          {ingest.Report{Balanced: true}, []string{"No gateway has received anything yet."}, "Balanced"},
 		"elsewhere": {func() ingest.Report { r := side(func(*ingest.Side) {}); r.Sides = nil; return r }(),
 			[]string{"that the gateways have received is", "not known here: the gateways run in another process"}, ""},
-		"missing":           {ingest.Report{Gateways: []ingest.Balance{{Missing: -3}}}, []string{"NOT BALANCED"}, "accounted"},
+		"settled":           {ingest.Report{Balanced: true, Gateways: []ingest.Balance{{Missing: 3, Settled: 3}}}, []string{"accounted for, but for the settled."}, "NOT"},
+		"missing":           {ingest.Report{Gateways: []ingest.Balance{{Missing: -3, Unsettled: -3}}}, []string{"NOT BALANCED"}, "accounted"},
 		"cannot be read":    {ingest.Report{SidesProblem: "no answer"}, []string{"NOT COMPARED", "no answer"}, "accounted"},
 		"a loss since then": {ingest.Report{Losses: []ingest.Loss{{Summary: "25 messages were lost", Since: time.Now()}}}, []string{"LOST: 25 messages were lost", "NOT BALANCED"}, "accounted"},
 	} {

@@ -97,6 +97,7 @@ func (p *pipeline) Accounts() []ingest.Account                            { retu
 func (p *pipeline) Seen(k ingest.MessageKey) ingest.Fate                  { return p.fates[k] }
 func (p *pipeline) Repeated(ingest.Mark) bool                             { return false }
 func (p *pipeline) Said() map[ingest.Sequence]uint64                      { return nil }
+func (p *pipeline) Settlements() []ingest.Settlement                      { return nil }
 func (p *pipeline) Reasons(context.Context) ([]ingest.ReasonCount, error) { return nil, nil }
 func (p *pipeline) Quarantine(context.Context, ingest.QuarantineFilter) ([]ingest.Quarantined, int64, error) {
 	return nil, 0, nil

@@ -59,6 +59,9 @@ type Options struct {
 	Findings *ingest.Findings
 	// Alarms keeps what was raised.
 	Alarms ingest.Alarms
+	// Settle is what acknowledging an alarm of something that has happened settles, a
+	// loss; nil is nothing.
+	Settle func(ctx context.Context, rule string, about telemetry.Device) ([]ingest.Settlement, error)
 	// Gone reports whether no device measures a kind at a site any more, or the site is
 	// no more: its alarms end, which no reading could. nil knows of none.
 	Gone func(telemetry.Site, telemetry.Kind) bool
@@ -315,9 +318,14 @@ func (e *Engine) Firing() []ingest.Alarm {
 	return out
 }
 
-// Acknowledge writes down who has seen to an alarm and tells the others.
+// Acknowledge writes down who has seen to an alarm, with what that settles, and tells
+// the others.
 func (e *Engine) Acknowledge(ctx context.Context, id int64, who, note string) (ingest.Alarm, error) {
-	a, err := e.o.Alarms.Acknowledge(ctx, id, who, note, e.o.Now(), e.o.Webhook != nil)
+	settle, err := e.settling(ctx, id)
+	if err != nil {
+		return ingest.Alarm{}, err
+	}
+	a, err := e.o.Alarms.Acknowledge(ctx, id, who, note, e.o.Now(), e.o.Webhook != nil, settle)
 	if err != nil {
 		return a, err
 	}
@@ -334,6 +342,16 @@ func (e *Engine) Acknowledge(ctx context.Context, id int64, who, note string) (i
 	}
 	e.tell([]ingest.Alarm{a})
 	return a, nil
+}
+
+// settling is what acknowledging an alarm settles.
+func (e *Engine) settling(ctx context.Context, id int64) ([]ingest.Settlement, error) {
+	found, err := e.o.Alarms.Alarms(ctx, ingest.AlarmFilter{ID: id})
+	if err != nil || len(found) == 0 || !found[0].Lasting || e.o.Settle == nil {
+		return nil, err
+	}
+	f := findingOf(found[0])
+	return e.o.Settle(ctx, f.Rule, f.Device)
 }
 
 // tell tells the console, and the webhook that there is something to tell.

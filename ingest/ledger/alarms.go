@@ -146,7 +146,8 @@ func scanAlarm(row interface{ Scan(...any) error }) (a ingest.Alarm, err error) 
 }
 
 // Acknowledge implements [ingest.Alarms].
-func (l *Ledger) Acknowledge(ctx context.Context, id int64, who, note string, at time.Time, owe bool) (a ingest.Alarm, err error) {
+func (l *Ledger) Acknowledge(ctx context.Context, id int64, who, note string, at time.Time, owe bool, settle []ingest.Settlement) (a ingest.Alarm, err error) {
+	var settled []ingest.Settlement
 	err = l.inTx(ctx, "acknowledge alarm", func(tx *sql.Tx) error {
 		a, err = scanAlarm(tx.QueryRowContext(ctx, "SELECT id, "+alarmColumns+" FROM alarm WHERE id = ?", id))
 		switch {
@@ -159,8 +160,15 @@ func (l *Ledger) Acknowledge(ctx context.Context, id int64, who, note string, at
 		}
 		a.AcknowledgedBy, a.Note, a.Acknowledged = who, note, moment(milliseconds(at))
 		_, err = tx.ExecContext(ctx, "UPDATE alarm SET who = ?, acknowledged = ?, note = ?, owed = owed | ? WHERE id = ?", who, milliseconds(at), note, owed(eventAcknowledged, owe), id)
+		if err != nil {
+			return err
+		}
+		settled, err = settleAlarm(ctx, tx, a, settle)
 		return err
 	})
+	if err == nil {
+		l.adoptSettled(settled)
+	}
 	return a, err
 }
 

@@ -25,7 +25,7 @@ func writeHours(ctx context.Context, tx *sql.Tx, written map[store.KindHour]int6
 
 // Hours implements [ingest.HourLedger].
 func (l *Ledger) Hours(ctx context.Context, from, to time.Time) (out []ingest.HourFigure, err error) {
-	rows, err := l.db.QueryContext(ctx, "SELECT hour, kind, written, seen, told FROM hour WHERE hour >= ? AND hour < ? ORDER BY hour, kind", from.Unix(), to.Unix())
+	rows, err := l.db.QueryContext(ctx, "SELECT hour, kind, written, seen, told, settled FROM hour WHERE hour >= ? AND hour < ? ORDER BY hour, kind", from.Unix(), to.Unix())
 	if err != nil {
 		return nil, fmt.Errorf("read figures of hours: %w", err)
 	}
@@ -33,7 +33,7 @@ func (l *Ledger) Hours(ctx context.Context, from, to time.Time) (out []ingest.Ho
 	for rows.Next() {
 		var h ingest.HourFigure
 		var kind string
-		if err := rows.Scan(&h.Hour, &kind, &h.Written, &h.Seen, &h.Told); err != nil {
+		if err := rows.Scan(&h.Hour, &kind, &h.Written, &h.Seen, &h.Told, &h.Settled); err != nil {
 			return nil, fmt.Errorf("read figures of hours: %w", err)
 		}
 		h.Kind = telemetry.Kind(kind)
@@ -49,7 +49,8 @@ func (l *Ledger) Hours(ctx context.Context, from, to time.Time) (out []ingest.Ho
 func (l *Ledger) SawHours(ctx context.Context, seen []ingest.HourFigure) error {
 	return l.inTx(ctx, "keep the store's counts", func(tx *sql.Tx) error {
 		for _, h := range seen {
-			if _, err := tx.ExecContext(ctx, "UPDATE hour SET seen = MAX(seen, ?), told = MAX(told, ?) WHERE hour = ? AND kind = ?", h.Seen, h.Told, h.Hour, string(h.Kind)); err != nil {
+			if _, err := tx.ExecContext(ctx, `UPDATE hour SET seen = MAX(seen, ?1), told = CASE WHEN settled > ?2 THEN ?2 ELSE MAX(told, ?2) END, settled = MIN(settled, ?2)
+				WHERE hour = ?3 AND kind = ?4`, h.Seen, h.Told, h.Hour, string(h.Kind)); err != nil {
 				return err
 			}
 		}

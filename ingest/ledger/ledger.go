@@ -65,6 +65,7 @@ type Ledger struct {
 	mu       sync.RWMutex
 	accounts map[ingest.Sequence]ingest.Account
 	said     map[ingest.Sequence]uint64
+	settled  []ingest.Settlement
 
 	// thinned is up to which minute the history has been thinned by this process.
 	thinMu  sync.Mutex
@@ -75,8 +76,9 @@ type Ledger struct {
 // what is owed of them, or none, layout 3 nothing of devices but when they were last heard,
 // and alarms without since when they are stale, layout 4 alarms none of which lasts,
 // layout 5 no canaries, layout 6 nothing that was discarded and no sizes of what is in
-// quarantine, layout 7 no epochs and nothing by which records are known again.
-const layout = 8
+// quarantine, layout 7 no epochs and nothing by which records are known again,
+// layout 8 no losses that are settled.
+const layout = 9
 
 // schema is applied at every start; user_version tells the layout.
 const schema = `
@@ -86,6 +88,9 @@ CREATE TABLE IF NOT EXISTS account (
 	again INTEGER NOT NULL, forgotten INTEGER NOT NULL, closed INTEGER NOT NULL, PRIMARY KEY (gateway, epoch)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS said (
 	gateway TEXT NOT NULL, epoch TEXT NOT NULL, received INTEGER NOT NULL, PRIMARY KEY (gateway, epoch)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS settled (
+	id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, who TEXT NOT NULL, why TEXT NOT NULL, rule TEXT NOT NULL,
+	what TEXT NOT NULL, gateway TEXT NOT NULL, epoch TEXT NOT NULL, lost INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS mark (
 	id INTEGER PRIMARY KEY AUTOINCREMENT, gateway TEXT NOT NULL, epoch TEXT NOT NULL, first INTEGER NOT NULL, past INTEGER NOT NULL, sum INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS fate (
@@ -120,7 +125,7 @@ CREATE TABLE IF NOT EXISTS history (
 CREATE TABLE IF NOT EXISTS side (gateway TEXT PRIMARY KEY, book TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS hour (
 	hour INTEGER NOT NULL, kind TEXT NOT NULL, written INTEGER NOT NULL, seen INTEGER NOT NULL DEFAULT 0, told INTEGER NOT NULL DEFAULT 0,
-	PRIMARY KEY (hour, kind)) STRICT, WITHOUT ROWID;
+	settled INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (hour, kind)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS heard (
 	device TEXT PRIMARY KEY, received INTEGER NOT NULL, event INTEGER NOT NULL, gateway TEXT NOT NULL,
 	memory TEXT NOT NULL DEFAULT '', noted INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
@@ -194,6 +199,9 @@ func (l *Ledger) load(ctx context.Context) error {
 	if err := l.loadSaid(ctx); err != nil {
 		return err
 	}
+	if err := l.loadSettled(ctx); err != nil {
+		return err
+	}
 	if err := l.marks.load(ctx, l.db); err != nil {
 		return err
 	}
@@ -233,6 +241,7 @@ func (l *Ledger) upgrade(ctx context.Context, tx *sql.Tx, from int) error {
 		{"account", "epoch", "ALTER TABLE account RENAME TO account_before"},
 		{"quarantine", "epoch", "ALTER TABLE quarantine ADD COLUMN epoch TEXT NOT NULL DEFAULT ''"},
 		{"history", "missing", "ALTER TABLE history ADD COLUMN missing INTEGER NOT NULL DEFAULT 0; UPDATE history SET missing = received - stored - duplicate - quarantined - discarded - canary - queued"},
+		{"hour", "settled", "ALTER TABLE hour ADD COLUMN settled INTEGER NOT NULL DEFAULT 0"},
 		{"heard", "memory", "ALTER TABLE heard ADD COLUMN memory TEXT NOT NULL DEFAULT ''; ALTER TABLE heard ADD COLUMN noted INTEGER NOT NULL DEFAULT 0; UPDATE heard SET noted = received"},
 	} {
 		var old bool

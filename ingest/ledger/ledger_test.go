@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/haidang-iot/haidang/ingest"
 	"github.com/haidang-iot/haidang/ingest/ledger"
+	"github.com/haidang-iot/haidang/ingest/store"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
 
@@ -225,7 +227,7 @@ func TestNewerLayoutIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.WriteAt([]byte{0, 0, 0, 9}, 60); err != nil {
+	if _, err := f.WriteAt([]byte{0, 0, 0, 10}, 60); err != nil {
 		t.Fatal(err)
 	}
 	f.Close()
@@ -290,7 +292,8 @@ func TestAccountsOfLayout7(t *testing.T) {
 			partial INTEGER NOT NULL, discarded INTEGER NOT NULL DEFAULT 0, canary INTEGER NOT NULL DEFAULT 0) STRICT;
 		INSERT INTO account VALUES ('nha-trang', 100, 80, 10, 5, 3, 2, 1);
 		INSERT INTO history (gateway, minute, received, stored, duplicate, quarantined, partial, queued, discarded, canary)
-			VALUES ('nha-trang', 1795293000, 120, 80, 10, 5, 3, 20, 2, 1); PRAGMA user_version = 7`); err != nil {
+			VALUES ('nha-trang', 1795293000, 120, 80, 10, 5, 3, 20, 2, 1);
+		DROP TABLE settled; ALTER TABLE hour DROP COLUMN settled; INSERT INTO hour (hour, kind, written, told) VALUES (1795291200, 'noise', 9, 4); PRAGMA user_version = 7`); err != nil {
 		t.Fatal(err)
 	}
 	db.Close()
@@ -312,7 +315,64 @@ func TestAccountsOfLayout7(t *testing.T) {
 		if got := samples(t, l, ingest.HistoryQuery{From: time.Unix(1795292000, 0), To: time.Unix(1795294000, 0), Step: time.Minute}); len(got) != 1 || got[0].Missing != 2 {
 			t.Errorf("history %+v", got)
 		}
+		hours, err := l.Hours(t.Context(), time.Unix(1795291200, 0), time.Unix(1795294800, 0))
+		if err != nil || len(hours) != 1 || hours[0].Told != 4 || hours[0].Settled != 0 || len(l.Settlements()) > 0 {
+			t.Errorf("hours %+v, %v; settled %+v", hours, err, l.Settlements())
+		}
 		l.Close()
+	}
+}
+
+// What of an hour is settled follows what was found again, and is told anew beyond that.
+func TestSettledHours(t *testing.T) {
+	o := ledger.Options{Dir: t.TempDir(), Now: noon}
+	l := open(t, o)
+	hour := store.KindHour{Kind: "noise", Hour: 1795291200}
+	figure := func() ingest.HourFigure {
+		t.Helper()
+		all, err := l.Hours(t.Context(), time.Unix(hour.Hour, 0), time.Unix(hour.Hour+1, 0))
+		if err != nil || len(all) != 1 {
+			t.Fatalf("hours are %+v, %v", all, err)
+		}
+		return all[0]
+	}
+	settle := func(id int64, lost int) {
+		t.Helper()
+		if _, err := l.Acknowledge(t.Context(), id, "lan", "deleted", noon(), false, []ingest.Settlement{{What: ingest.LackValues}}); err != nil {
+			t.Fatal(err)
+		}
+		if all := l.Settlements(); all[len(all)-1].Lost != int64(lost) || all[len(all)-1].Rule != "store-loss" {
+			t.Errorf("settled are %+v, want %d at last", all, lost)
+		}
+	}
+	alarms := []*ingest.Alarm{{Rule: "store-loss", Lasting: true, Raised: noon()}, {Rule: "store-loss", Lasting: true, Raised: noon()}}
+	if err := errors.Join(l.KeepAlarms(t.Context(), alarms, false), l.Commit(t.Context(), ingest.Commit{Written: map[store.KindHour]int64{hour: 9}})); err != nil {
+		t.Fatal(err)
+	}
+	saw := func(missing int64) {
+		t.Helper()
+		if err := l.SawHours(t.Context(), []ingest.HourFigure{{KindHour: hour, Seen: 9 - missing, Told: missing}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	saw(4)
+	settle(alarms[0].ID, 4)
+	saw(6)
+	if f := figure(); f.Told != 6 || f.Settled != 4 {
+		t.Errorf("6 are missing: %+v", f)
+	}
+	settle(alarms[1].ID, 2)
+	saw(1)
+	if f := figure(); f.Told != 1 || f.Settled != 1 {
+		t.Errorf("5 were found again: %+v", f)
+	}
+	if _, err := l.Acknowledge(t.Context(), alarms[0].ID, "minh", "", noon(), false, []ingest.Settlement{{What: ingest.LackDoor, Lost: 3}}); !errors.Is(err, ingest.ErrAcknowledged) || len(l.Settlements()) != 2 {
+		t.Errorf("acknowledged twice: %v, settled %+v", err, l.Settlements())
+	}
+	before := l.Settlements()
+	l.Close()
+	if diff := cmp.Diff(before, open(t, o).Settlements()); diff != "" {
+		t.Error("reopened: ", diff)
 	}
 }
 

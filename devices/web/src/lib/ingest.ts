@@ -15,6 +15,19 @@ export interface LedgerAccount {
   queued: number
   partial: number
   missing: number
+  forgotten: number
+  /** What is missing beyond what somebody has acknowledged. */
+  unsettled: number
+}
+
+/** A loss that somebody has acknowledged; without who, it was found again. */
+export interface Settlement {
+  at: string
+  who?: string
+  why?: string
+  what: 'messages' | 'forgotten' | 'door' | 'journal' | 'values'
+  gateway?: string
+  lost: number
 }
 
 export interface Ledger {
@@ -22,6 +35,9 @@ export interface Ledger {
   balanced: boolean
   gateways: LedgerAccount[]
   journal: { records: number; bytes: number; max_bytes: number; oldest?: string }
+  settlements: Settlement[]
+  /** Losses that nobody has acknowledged. */
+  losses?: { rule: string; lost: number }[]
   /** What each side has counted by itself; null is not known. */
   sides?: LedgerSide[]
 }
