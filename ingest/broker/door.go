@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -78,7 +79,7 @@ func (b *Broker) OpenDoor(ctx context.Context, all []Entrance) (*Door, error) {
 func (d *Door) Close() { d.conn.Close() }
 
 func (d *Door) open(ctx context.Context, all []Entrance) error {
-	if err := d.makeStream(ctx); err != nil {
+	if err := d.makeMessageStream(ctx); err != nil {
 		return err
 	}
 	wanted := map[string]bool{}
@@ -88,6 +89,9 @@ func (d *Door) open(ctx context.Context, all []Entrance) error {
 			return err
 		}
 		d.entrances = append(d.entrances, entrance{e, subjects})
+		if err := d.mendSession(ctx, entrance{e, subjects}); err != nil {
+			return fmt.Errorf("gateway %s: mend its session: %w", e.Gateway, err)
+		}
 		for _, s := range subjects {
 			wanted[doorName(e.Gateway, s)] = true
 			if err := d.makeConsumer(ctx, doorName(e.Gateway, s), s); err != nil {
@@ -104,17 +108,22 @@ func doorName(gateway, subject string) string {
 	return doorPrefix + gateway + "_" + hex.EncodeToString(sum[:6])
 }
 
-// makeStream makes the stream as nats-server makes it when the first client connects.
-func (d *Door) makeStream(ctx context.Context) error {
+// makeMessageStream makes the stream as nats-server makes it when the first client
+// connects.
+func (d *Door) makeMessageStream(ctx context.Context) error {
+	return d.makeStream(ctx, server.StreamConfig{
+		Name: messageStream, Subjects: []string{messageSubject + ">"}, Storage: server.FileStorage, Retention: server.InterestPolicy, Replicas: 1,
+	})
+}
+
+func (d *Door) makeStream(ctx context.Context, config server.StreamConfig) error {
 	var found server.JSApiStreamInfoResponse
-	err := d.ask(ctx, fmt.Sprintf(server.JSApiStreamInfoT, messageStream), nil, &found, &found.ApiResponse)
+	err := d.ask(ctx, fmt.Sprintf(server.JSApiStreamInfoT, config.Name), nil, &found, &found.ApiResponse)
 	if err == nil || !isMissing(err) {
 		return err
 	}
 	var made server.JSApiStreamCreateResponse
-	return d.ask(ctx, fmt.Sprintf(server.JSApiStreamCreateT, messageStream), server.StreamConfig{
-		Name: messageStream, Subjects: []string{messageSubject + ">"}, Storage: server.FileStorage, Retention: server.InterestPolicy, Replicas: 1,
-	}, &made, &made.ApiResponse)
+	return d.ask(ctx, fmt.Sprintf(server.JSApiStreamCreateT, config.Name), config, &made, &made.ApiResponse)
 }
 
 // makeConsumer makes a consumer, or goes on with it. The server delivers only where
@@ -129,35 +138,45 @@ func (d *Door) makeConsumer(ctx context.Context, name, subject string) error {
 		}
 		d.listens[name] = true
 	}
+	return d.createConsumer(ctx, server.ConsumerConfig{
+		Durable: name, DeliverSubject: name, FilterSubject: messageSubject + subject, DeliverPolicy: server.DeliverNew,
+		AckPolicy: server.AckNone, HeadersOnly: true, InactiveThreshold: doorForgotten,
+	})
+}
+
+func (d *Door) createConsumer(ctx context.Context, c server.ConsumerConfig) error {
 	var answer server.JSApiConsumerCreateResponse
-	return d.ask(ctx, fmt.Sprintf(server.JSApiDurableCreateT, messageStream, name), server.CreateConsumerRequest{
-		Stream: messageStream,
-		Config: server.ConsumerConfig{
-			Durable: name, DeliverSubject: name, FilterSubject: messageSubject + subject, DeliverPolicy: server.DeliverNew,
-			AckPolicy: server.AckNone, HeadersOnly: true, InactiveThreshold: doorForgotten,
-		},
-	}, &answer, &answer.ApiResponse)
+	return d.ask(ctx, fmt.Sprintf(server.JSApiDurableCreateT, messageStream, c.Durable), server.CreateConsumerRequest{Stream: messageStream, Config: c}, &answer, &answer.ApiResponse)
 }
 
 // dropOthers removes what counted for gateways and filters that are no more: it would
 // keep messages that nobody takes.
 func (d *Door) dropOthers(ctx context.Context, wanted map[string]bool) error {
-	for offset := 0; ; {
-		var page server.JSApiConsumerNamesResponse
-		if err := d.ask(ctx, fmt.Sprintf(server.JSApiConsumersT, messageStream), server.JSApiConsumersRequest{ApiPagedRequest: server.ApiPagedRequest{Offset: offset}}, &page, &page.ApiResponse); err != nil {
+	all, err := d.consumers(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range all {
+		if !strings.HasPrefix(name, doorPrefix) || wanted[name] {
+			continue
+		}
+		var gone server.JSApiConsumerDeleteResponse
+		if err := d.ask(ctx, fmt.Sprintf(server.JSApiConsumerDeleteT, messageStream, name), nil, &gone, &gone.ApiResponse); err != nil && !isMissing(err) {
 			return err
 		}
-		for _, name := range page.Consumers {
-			if !strings.HasPrefix(name, doorPrefix) || wanted[name] {
-				continue
-			}
-			var gone server.JSApiConsumerDeleteResponse
-			if err := d.ask(ctx, fmt.Sprintf(server.JSApiConsumerDeleteT, messageStream, name), nil, &gone, &gone.ApiResponse); err != nil && !isMissing(err) {
-				return err
-			}
+	}
+	return nil
+}
+
+// consumers are the names of all consumers of the stream.
+func (d *Door) consumers(ctx context.Context) (all []string, err error) {
+	for {
+		var page server.JSApiConsumerNamesResponse
+		if err := d.ask(ctx, fmt.Sprintf(server.JSApiConsumersT, messageStream), server.JSApiConsumersRequest{ApiPagedRequest: server.ApiPagedRequest{Offset: len(all)}}, &page, &page.ApiResponse); err != nil {
+			return nil, err
 		}
-		if offset += len(page.Consumers); len(page.Consumers) == 0 || offset >= page.Total {
-			return nil
+		if all = append(all, page.Consumers...); len(page.Consumers) == 0 || len(all) >= page.Total {
+			return all, nil
 		}
 	}
 }
@@ -210,24 +229,32 @@ func (d *Door) passed(ctx context.Context, e entrance) (count ingest.DoorCount, 
 
 // session gives the consumers of an MQTT session; a client that never came has none.
 func (d *Door) session(ctx context.Context, clientID string) (names []string, err error) {
+	record, err := d.record(ctx, clientID)
+	if record == nil {
+		return nil, err
+	}
+	for _, c := range record.Cons {
+		names = append(names, c.Durable)
+	}
+	return names, nil
+}
+
+// record reads a client's session; nil is none.
+func (d *Door) record(ctx context.Context, clientID string) (*sessionRecord, error) {
 	var answer server.JSApiMsgGetResponse
-	err = d.ask(ctx, fmt.Sprintf(server.JSApiMsgGetT, sessionStream), server.JSApiMsgGetRequest{LastFor: sessionSubject + sessionHash(clientID)}, &answer, &answer.ApiResponse)
+	err := d.ask(ctx, fmt.Sprintf(server.JSApiMsgGetT, sessionStream), server.JSApiMsgGetRequest{LastFor: sessionSubject + sessionHash(clientID)}, &answer, &answer.ApiResponse)
 	if isMissing(err) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	var record struct {
-		Cons map[string]server.ConsumerConfig `json:"cons"`
-	}
-	if err := json.Unmarshal(answer.Message.Data, &record); err != nil {
+	var r sessionRecord
+	if err := json.Unmarshal(answer.Message.Data, &r); err != nil {
 		return nil, fmt.Errorf("read session: %w", err)
 	}
-	for _, c := range record.Cons {
-		names = append(names, c.Durable)
-	}
-	return names, nil
+	maps.DeleteFunc(r.Cons, func(_ string, c *server.ConsumerConfig) bool { return c == nil })
+	return &r, nil
 }
 
 // sessionHash is how nats-server names a client's session (getHash in its events.go).

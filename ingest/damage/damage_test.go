@@ -128,3 +128,31 @@ func TestNewestIsOneThatIsNotDamaged(t *testing.T) {
 		}
 	}
 }
+
+// TestFileWithoutAByteIsGone: to SQLite it is a sound database of no tables, and a
+// registry that knows nobody.
+func TestFileWithoutAByteIsGone(t *testing.T) {
+	b, _ := subject(t)
+	if _, err := b.Make(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p := damage.Part{Name: "registry", File: b.File, Whole: true, Backups: b}
+	if problems, gone, err := p.Check(t.Context(), false); gone || len(problems) > 0 || err != nil {
+		t.Fatalf("a good file: %v, %t, %v", problems, gone, err)
+	}
+	for _, end := range []string{"", "-wal"} {
+		if err := os.WriteFile(b.File+end, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m, err := p.Mend(t.Context())
+	if err != nil || !m.Gone || m.Backup.Path == "" {
+		t.Fatalf("mended as %+v, %v", m, err)
+	}
+	db := sqlitefile.Open("file:"+b.File, nil)
+	defer db.Close()
+	var n int
+	if err := db.QueryRow("SELECT n FROM a").Scan(&n); err != nil || n != 1 {
+		t.Errorf("afterwards it holds %d, %v", n, err)
+	}
+}

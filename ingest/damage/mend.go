@@ -59,8 +59,12 @@ func (m Mended) Broken() (tables []string) {
 	return tables
 }
 
-// Check says what is wrong with the file; gone says that it is not there.
+// Check says what is wrong with the file; gone says that it is not there, or has no
+// byte: that is a sound database to SQLite, of no tables.
 func (p Part) Check(ctx context.Context, deep bool) (problems []string, gone bool, err error) {
+	if info, err := os.Stat(p.File); err == nil && info.Size() == 0 {
+		return nil, true, nil
+	}
 	problems, err = sqlitefile.Check(ctx, p.File, deep)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, true, nil
