@@ -141,7 +141,8 @@ func ProblemText(body []byte) string {
 	var p struct {
 		Detail string `json:"detail"`
 		Errors []struct {
-			Message string `json:"message"`
+			Message  string `json:"message"`
+			Location string `json:"location"` // as body.why or query.limit
 		} `json:"errors"`
 	}
 	if json.Unmarshal(body, &p) != nil || p.Detail == "" {
@@ -149,6 +150,9 @@ func ProblemText(body []byte) string {
 	}
 	parts := []string{p.Detail}
 	for _, e := range p.Errors {
+		if _, field, ok := strings.Cut(e.Location, "."); ok {
+			e.Message = field + ": " + e.Message
+		}
 		parts = append(parts, e.Message)
 	}
 	return strings.Join(parts, "; ")
