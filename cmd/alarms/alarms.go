@@ -21,14 +21,16 @@ import (
 
 // Alarms is `haidang alarms`.
 type Alarms struct {
-	List   list   `cmd:"" help:"List the active alarms, or those that have ended."`
-	Replay replay `cmd:"" help:"What would have been raised, and when, over what is stored."`
+	List        list        `cmd:"" help:"List the active alarms, or those that have ended."`
+	Acknowledge acknowledge `cmd:"" help:"Say that one has seen to an alarm; of a loss, that it is settled."`
+	Replay      replay      `cmd:"" help:"What would have been raised, and when, over what is stored."`
 }
 
 // Help is kong's detailed help.
 func (Alarms) Help() string {
 	return `Examples:
   haidang alarms list
+  haidang alarms acknowledge 17 --note 'disk exchanged'
   haidang alarms replay --from 2025-11-16 --to 2025-11-24`
 }
 
@@ -74,15 +76,44 @@ func (c *list) Run(ctx context.Context, out *terminal.Output) error {
 	if c.JSON {
 		return terminal.PrintJSON(out.Stdout, page)
 	}
-	switch {
-	case page.Evaluated != "here":
-		fmt.Fprintln(out.Stdout, "This city's alarms are evaluated by Grafana, and are found there.")
-	case len(page.Alarms) == 0:
+	if len(page.Alarms) == 0 {
 		fmt.Fprintln(out.Stdout, "No alarm is like that.")
-	default:
+	} else {
 		printAlarms(out.Stdout, page.Alarms, time.Time{})
 		fmt.Fprintf(out.Stdout, "\n%d shown, %d active. Times are Vietnam's (+07:00).\n", len(page.Alarms), page.Active)
 	}
+	if page.Evaluated != "here" {
+		fmt.Fprintln(out.Stdout, "Alarms of this city's readings are evaluated by Grafana, and are found there; here are those of the platform itself.")
+	}
+	return nil
+}
+
+type acknowledge struct {
+	terminal.ClientFlags
+	Note string `help:"What is being done about it; with a loss, why it is settled." placeholder:"TEXT"`
+	ID   int64  `arg:"" help:"The alarm's id, from the list."`
+}
+
+// Help is kong's detailed help.
+func (acknowledge) Help() string {
+	return `An alarm of a state stays active until its cause has ended. One of a loss (messages-lost, journal-behind, store-loss, …) ends, and
+what is missing by then is settled: haidang audit shows it with who and why, and speaks of what is lost after it only.
+
+Examples:
+  haidang alarms list
+  haidang alarms acknowledge 17 --note 'disk exchanged; the loggers have sent again what they had'`
+}
+
+// Run acknowledges.
+func (c *acknowledge) Run(ctx context.Context, out *terminal.Output) error {
+	var a ingest.Alarm
+	if err := c.Call(ctx, http.MethodPost, fmt.Sprintf("/api/v1/alarms/%d/acknowledge", c.ID), map[string]string{"note": c.Note}, &a); err != nil {
+		return err
+	}
+	if c.JSON {
+		return terminal.PrintJSON(out.Stdout, a)
+	}
+	fmt.Fprintf(out.Stdout, "acknowledged by %s: %s\n", a.AcknowledgedBy, a.SummaryEN)
 	return nil
 }
 
@@ -92,7 +123,7 @@ func printAlarms(w io.Writer, all []ingest.Alarm, end time.Time) {
 	if end.IsZero() {
 		end = time.Now()
 	}
-	t := terminal.NewTable("RAISED", "CLEARED", "FOR", "SEVERITY", "RULE", "SITE", "WORST", "LIMIT", "SEEN TO BY")
+	t := terminal.NewTable("ID", "RAISED", "CLEARED", "FOR", "SEVERITY", "RULE", "SITE", "WORST", "LIMIT", "SEEN TO BY")
 	for _, a := range all {
 		cleared, until := "active", end
 		if !a.Active() {
@@ -104,7 +135,11 @@ func printAlarms(w io.Writer, all []ingest.Alarm, end time.Time) {
 		if place == "" || a.Device != "" {
 			place = strings.TrimPrefix(place+"/"+string(a.Device), "/")
 		}
-		t.Row(local(a.Raised), cleared, terminal.SpanOf(until.Sub(a.Raised)), a.Severity, a.Rule, place, valueText(a.Worst, a.Unit), a.Threshold, a.AcknowledgedBy)
+		id := strconv.FormatInt(a.ID, 10)
+		if a.ID == 0 { // of a replay
+			id = ""
+		}
+		t.Row(id, local(a.Raised), cleared, terminal.SpanOf(until.Sub(a.Raised)), a.Severity, a.Rule, place, valueText(a.Worst, a.Unit), a.Threshold, a.AcknowledgedBy)
 	}
 	t.Print(w)
 }

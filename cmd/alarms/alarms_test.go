@@ -56,6 +56,8 @@ func TestErrorsNameTheSetting(t *testing.T) {
 		{append([]string{"replay", "--url", "http://127.0.0.1:1"}, period...), 1, "is `haidang up` running there?"},
 		{append([]string{"replay", "--url", none.URL}, period...), 1, "give the address of VictoriaMetrics with --store"},
 		{append([]string{"replay", "--store", none.URL}, period...), 1, "InfluxDB has none"},
+		{[]string{"acknowledge"}, 2, "<id>"},
+		{[]string{"acknowledge", "17", "--url", "http://127.0.0.1:1"}, 1, "is `haidang up` running there?"},
 		{[]string{"list", "--limit", "0"}, 1, "--limit is 0"},
 		{[]string{"list", "--severity", "bad"}, 2, "--severity"},
 	} {

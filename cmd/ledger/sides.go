@@ -47,7 +47,7 @@ func verdict(r ingest.Report) string {
 		missing, queued = missing+abs(b.Unsettled), queued+int64(b.Queued)
 	}
 	for _, l := range r.Losses {
-		say("LOST: %s (found %s; acknowledge its alarm to go on).", l.Summary, terminal.Moment(l.Since))
+		say("LOST: %s (found %s; haidang alarms list; acknowledging its alarm settles it).", l.Summary, terminal.Moment(l.Since))
 	}
 	switch {
 	case missing > 0:
