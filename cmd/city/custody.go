@@ -43,6 +43,10 @@ type custody struct {
 	parts     []damage.Part
 	// were are the marks that were found at the start.
 	were damage.Marks
+	// found is what the start has found; it is in the marks until toldBy, when it is an
+	// alarm.
+	found  []ingest.Finding
+	toldBy time.Time
 	// journalLoss is what the journal was found to have lost; nil if nothing.
 	journalLoss *damage.StreamLoss
 	audit       ingest.Audit
@@ -58,6 +62,9 @@ const (
 	damagedDir = "damaged"
 	// backupEvery is how much of the ledger and the registry may be lost at most.
 	backupEvery = time.Hour
+	// foundKept is for how long the marks keep what the start has found: a start that is
+	// killed or refuses before it is an alarm must not be the last that knows of it.
+	foundKept = time.Minute
 	// defaultBackupBudget is for who has no flags, as tests have not.
 	defaultBackupBudget = 4 << 30
 )
@@ -124,11 +131,18 @@ func (k *custody) begin(ctx context.Context) (err error) {
 	if k.were, err = damage.ReadMarks(k.dir); err != nil {
 		k.report(damage.MarksFailed(err))
 	}
+	k.toldBy = k.now().Add(foundKept)
+	for _, f := range k.were.Found {
+		k.tell(f)
+	}
 	found, err := k.look(ctx, true)
 	for _, f := range found {
-		k.report(f)
+		k.tell(f)
 	}
-	if err != nil {
+	// From here on logs are written anew, and may become shorter.
+	m := k.were
+	m.Logs = nil
+	if err := errors.Join(err, k.writeMarks(m)); err != nil {
 		return err
 	}
 	for _, p := range k.parts {
@@ -136,10 +150,14 @@ func (k *custody) begin(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	// From here on logs are written anew, and may become shorter.
-	m := k.were
-	m.Logs = nil
 	return k.writeMarks(m)
+}
+
+// tell reports what the start has found, and has the marks keep it.
+func (k *custody) tell(f ingest.Finding) {
+	k.found = slices.DeleteFunc(k.found, func(o ingest.Finding) bool { return o.Rule == f.Rule && o.Device == f.Device })
+	k.found = append(k.found, f)
+	k.report(f)
 }
 
 func (k *custody) report(f ingest.Finding) {
@@ -275,7 +293,7 @@ func (k *custody) mend(ctx context.Context, p damage.Part) error {
 	if err != nil {
 		return fmt.Errorf("the %s is damaged and could not be mended: %w: put a backup in its place with: haidang restore %s --data %s --from FILE", p.Name, err, p.Name, k.dir)
 	}
-	k.report(damage.FileMended(m, k.now()))
+	k.tell(damage.FileMended(m, k.now()))
 	return nil
 }
 
@@ -291,7 +309,7 @@ func (k *custody) opened(ctx context.Context, j *journal.Journal) error {
 		} else {
 			l.Messages = max(l.Messages, lost)
 		}
-		k.report(damage.StreamLost(*l))
+		k.tell(damage.StreamLost(*l))
 	}
 	return nil
 }

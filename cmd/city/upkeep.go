@@ -104,9 +104,12 @@ func (k *custody) withStore(m damage.Marks) damage.Marks {
 	return m
 }
 
-// writeMarks adds the SQLite files that are there, and the time.
+// writeMarks adds the SQLite files that are there, the time, and what the start has found.
 func (k *custody) writeMarks(m damage.Marks) error {
-	m.At = k.now().UTC()
+	m.At, m.Found = k.now().UTC(), nil
+	if m.At.Before(k.toldBy) {
+		m.Found = k.found
+	}
 	for _, p := range k.parts {
 		if isThere(p.File) && !m.Had(p.Name) {
 			m.Parts = append(m.Parts, p.Name)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/haidang-iot/haidang/ingest"
 	"github.com/haidang-iot/haidang/ingest/sqlitefile"
 )
 
@@ -35,6 +36,8 @@ type Marks struct {
 	Logs map[string]LogEnd `json:"logs,omitempty"`
 	// Blocks are the store's, by their folder.
 	Blocks map[string]Block `json:"blocks,omitempty"`
+	// Found is what the last start has found and mended, and may not have lived to tell.
+	Found []ingest.Finding `json:"found,omitempty"`
 }
 
 // Stream is how far a stream had come: the number of its last message, which never goes
