@@ -217,6 +217,7 @@ next:
 // TestBoardsOfStationsThatChange: a station that fell silent a day ago is not shown as
 // if it were there.
 func TestBoardsForgetAfterADay(t *testing.T) {
+	realserver.Plain(t)
 	end := vnaqi.DayOf(time.Now().Add(-time.Hour))
 	r := openReadable(t, storeFlags{Store: "embedded"})
 	server := httptest.NewServer(r.handler)

@@ -94,6 +94,7 @@ func seeded(end time.Time) dashboards.Province {
 
 // Every panel of every board shows a simulated day, whatever the store.
 func TestBoardsShowADay(t *testing.T) {
+	realserver.Plain(t)
 	end := time.Now().UTC().Truncate(time.Minute).Add(-time.Minute)
 	day := newFeed(t, sinceYesterday("ordinary-day", 3, end), end)
 	registry, metrics := day.registry(t), cityMetrics(t, 4)
@@ -134,6 +135,7 @@ func faultless(t *testing.T, findings []probe.Finding) (excused int) {
 // The boards about floods and about air show those of the shipped scenarios, and
 // how bad they were.
 func TestBoardsShowWhatHappened(t *testing.T) {
+	realserver.Plain(t)
 	end := time.Now().UTC().Truncate(time.Minute).Add(-time.Minute)
 	for _, c := range []struct {
 		slice
@@ -177,6 +179,7 @@ func TestBoardsShowWhatHappened(t *testing.T) {
 
 // What is wrong is found: nothing there, nobody reporting, a store that refuses.
 func TestCheckFindsWhatIsWrong(t *testing.T) {
+	realserver.Plain(t)
 	end := time.Now().UTC().Truncate(time.Minute).Add(-time.Minute)
 	f := newFeed(t, slice{scenario: "ordinary-day", to: 12 * time.Hour, length: 2 * time.Hour, each: 1}, end)
 	r := openReadable(t, storeFlags{Store: "embedded"})
@@ -241,6 +244,7 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 // What an instrument says it measured while calibrated or in error enters no figure
 // of any board, whatever the store.
 func TestBoardsLeaveOutCalibration(t *testing.T) {
+	realserver.Plain(t)
 	end := time.Now().UTC().Truncate(time.Hour)
 	cat := telemetry.NewCatalogue()
 	var points []telemetry.Point

@@ -18,6 +18,7 @@ import (
 
 	"github.com/haidang-iot/haidang/dashboards"
 	"github.com/haidang-iot/haidang/dashboards/rules"
+	"github.com/haidang-iot/haidang/deploy/realserver"
 )
 
 // loaded gives the rendered rules to Prometheus' rule manager.
@@ -340,6 +341,7 @@ func happenings() map[string]happening {
 
 // Prometheus' own manager tells of each happening what it must.
 func TestRulesFire(t *testing.T) {
+	realserver.Plain(t)
 	for name, h := range happenings() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -353,6 +355,7 @@ func TestRulesFire(t *testing.T) {
 // With two thresholds exchanged no happening is told as it must be: what is proven
 // above depends on them.
 func TestSwappedThresholdsAreFound(t *testing.T) {
+	realserver.Plain(t)
 	for name, h := range happenings() {
 		if len(h.want) == 0 {
 			continue
