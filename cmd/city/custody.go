@@ -249,12 +249,12 @@ func (k *custody) lookAtStore(mend bool) (out []ingest.Finding, err error) {
 	}
 	logs, err := embedded.InspectLogs(k.storeDir(), k.aside(), ends, mend)
 	for _, d := range logs {
-		what := fmt.Sprintf("%d bytes in %d places are damaged", d.Bytes, d.Pieces)
+		en, vi := fmt.Sprintf("%d bytes in %d places are damaged", d.Bytes, d.Pieces), fmt.Sprintf("%d byte ở %d chỗ bị hỏng", d.Bytes, d.Pieces)
 		if d.Cut {
-			what = fmt.Sprintf("%d bytes are missing at the end", d.Bytes)
+			en, vi = fmt.Sprintf("%d bytes are missing at the end", d.Bytes), fmt.Sprintf("thiếu %d byte ở cuối", d.Bytes)
 			d.To = k.were.At
 		}
-		out = append(out, damage.ReadingsLost(damage.ReadingsLoss{Where: d.Log, Samples: uint64(d.Samples), Estimated: d.Estimated, From: d.From, To: d.To, Sites: d.Sites, What: what, Aside: d.Aside}))
+		out = append(out, damage.ReadingsLost(damage.ReadingsLoss{Where: d.Log, Samples: uint64(d.Samples), Estimated: d.Estimated, From: d.From, To: d.To, Sites: d.Sites, What: en, WhatVI: vi, Aside: d.Aside}))
 	}
 	return out, err
 }

@@ -1,6 +1,7 @@
 package damage
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -92,9 +93,9 @@ type ReadingsLoss struct {
 	Estimated bool
 	From, To  time.Time
 	Sites     []string
-	// What is wrong, in the words of whoever found it.
-	What  string
-	Aside string
+	// What is wrong, in the words of whoever found it; WhatVI too, where these are ours.
+	What, WhatVI string
+	Aside        string
 }
 
 // ReadingsLost tells of it.
@@ -110,7 +111,7 @@ func ReadingsLost(l ReadingsLoss) ingest.Finding {
 	if l.Estimated {
 		about = word{"khoảng ", "about "}
 	}
-	f.DescriptionVI = fmt.Sprintf("Tới %s%d giá trị%s%s không đọc được: %s", about.vi, l.Samples, span(l.From, l.To, " từ ", " đến "), sites(l.Sites, " của các điểm đo "), l.What)
+	f.DescriptionVI = fmt.Sprintf("Tới %s%d giá trị%s%s không đọc được: %s", about.vi, l.Samples, span(l.From, l.To, " từ ", " đến "), sites(l.Sites, " của các điểm đo "), cmp.Or(l.WhatVI, l.What))
 	f.DescriptionEN = fmt.Sprintf("Up to %s%d values%s%s cannot be read: %s", about.en, l.Samples, span(l.From, l.To, " from ", " to "), sites(l.Sites, " of the sites "), l.What)
 	if l.Aside != "" {
 		f.DescriptionVI += ". Tệp hỏng giữ tại " + l.Aside
