@@ -141,3 +141,42 @@ func (r mendedBroker) drained() {
 		time.Sleep(50 * time.Millisecond)
 	}
 }
+
+// TestDoorCountsAnew: where the stream is made anew the count at the door begins from 0.
+// The server would give a new consumer the count of the one before, and who adds up what
+// was counted before and since would have it twice.
+func TestDoorCountsAnew(t *testing.T) {
+	for _, file := range []string{"meta.inf", "obs/*/meta.inf"} {
+		dir := t.TempDir()
+		r := startMended(t, dir)
+		r.publish(70)
+		r.close()
+		stream := filepath.Join(dir, "jetstream", mqttAccount, "streams", messageStream)
+		files, err := filepath.Glob(filepath.Join(stream, file))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("nothing to damage: %v", err)
+		}
+		for _, f := range files {
+			if err := os.Truncate(f, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := Inspect(dir, t.TempDir(), true); err != nil {
+			t.Fatal(err)
+		}
+		r = startMended(t, dir)
+		r.publish(5)
+		count, err := r.d.Passed(t.Context(), "nha-trang")
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := uint64(0)
+		for _, c := range count.Counters {
+			n += c.Accepted
+		}
+		if n != 5 {
+			t.Errorf("%s damaged: the door has counted %d messages, want 5", file, n)
+		}
+		r.close()
+	}
+}
