@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -20,7 +21,18 @@ func TestMain(m *testing.M) {
 	if testing.Short() {
 		os.Exit(m.Run())
 	}
+	letWait()
 	os.Exit(runWithPrograms(m))
+}
+
+// letWait lets two more tests run at once than there are processors, unless somebody
+// has said how many: some mostly wait, for minutes, until something is missed.
+func letWait() {
+	said := false
+	flag.Visit(func(f *flag.Flag) { said = said || f.Name == "test.parallel" })
+	if !said {
+		_ = flag.Set("test.parallel", strconv.Itoa(runtime.GOMAXPROCS(0)+2)) // it is a number
+	}
 }
 
 func runWithPrograms(m *testing.M) int {
