@@ -56,9 +56,9 @@ func sumSettlements(all []Settlement) settledOf {
 
 func (s settledOf) of(what Lack, of Sequence) int64 { return s[settledKey{what, of}] }
 
-// side is what of a gateway's loss between two sides is settled; it has no epochs.
-func (s settledOf) side(what Lack, gateway string) uint64 {
-	return uint64(s.of(what, Sequence{Gateway: gateway}))
+// side is what of a gateway's loss between two sides is not settled; it has no epochs.
+func (s settledOf) side(what Lack, gateway string, lost uint64) int64 {
+	return beyond(int64(lost), s.of(what, Sequence{Gateway: gateway}))
 }
 
 // beyond is what is missing, or counted twice if below 0, beyond what is settled.
@@ -116,8 +116,7 @@ func (a Audit) settlingSides(ctx context.Context, rule, gateway string) ([]Settl
 	if rule == ruleJournalLoss {
 		s.What, lost = LackJournal, books[gateway].JournalLost
 	}
-	settled := sumSettlements(a.Sides.Books.Settlements()).side(s.What, gateway)
-	if s.Lost = int64(lost - min(lost, settled)); s.Lost == 0 {
+	if s.Lost = sumSettlements(a.Sides.Books.Settlements()).side(s.What, gateway, lost); s.Lost == 0 {
 		return nil, nil
 	}
 	return []Settlement{s}, nil

@@ -354,7 +354,7 @@ func (r *reading) confirmed() uint64 {
 // acknowledged.
 func (s *Sides) find(r reading, before SideBook) {
 	g, settled := r.side.Gateway, sumSettlements(s.Books.Settlements())
-	if n := r.book.DoorLost - settled.side(LackDoor, g); r.book.DoorLost > before.DoorLost {
+	if n := settled.side(LackDoor, g, r.book.DoorLost); r.book.DoorLost > before.DoorLost {
 		s.Findings.Report(Finding{
 			Rule: ruleDoorLoss, Severity: "extreme", Device: telemetry.Device(g), Value: float64(n), Lasting: true,
 			SummaryVI:     fmt.Sprintf("Mất %d bản tin giữa máy chủ MQTT và cổng thu %s", n, g),
@@ -365,7 +365,7 @@ func (s *Sides) find(r reading, before SideBook) {
 			RunbookEN:     "Run haidang audit. Look at the disk and the log of the broker folder in --data; have devices that still hold readings send them again.",
 		})
 	}
-	if n := r.book.JournalLost - settled.side(LackJournal, g); r.book.JournalLost > before.JournalLost {
+	if n := settled.side(LackJournal, g, r.book.JournalLost); r.book.JournalLost > before.JournalLost {
 		s.Findings.Report(Finding{
 			Rule: ruleJournalLoss, Severity: "extreme", Device: telemetry.Device(g), Value: float64(n), Lasting: true,
 			SummaryVI:     fmt.Sprintf("Hàng đợi thiếu %d bản tin của cổng thu %s", n, g),

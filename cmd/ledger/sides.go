@@ -118,6 +118,9 @@ func printSettled(w io.Writer, r ingest.Report) {
 // settledText is one settled loss in words.
 func settledText(s ingest.Settlement) string {
 	n, at := terminal.Grouped(s.Lost), terminal.Moment(s.At)
+	if s.Who == "" {
+		return fmt.Sprintf("Settled, and found again by %s: %s messages of gateway %s.", at, terminal.Grouped(abs(s.Lost)), s.Gateway)
+	}
 	var what string
 	switch s.What {
 	case ingest.LackValues:
@@ -130,9 +133,6 @@ func settledText(s ingest.Settlement) string {
 		what = fmt.Sprintf("%s messages of gateway %s that the journal lacked", n, s.Gateway)
 	default:
 		what = fmt.Sprintf("%s messages of gateway %s missing", n, s.Gateway)
-	}
-	if s.Who == "" {
-		return fmt.Sprintf("Settled: %s: found again by %s.", what, at)
 	}
 	why := s.Why
 	if why == "" {

@@ -21,7 +21,7 @@ func TestSettledIsPrinted(t *testing.T) {
 	want := `
 Settled: 12 messages of gateway nha-trang missing before 2026-11-28 15:00 +07:00, by lan: đĩa hỏng
 Settled: 1 200 values that the store lacked before 2026-11-28 15:00 +07:00, by minh: no note
-Settled: -3 messages of gateway nha-trang missing: found again by 2026-11-28 15:00 +07:00.
+Settled, and found again by 2026-11-28 15:00 +07:00: 3 messages of gateway nha-trang.
 `
 	if got := out.String(); got != want {
 		t.Errorf("printed is %s, want %s", got, want)

@@ -293,6 +293,24 @@ describe('the operations centre', () => {
     await p.getByText('Balanced: not one message lost').waitFor()
   })
 
+  it('tells an acknowledged loss from one of which nobody knows', async () => {
+    await start('viewer')
+    const { lost } = (server as any).city
+    Object.assign(lost, { missing: 15, unsettled: 3, settlements: [
+      { at: '2026-11-28T08:00:00Z', who: 'lan', why: 'đĩa hỏng', rule: 'messages-lost', what: 'messages', gateway: 'nha-trang', epoch: 'A', lost: 12 },
+      { at: '2026-11-28T09:00:00Z', rule: 'messages-lost', what: 'messages', gateway: 'nha-trang', epoch: 'A', lost: -2 }] })
+    const p = await visit('phone', '/ledger')
+    await p.getByText('Không cân bằng').waitFor()
+    await p.getByText('Thiếu 3', { exact: true }).waitFor()
+    const settled = p.getByRole('region', { name: 'Mất mát đã xác nhận' })
+    expect((await settled.getByRole('listitem').allInnerTexts()).map((s: string) => s.replace(/\s+/g, ' '))).toEqual([
+      expect.stringMatching(/^Cổng nha-trang: tìm lại được 2 bản tin đến .*16:00/),
+      expect.stringMatching(/^Cổng nha-trang: thiếu 12 bản tin đến .*15:00.*, lan xác nhận: đĩa hỏng$/),
+    ])
+    lost.unsettled = 0
+    await p.getByText('Cân bằng, trừ phần mất mát đã xác nhận').waitFor()
+  })
+
   it('hides from a viewer what only others may do', async () => {
     await start('viewer')
     const p = await visit('desktop', '/sites/thap-tram-huong')
