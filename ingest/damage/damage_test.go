@@ -156,3 +156,15 @@ func TestFileWithoutAByteIsGone(t *testing.T) {
 		t.Errorf("afterwards it holds %d, %v", n, err)
 	}
 }
+
+// TestCutPromisesNothing: what came after the last mark was in nobody's count.
+func TestCutPromisesNothing(t *testing.T) {
+	damaged := damage.StreamLost(damage.StreamLoss{Stream: damage.JournalStream})
+	cut := damage.StreamLost(damage.StreamLoss{Stream: damage.JournalStream, Cut: true, At: time.Now()})
+	if !strings.Contains(damaged.DescriptionEN, "no message is lost") || damaged.Severity != "watch" {
+		t.Errorf("damaged: %+v", damaged)
+	}
+	if strings.Contains(cut.DescriptionEN, "no message is lost") || cut.Severity != "warning" {
+		t.Errorf("cut off: %+v", cut)
+	}
+}

@@ -67,8 +67,13 @@ func StreamLost(l StreamLoss) ingest.Finding {
 	case l.Records == 0:
 		f.Severity = "watch"
 		f.SummaryVI, f.SummaryEN = "Bị hỏng: "+name.vi, "Damaged: "+name.en
-		f.DescriptionVI = "Phần bị hỏng hoặc bị cắt chỉ gồm bản ghi đã xử lý xong: không mất bản tin nào"
-		f.DescriptionEN = "Only records that had been dealt with were damaged or cut off: no message is lost"
+		f.DescriptionVI = "Phần bị hỏng chỉ gồm bản ghi đã xử lý xong: không mất bản tin nào"
+		f.DescriptionEN = "Only records that had been dealt with were damaged: no message is lost"
+		if l.Cut { // what came after the mark was cut off too, and nobody has counted it
+			f.Severity = "warning"
+			f.DescriptionVI = fmt.Sprintf("Phần cuối bị cắt. Những gì có lúc %s đều đã xử lý xong; nếu sau đó chương trình còn nhận bản tin rồi dừng đột ngột thì chúng đã mất: xem haidang audit", moment(l.At))
+			f.DescriptionEN = fmt.Sprintf("Its end was cut off. All that was there at %s had been dealt with; what came after that, if the program was killed then, is lost: see haidang audit", moment(l.At))
+		}
 	case l.Cut:
 		f.DescriptionVI = fmt.Sprintf("Phần cuối bị cắt: ít nhất %d bản ghi%s có lúc %s nay không còn", l.Records, messages.vi, moment(l.At))
 		f.DescriptionEN = fmt.Sprintf("Its end was cut off: at least %d records%s that were there at %s are gone", l.Records, messages.en, moment(l.At))
