@@ -52,6 +52,8 @@ type Count struct {
 	first, under uint64
 	err          error
 	buffer       []byte
+	// damage is why the file that was there was no count.
+	damage error
 }
 
 // countSize is the size of a count's file: it is written in place and whole, so that a
@@ -67,6 +69,7 @@ func OpenCount(path string, durable bool, now func() time.Time) (*Count, error) 
 	if durable {
 		flags |= os.O_SYNC
 	}
+	_, absent := os.Stat(path)
 	f, err := os.OpenFile(path, flags, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open gateway's count: %w", err)
@@ -75,6 +78,9 @@ func OpenCount(path string, durable bool, now func() time.Time) (*Count, error) 
 	text := make([]byte, countSize)
 	n, _ := f.ReadAt(text, 0) // at the end of the file is an error, too
 	boot, err := c.parse(text[:n])
+	if absent == nil {
+		c.damage = err
+	}
 	if err != nil || !durable && boot != c.boot {
 		// What a machine without power had in memory is not there: the count may be
 		// behind what the journal and the broker know, and must not accuse them.
@@ -85,6 +91,10 @@ func OpenCount(path string, durable bool, now func() time.Time) (*Count, error) 
 	}
 	return c, nil
 }
+
+// Damage is why the file that was there when the count was opened could not be read, and
+// the count began anew; nil if it could, or there was none.
+func (c *Count) Damage() error { return c.damage }
 
 // Close closes the file.
 func (c *Count) Close() error { return c.file.Close() }

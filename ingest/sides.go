@@ -351,10 +351,11 @@ func (r *reading) confirmed() uint64 {
 }
 
 // find reports that more is lost than the book had before: all that nobody has
-// acknowledged.
+// acknowledged. The first look of a process tells it again, for the one before may have
+// died between the book and the alarm.
 func (s *Sides) find(r reading, before SideBook) {
-	g, settled := r.side.Gateway, sumSettlements(s.Books.Settlements())
-	if n := settled.side(LackDoor, g, r.book.DoorLost); r.book.DoorLost > before.DoorLost {
+	g, settled, first := r.side.Gateway, sumSettlements(s.Books.Settlements()), s.lookedAt.IsZero()
+	if n := settled.side(LackDoor, g, r.book.DoorLost); n > 0 && (first || r.book.DoorLost > before.DoorLost) {
 		s.Findings.Report(Finding{
 			Rule: ruleDoorLoss, Severity: "extreme", Device: telemetry.Device(g), Value: float64(n), Lasting: true,
 			SummaryVI:     fmt.Sprintf("Mất %d bản tin giữa máy chủ MQTT và cổng thu %s", n, g),
@@ -365,7 +366,7 @@ func (s *Sides) find(r reading, before SideBook) {
 			RunbookEN:     "Run haidang audit. Look at the disk and the log of the broker folder in --data; have devices that still hold readings send them again.",
 		})
 	}
-	if n := settled.side(LackJournal, g, r.book.JournalLost); r.book.JournalLost > before.JournalLost {
+	if n := settled.side(LackJournal, g, r.book.JournalLost); n > 0 && (first || r.book.JournalLost > before.JournalLost) {
 		s.Findings.Report(Finding{
 			Rule: ruleJournalLoss, Severity: "extreme", Device: telemetry.Device(g), Value: float64(n), Lasting: true,
 			SummaryVI:     fmt.Sprintf("Hàng đợi thiếu %d bản tin của cổng thu %s", n, g),

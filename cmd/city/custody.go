@@ -128,10 +128,10 @@ func isThere(path string) bool {
 // begin looks at everything before it is opened, and mends what it can. Its error says
 // what a city cannot begin without.
 func (k *custody) begin(ctx context.Context) (err error) {
-	if k.were, err = damage.ReadMarks(k.dir); err != nil {
-		k.report(damage.MarksFailed(err))
-	}
 	k.toldBy = k.now().Add(foundKept)
+	if err := k.recall(); err != nil {
+		return err
+	}
 	for _, f := range k.were.Found {
 		k.tell(f)
 	}
@@ -151,6 +151,39 @@ func (k *custody) begin(ctx context.Context) (err error) {
 		}
 	}
 	return k.writeMarks(m)
+}
+
+// recall reads what the folder held. Without marks there are no backups yet either, or
+// the marks are lost.
+func (k *custody) recall() (err error) {
+	if k.were, err = damage.ReadMarks(k.dir); err != nil {
+		k.tell(damage.MarksLost("không đọc được ("+err.Error()+")", "cannot be read ("+err.Error()+")"))
+		return nil
+	}
+	if !k.were.At.IsZero() {
+		return nil
+	}
+	for _, p := range k.parts {
+		backups, err := p.Backups.List()
+		if err != nil {
+			return err
+		}
+		if len(backups) > 0 {
+			k.tell(damage.MarksLost("đã mất", "is gone"))
+			return nil
+		}
+	}
+	return nil
+}
+
+// beside is another SQLite file of the city that is there; "" if none is.
+func (k *custody) beside(p damage.Part) string {
+	for _, o := range k.parts {
+		if o.Name != p.Name && isThere(o.File) {
+			return o.Name
+		}
+	}
+	return ""
 }
 
 // tell reports what the start has found, and has the marks keep it.
@@ -282,7 +315,10 @@ func (k *custody) mend(ctx context.Context, p damage.Part) error {
 			return err
 		}
 		if len(backups) == 0 {
-			return nil // a new city
+			if beside := k.beside(p); beside != "" {
+				k.tell(damage.BeganEmpty(p.Name, beside))
+			}
+			return nil // else a new city
 		}
 	}
 	m, err := p.Mend(ctx)

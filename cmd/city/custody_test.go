@@ -3,6 +3,8 @@ package city
 import (
 	"log/slog"
 	"os"
+	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -47,5 +49,111 @@ func TestFoundByAStartThatDies(t *testing.T) {
 	}
 	if _, found := start(); len(found) > 0 {
 		t.Errorf("what was told is told again: %+v", found)
+	}
+}
+
+// A start that cannot know what the folder held says so; a new city and one of a program
+// without marks have nothing to tell.
+func TestFolderThatIsNotKnown(t *testing.T) {
+	sqlite := func(t *testing.T, dir, name string) {
+		t.Helper()
+		if err := makeRegistry(t.Context(), filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := func(t *testing.T, path, text string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, c := range map[string]struct {
+		make func(t *testing.T, dir string)
+		want []string
+	}{
+		"a new city":            {func(*testing.T, string) {}, nil},
+		"of an earlier program": {func(t *testing.T, dir string) { sqlite(t, dir, "registry.db"); sqlite(t, dir, "ledger.db") }, nil},
+		"marks unreadable":      {func(t *testing.T, dir string) { file(t, filepath.Join(dir, damage.MarksFile), `{"at":`) }, []string{"damage-marks-lost "}},
+		"no registry":           {func(t *testing.T, dir string) { sqlite(t, dir, "ledger.db") }, []string{"damage-empty registry"}},
+		"marks gone": {func(t *testing.T, dir string) {
+			sqlite(t, dir, "registry.db")
+			sqlite(t, dir, "ledger.db")
+			k := newCustody(dir, loadFlags{}, true, ingest.NewFindings(time.Now), slog.New(slog.DiscardHandler))
+			if _, err := k.parts[1].Backups.Make(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{"damage-marks-lost "}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			c.make(t, dir)
+			k := newCustody(dir, loadFlags{}, true, ingest.NewFindings(time.Now), slog.New(slog.DiscardHandler))
+			if err := k.begin(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, f := range k.findings.List() {
+				got = append(got, f.Rule+" "+string(f.Device))
+				if !f.Lasting || f.RunbookVI == "" || f.RunbookEN == "" || f.DescriptionVI == "" {
+					t.Errorf("%s does not last, or does not say what to do: %+v", f.Rule, f)
+				}
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("found %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// A gateway's count that is damaged, or gone where it was, begins anew and says so.
+func TestCountThatIsLost(t *testing.T) {
+	known := []ingest.Account{{Gateway: "nha-trang", Position: 7}}
+	for name, c := range map[string]struct {
+		text     *string
+		folder   bool
+		accounts []ingest.Account
+		want     int
+	}{
+		"the first start":      {},
+		"an earlier program's": {accounts: known},
+		"a new gateway":        {folder: true},
+		"gone":                 {folder: true, accounts: known, want: 1},
+		"emptied":              {text: new(string), accounts: known, want: 1},
+		"damaged":              {text: new("5 x"), want: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "gateways", "nha-trang.count")
+			if c.folder || c.text != nil {
+				if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if c.text != nil {
+				if err := os.WriteFile(path, []byte(*c.text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			here := &city{data: dir, findings: ingest.NewFindings(time.Now)}
+			here.custody = newCustody(dir, loadFlags{}, true, here.findings, slog.New(slog.DiscardHandler))
+			for again := range 2 { // what was begun anew is whole at the next start
+				if _, err := here.openCount("nha-trang", c.accounts); err != nil {
+					t.Fatal(err)
+				}
+				if err := here.close(); err != nil {
+					t.Fatal(err)
+				}
+				found := here.findings.List()
+				if len(found) != c.want*(1-again) {
+					t.Errorf("start %d found %+v", again, found)
+				}
+				for _, f := range found {
+					here.findings.Acknowledged(f.Rule, f.Locality, f.Device, time.Now())
+				}
+			}
+		})
 	}
 }

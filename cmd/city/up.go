@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/haidang-iot/haidang/devices/access"
 	"github.com/haidang-iot/haidang/ingest"
 	"github.com/haidang-iot/haidang/ingest/broker"
+	"github.com/haidang-iot/haidang/ingest/damage"
 	"github.com/haidang-iot/haidang/ingest/journal"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 	"github.com/haidang-iot/haidang/simulator"
@@ -104,7 +106,7 @@ func (c *Up) Run(ctx context.Context, out *terminal.Output) (err error) {
 	}
 	gateways := newGateways(here.config, source, passes, j, here.log, here.metrics)
 	canaries := l.canaries(here, gateways, b)
-	if err := c.countSides(ctx, b, gateways, l.audit.Sides, here); err != nil {
+	if err := c.countSides(ctx, b, gateways, l, here); err != nil {
 		return err
 	}
 	checks := upChecks(b, gateways, l, canaries)
@@ -165,15 +167,15 @@ func (c *Up) watchDevices(keeper *doorkeeper, l *guarded, b *broker.Broker) map[
 }
 
 // countSides has the broker's door and the gateways count, each for itself.
-func (c *Up) countSides(ctx context.Context, b *broker.Broker, gateways []*ingest.Gateway, sides *ingest.Sides, here *city) error {
+func (c *Up) countSides(ctx context.Context, b *broker.Broker, gateways []*ingest.Gateway, l *guarded, here *city) error {
+	sides := l.audit.Sides
 	sides.Counts = map[string]*ingest.Count{}
 	var entrances []broker.Entrance
 	for _, g := range gateways {
-		count, err := ingest.OpenCount(filepath.Join(here.data, "gateways", g.Name+".count"), here.sync, time.Now)
+		count, err := here.openCount(g.Name, l.ledger.Accounts())
 		if err != nil {
 			return err
 		}
-		here.open.opened("count of gateway "+g.Name, count.Close)
 		g.Count, sides.Counts[g.Name] = count, count
 		if b.MQTTURL() == "" || g.Broker.URL != b.MQTTURL() {
 			continue // a broker of its own
@@ -194,6 +196,27 @@ func (c *Up) countSides(ctx context.Context, b *broker.Broker, gateways []*inges
 	here.open.opened("broker's door", func() error { door.Close(); return nil })
 	sides.Door = door
 	return nil
+}
+
+// openCount opens a gateway's own count, and tells if that was lost: it is damaged, or
+// gone from the folder of counts although the ledger knows messages of the gateway.
+func (c *city) openCount(gateway string, accounts []ingest.Account) (*ingest.Count, error) {
+	dir := filepath.Join(c.data, "gateways")
+	path := filepath.Join(dir, gateway+".count")
+	known := slices.ContainsFunc(accounts, func(a ingest.Account) bool { return a.Gateway == gateway && a.Position > 0 })
+	gone := known && isThere(dir) && !isThere(path)
+	count, err := ingest.OpenCount(path, c.sync, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	c.open.opened("count of gateway "+gateway, count.Close)
+	switch err := count.Damage(); {
+	case err != nil:
+		c.custody.tell(damage.CountLost(gateway, "bị hỏng ("+err.Error()+")", "was damaged ("+err.Error()+")"))
+	case gone:
+		c.custody.tell(damage.CountLost(gateway, "đã mất", "was gone"))
+	}
+	return count, nil
 }
 
 // ackWait is how long the embedded broker waits for a gateway's acknowledgement

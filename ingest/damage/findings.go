@@ -26,6 +26,12 @@ const (
 	RuleGone = "damage-gone"
 	// RuleMarks says that marks cannot be written or read: a cut would not be noticed.
 	RuleMarks = "damage-marks"
+	// RuleMarksLost says that what the folder held before is not known, RuleEmpty that a
+	// part begins with nothing beside others that do not, RuleCount that a gateway's own
+	// count begins anew.
+	RuleMarksLost = "damage-marks-lost"
+	RuleEmpty     = "damage-empty"
+	RuleCount     = "damage-count"
 )
 
 // word is a part's name in both languages.
@@ -182,5 +188,46 @@ func MarksFailed(err error) ingest.Finding {
 		DescriptionEN: "Were journal or store cut short in the meantime, nobody would know: " + err.Error(),
 		RunbookVI:     "Kiểm tra chỗ trống và quyền ghi của thư mục --data",
 		RunbookEN:     "Look at the free space and permissions of the folder --data",
+	}
+}
+
+// MarksLost tells that a start could not compare the folder with what it had held;
+// because says why, in both languages.
+func MarksLost(vi, en string) ingest.Finding {
+	return ingest.Finding{
+		Rule: RuleMarksLost, Severity: "warning", Lasting: true,
+		SummaryVI: "Không biết thư mục dữ liệu trước đó có gì", SummaryEN: "What the data folder held before is not known",
+		DescriptionVI: "marks.json " + vi + ": nếu hàng chờ, kho dữ liệu hay một tệp nào bị cắt ngắn hoặc mất trước lần khởi động này thì không nhận ra được",
+		DescriptionEN: "marks.json " + en + ": had journal, store or a file been cut short or lost before this start, it was not noticed",
+		RunbookVI:     "Kiểm tra ổ đĩa và ai đã sửa thư mục --data. Chạy haidang audit và haidang audit --store; rồi xác nhận cảnh báo này",
+		RunbookEN:     "Look at the disk, and at who has changed the folder --data. Run haidang audit and haidang audit --store; then acknowledge this alarm",
+	}
+}
+
+// BeganEmpty tells that a part was not there and nothing knew of it, though another was.
+func BeganEmpty(part, beside string) ingest.Finding {
+	p, other := partName(part), partName(beside)
+	return ingest.Finding{
+		Rule: RuleEmpty, Device: telemetry.Device(part), Severity: "extreme", Lasting: true,
+		SummaryVI:     "Bắt đầu trống: " + p.vi,
+		SummaryEN:     "Begun empty: " + p.en,
+		DescriptionVI: "Không có ở đây, trong khi vẫn có " + other.vi + "; cũng không có bản sao lưu nào",
+		DescriptionEN: "It is not here, but " + other.en + " is; there is no backup of it either",
+		RunbookVI:     "Nếu nó từng có: dừng Hải Đăng, đặt lại tệp từ bản sao của bạn (haidang restore) hoặc sửa --registry; nếu chưa từng có thì xác nhận cảnh báo này",
+		RunbookEN:     "If there ever was one: stop Hải Đăng and put the file back from a copy of yours (haidang restore), or correct --registry; if there was none, acknowledge this alarm",
+	}
+}
+
+// CountLost tells that a gateway's own count began anew; because says why, in both
+// languages.
+func CountLost(gateway, vi, en string) ingest.Finding {
+	return ingest.Finding{
+		Rule: RuleCount, Device: telemetry.Device(gateway), Severity: "warning", Lasting: true,
+		SummaryVI:     "Cổng thu " + gateway + " đếm lại từ đầu",
+		SummaryEN:     "Gateway " + gateway + " counts anew",
+		DescriptionVI: "Tệp đếm riêng của cổng thu " + vi + ": bản tin bị mất giữa máy chủ MQTT và hàng chờ trước lần khởi động này thì không nhận ra được",
+		DescriptionEN: "The gateway's own count " + en + ": what was lost between broker and journal before this start was not noticed",
+		RunbookVI:     "Kiểm tra ổ đĩa và thư mục gateways trong --data; rồi xác nhận cảnh báo này",
+		RunbookEN:     "Look at the disk and the folder gateways in --data; then acknowledge this alarm",
 	}
 }
