@@ -138,7 +138,7 @@ func TestDamageIsTold(t *testing.T) {
 		made, err := filepath.Glob(filepath.Join(c.data, "backups", "*.db"))
 		return err == nil && len(made) == 2
 	})
-	c.kill()
+	c.stop() // moves the ledger's log into its file, where it is damaged
 
 	// Without its store a city keeps what comes in the journal, one message a record.
 	c.arguments = append(append([]string{}, whole...), "--store", "influx", "--influx-url", "http://127.0.0.1:1", "--influx-bucket", "x")
@@ -209,7 +209,9 @@ func (c *damagedCity) damageStopped() {
 		b[n/2] ^= 4
 		return b
 	})
-	c.damageFile("ledger.db", "", false, func(b []byte, _ int) []byte { return overwriteIndex(b, "air_quality/bad", "nothing-known") })
+	c.damageFile("ledger.db", "", false, func(b []byte, _ int) []byte {
+		return overwriteIndex(c.t, b, "air_quality/bad", "nothing-known")
+	})
 	for _, end := range []string{"", "-wal", "-shm"} {
 		_ = os.Remove(filepath.Join(c.data, "registry.db"+end)) // the last two may not be there
 	}
@@ -217,7 +219,8 @@ func (c *damagedCity) damageStopped() {
 
 // overwriteIndex overwrites the page of an SQLite file that has the one text and not the
 // other: of an index, whose table has both.
-func overwriteIndex(b []byte, has, hasNot string) []byte {
+func overwriteIndex(t *testing.T, b []byte, has, hasNot string) []byte {
+	t.Helper()
 	const page = 4096
 	for at := page; at+page <= len(b); at += page {
 		if p := b[at : at+page]; bytes.Contains(p, []byte(has)) && !bytes.Contains(p, []byte(hasNot)) {
@@ -225,7 +228,8 @@ func overwriteIndex(b []byte, has, hasNot string) []byte {
 			return b
 		}
 	}
-	return b
+	t.Fatalf("no page of the ledger has %q and not %q", has, hasNot)
+	return nil
 }
 
 // readQuarantine lists the whole quarantine, and returns the code of the last answer.
