@@ -70,6 +70,8 @@ func TestDecodeNotJSON(t *testing.T) {
 		{"number", `12.4`, "the payload is a number"},
 		{"string", `"online"`, "the payload is a string"},
 		{"null", `null`, "the payload is null"},
+		{"words like null", `not json`, "byte offset 1: invalid character 'o'"},
+		{"words like true", `test`, "byte offset 1: invalid character 'e'"},
 		{"cut off", `{"pm25":12.4,"pm1`, "ends after 17 bytes in the middle"},
 		{"cut off in a number", `{"pm25":12.`, "ends after 11 bytes"},
 		{"NaN", `{"bat":1,"pm25":NaN}`, "byte offset 16: invalid character 'N'"},

@@ -96,6 +96,9 @@ func (n *Native) readObject(payload []byte) error {
 	n.source = *bytes.NewBuffer(payload)
 	n.dec.Reset(&n.source, n.options...)
 	if k := n.dec.PeekKind(); k != jsontext.KindInvalid && k != jsontext.KindBeginObject {
+		if err := n.dec.SkipValue(); err != nil { // it only begins like one
+			return explainSyntax(payload, err)
+		}
 		return whole(telemetry.NotJSON, "the payload is %s; one object like {\"ts\":1795293000123,\"bat\":3.7} is needed", article(k))
 	}
 	if _, err := n.dec.ReadToken(); err != nil {
