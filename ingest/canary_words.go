@@ -23,12 +23,12 @@ func standings() map[stage]standing {
 			"Phiên của cổng thu ở máy chủ có thể đã mất bộ nhận; cổng thu tự đăng ký lại. Nếu không hết: cấp cho người dùng của cổng thu quyền đọc bộ lọc và quyền ghi chủ đề nêu trên; với máy chủ MQTT nhúng, dừng haidang rồi khởi động lại; không xóa gì trước khi sao lưu thư mục dữ liệu.",
 			"The gateway's session at the broker may have lost its consumer; the gateway subscribes anew by itself. If it stays: grant the gateway's user to read the filter and to write the topic named above; with the embedded broker stop haidang and start it again; delete nothing before the data folder is copied."},
 		stageDelivered: {
-			"đã về cổng thu, nhưng không vào được nhật ký", "delivered to the gateway, but not in the journal",
-			"Kiểm tra nhật ký (/readyz) và ổ đĩa của nó; xem nhật ký vận hành của haidang.",
+			"đã về cổng thu, nhưng không vào được hàng chờ", "delivered to the gateway, but not in the journal",
+			"Kiểm tra hàng chờ (/readyz) và ổ đĩa của nó; xem nhật ký vận hành của haidang.",
 			"Look at the journal (/readyz) and its disk, and into haidang's log."},
 		stageJournal: {
-			"đã vào nhật ký, nhưng bộ nạp không lấy ra: bộ nạp đứng yên, hoặc coi bản tin là đã xử lý", "in the journal, but the loader does not take it: it stands still, or takes the message for one it has dealt with",
-			"Tiến trình nạp (haidang loader, hoặc haidang up) có chạy không? Khởi động lại nó. Không xóa nhật ký: bản tin nằm trong đó.",
+			"đã vào hàng chờ, nhưng bộ nạp không lấy ra: bộ nạp đứng yên, hoặc coi bản tin là đã xử lý", "in the journal, but the loader does not take it: it stands still, or takes the message for one it has dealt with",
+			"Tiến trình nạp (haidang loader, hoặc haidang up) có chạy không? Khởi động lại nó. Không xóa hàng chờ: bản tin nằm trong đó.",
 			"Does the loading process (haidang loader, or haidang up) run? Start it again. Do not delete the journal: the messages are in it."},
 		stageTaken: {
 			"bộ nạp đã lấy, nhưng kho dữ liệu không nhận", "taken by the loader, but the store has not accepted it",
@@ -43,7 +43,7 @@ func standings() map[stage]standing {
 			"Kiểm tra kho dữ liệu: nó nhận mà không giữ, hoặc không đọc được. Với --store influx: kiểm tra bucket, thời hạn lưu và quyền đọc.",
 			"Look at the store: it accepts and does not keep, or cannot be read. With --store influx check bucket, retention and the right to read."},
 		stageNone: {
-			"không có bản tin nào của cổng thu này đến nhật ký", "none of this gateway's comes into the journal",
+			"không có bản tin nào của cổng thu này đến hàng chờ", "none of this gateway's comes into the journal",
 			"Tiến trình của cổng thu (haidang gateway) và máy chủ MQTT của nó có chạy không? Xem /readyz của nó. Nếu cổng thu không còn dùng, hãy xóa nó khỏi tệp cấu hình hoặc đặt canary: false.",
 			"Do the gateway's process (haidang gateway) and its broker run? Look at its /readyz. If the gateway is no more, take it out of the configuration or set canary: false."},
 	}

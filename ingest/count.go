@@ -119,7 +119,7 @@ func (c *Count) parse(text []byte) (boot string, err error) {
 	line, rest, ok := bytes.Cut(text, []byte("\n"))
 	sum, _, whole := bytes.Cut(rest, []byte("\n"))
 	if !ok || !whole || string(sum) != checksum(line) {
-		return "", errors.New("no count")
+		return "", errors.New("its checksum is wrong")
 	}
 	words := strings.Fields(string(line))
 	if len(words) != 2+len(c.fields()) {

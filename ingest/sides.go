@@ -369,9 +369,9 @@ func (s *Sides) find(r reading, before SideBook) {
 	if n := settled.side(LackJournal, g, r.book.JournalLost); n > 0 && (first || r.book.JournalLost > before.JournalLost) {
 		s.Findings.Report(Finding{
 			Rule: ruleJournalLoss, Severity: "extreme", Device: telemetry.Device(g), Value: float64(n), Lasting: true,
-			SummaryVI:     fmt.Sprintf("Hàng đợi thiếu %d bản tin của cổng thu %s", n, g),
+			SummaryVI:     fmt.Sprintf("Hàng chờ thiếu %d bản tin của cổng thu %s", n, g),
 			SummaryEN:     fmt.Sprintf("The journal lacks %d messages of gateway %s", n, g),
-			DescriptionVI: "Hàng đợi đã xác nhận với cổng thu rằng nó giữ các bản tin này, nhưng số đếm của nó không có chúng.",
+			DescriptionVI: "Hàng chờ đã xác nhận với cổng thu rằng nó giữ các bản tin này, nhưng số đếm của nó không có chúng.",
 			DescriptionEN: "The journal has confirmed to the gateway that it holds them, and they are not in its count.",
 			RunbookVI:     "Chạy haidang audit. Kiểm tra đĩa, nhật ký và xem thư mục broker trong --data có bị thay bằng bản cũ không.",
 			RunbookEN:     "Run haidang audit. Look at the disk and the log, and whether the broker folder in --data was replaced by an older one.",

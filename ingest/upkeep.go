@@ -205,11 +205,11 @@ func (l *Loader) diskFinding(level int) Finding {
 	switch level {
 	case 2:
 		f.Severity = "danger"
-		f.DescriptionVI = "Không nhận thêm bản tin, ảnh và bản sao lưu; broker giữ bản tin. Nhật ký vẫn được đưa vào kho. " + f.DescriptionVI
+		f.DescriptionVI = "Không nhận thêm bản tin, ảnh và bản sao lưu; broker giữ bản tin. Hàng chờ vẫn được đưa vào kho. " + f.DescriptionVI
 		f.DescriptionEN = "No more messages, photos and backups are taken; the broker holds messages. What is in the journal is still stored. " + f.DescriptionEN
 	case 3:
 		f.Severity = "extreme"
-		f.DescriptionVI = "Không ghi gì thêm: bản tin chờ trong nhật ký và ở broker cho đến khi có chỗ; không mất gì."
+		f.DescriptionVI = "Không ghi gì thêm: bản tin ở trong hàng chờ và ở broker cho đến khi có chỗ; không mất gì."
 		f.DescriptionEN = "Nothing more is written: messages wait in the journal and at the broker until there is room; nothing is lost."
 	}
 	return f

@@ -35,6 +35,7 @@ export const alarms = {
   'alarms.acknowledge.what': ['Mọi người sẽ thấy ai đã nhận xử lý. Cảnh báo vẫn còn cho đến khi hết nguyên nhân.', 'Everybody will see who sees to it. The alarm stays until its cause has ended.'],
   'alarms.acknowledge.progress': ['Đã xác nhận {n} trong {all}', '{n} of {all} acknowledged'],
   'alarms.acknowledge.partly': ['Đã xác nhận {n} trong {all}; còn lại chưa: {why}', '{n} of {all} acknowledged; not the others: {why}'],
+  'alarms.told': ['Nội dung', 'What it says'],
   'alarms.lasting': ['Việc này đã xảy ra: cảnh báo còn đó cho đến khi có người xác nhận.', 'This has happened: the alarm stays until somebody acknowledges it.'],
   'alarms.note': ['Ghi chú: đang xử lý thế nào', 'Note: what is being done about it'],
   'alarms.who': ['Đã xác nhận', 'Acknowledged'],
