@@ -1,0 +1,71 @@
+// Package session keeps what an MQTT broker remembers of its clients: sessions with
+// their subscriptions and what waits for them, retained messages, and wills.
+//
+//	door ──Publish──► subscriptions ──► Session ──► queue (durable, bounded) ──► Link ──► client
+//	                        │
+//	                        └──► retained messages
+//
+// A session belongs to a user and is named by the user's client id: two users may have
+// the same client id and know nothing of each other.
+package session
+
+import (
+	"time"
+
+	"github.com/mochi-mqtt/server/v2/packets"
+)
+
+// Key is whose session it is: clients with another user name have others.
+type Key struct{ User, Client string }
+
+// Connect is what a client wants of its session, already checked and bounded.
+type Connect struct {
+	Key Key
+	// Version is MQTT's: 3 (3.1), 4 (3.1.1) or 5.
+	Version byte
+	// Clean begins anew (Clean Session, Clean Start).
+	Clean bool
+	// Expiry is how long the session stays after the connection; 0 ends with it. Of
+	// MQTT 3 it is 0 with Clean and the longest allowed without.
+	Expiry time.Duration
+	// ReceiveMaximum bounds messages of QoS 1 and 2 under way to the client,
+	// MaximumPacket the packets that it takes; 0 is no bound of its own.
+	ReceiveMaximum uint16
+	MaximumPacket  uint32
+	Will           *Will
+	// Internal marks a part of this system; no limit per user applies to it.
+	Internal bool
+}
+
+// Will is published when a connection ends otherwise than by the client's own DISCONNECT.
+type Will struct {
+	Publication
+	Delay time.Duration
+}
+
+// Publication is an application message on its way to subscribers.
+type Publication struct {
+	Topic   string
+	Payload []byte
+	QoS     byte
+	Retain  bool
+	// Properties are those of MQTT 5 that travel with the message.
+	Properties packets.Properties
+	// Received is when it came; it expires Properties.MessageExpiryInterval later.
+	Received time.Time
+	// From is the session that published it (for No Local, and for QoS 2); nil is none.
+	From *Session
+	// ID is the packet identifier of QoS 2, which the publisher's session is to remember
+	// until its PUBREL.
+	ID uint16
+}
+
+// Link is a connection as its session sees it. Its methods do not block, and may be
+// called with the session's lock held: they must not call back.
+type Link interface {
+	// Send hands a packet over for writing, and takes it as its own. False: there is no
+	// room; the session keeps the message and goes on when [Session.Writable] is called.
+	Send(packets.Packet) bool
+	// End ends the connection; MQTT 5 clients are told the reason.
+	End(packets.Code)
+}
