@@ -24,11 +24,10 @@ import (
 // city is what `up` and `loader` have in common before anything runs: the
 // configuration, the data folder, the listener, and what is open.
 type city struct {
-	config config.Config
-	data   string
-	// sync says that what is acknowledged must survive the loss of power.
-	sync bool
-	log  *slog.Logger
+	config     config.Config
+	data       string
+	durability durability
+	log        *slog.Logger
 	// library is for parts that narrate their normal work.
 	library *slog.Logger
 	reg     *prometheus.Registry
@@ -49,12 +48,14 @@ type cityOptions struct {
 	reserve                  terminal.Size
 	listen                   listenFlags
 	terminal.LogFlags
+	// measure is how long a sync takes in a folder; nil measures it.
+	measure func(dir string) (time.Duration, error)
 }
 
 // openCity reads the configuration, locks the data folder and takes the HTTP
 // address. The caller closes what is open, also after an error.
 func openCity(o cityOptions, out *terminal.Output) (*city, error) {
-	c := &city{data: o.data, listen: o.listen, sync: o.durability == "power", log: o.Logger(out.Stderr), library: o.LibraryLogger(out.Stderr), reg: terminal.NewMetrics()}
+	c := &city{data: o.data, listen: o.listen, log: o.Logger(out.Stderr), library: o.LibraryLogger(out.Stderr), reg: terminal.NewMetrics()}
 	limitMemory(c.log)
 	c.metrics, c.findings = ingest.NewMetrics(c.reg), ingest.NewFindings(time.Now)
 	c.reg.MustRegister(c.findings)
@@ -75,6 +76,13 @@ func openCity(o cityOptions, out *terminal.Output) (*city, error) {
 	if freed > 0 {
 		c.log.Warn("the disk is full: the space that was held for a start like this one is given back", "bytes", freed, "dir", o.data)
 	}
+	measure := o.measure
+	if measure == nil {
+		measure = measureSync
+	}
+	c.durability = chooseDurability(o.durability, o.data, measure)
+	c.durability.register(c.reg)
+	c.log.Info("durability: " + c.durability.words())
 	if c.srv, err = o.listen.open(c.log); err != nil {
 		return c, err
 	}
@@ -87,7 +95,7 @@ func openCity(o cityOptions, out *terminal.Output) (*city, error) {
 // keep looks at the data folder before anything in it is opened.
 func (c *city) keep(ctx context.Context, f loadFlags, hasBroker bool) error {
 	c.custody = newCustody(c.data, f, hasBroker, c.findings, c.log)
-	c.custody.sync = c.sync
+	c.custody.sync = c.durability.power
 	for _, p := range c.custody.parts {
 		p.Backups.Reserve = c.disk.Reserve
 		p.Backups.FreeSpace = func() (uint64, error) { return broker.FreeSpace(p.Backups.Dir) }

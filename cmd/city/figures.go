@@ -36,7 +36,7 @@ type ownFigures struct {
 // openFigures makes what computes figures from the readings in a store and writes
 // them there. The registry says how sites stand.
 func (c *city) openFigures(f storeFlags, s store.Store, readings api.Readings, r *registry) (*ownFigures, error) {
-	o := figures.Options{Store: s, Dir: c.data, Sync: c.sync, Now: time.Now, Logger: c.log, Registerer: c.reg}
+	o := figures.Options{Store: s, Dir: c.data, Sync: c.durability.power, Now: time.Now, Logger: c.log, Registerer: c.reg}
 	var counter store.Counter
 	if own, ok := s.(interface {
 		store.Reader

@@ -18,7 +18,7 @@ type Loader struct {
 	Replicas      int           `help:"Servers of the JetStream cluster that hold each record: 1, 3 or 5." placeholder:"1"`
 	DiskReserve   terminal.Size `default:"512MiB" help:"Free disk of --data to keep: below half of it nothing more is stored." placeholder:"512MiB"`
 	JournalBudget terminal.Size `help:"Disk that the journal may take; 10GiB for a new one." placeholder:"10GiB"`
-	Durability    string        `enum:"process,power" default:"process" help:"What stored readings survive: the death of the process, or the loss of power. The journal's own durability is the NATS server's (sync_interval)." placeholder:"process"`
+	Durability    string        `enum:"auto,power,process" default:"auto" help:"What stored readings survive: power, the loss of power (synced to disk first); process, the death of the process; auto, power where syncs take no longer than 2 ms. The journal's own durability is the NATS server's (sync_interval)." placeholder:"auto"`
 	loadFlags
 	terminal.LogFlags
 }
@@ -40,7 +40,7 @@ func (c *Loader) Run(ctx context.Context, out *terminal.Output) (err error) {
 	if err := errors.Join(c.loadFlags.check(), c.listenFlags.check(), e.Check(), c.admit(e)); err != nil {
 		return err
 	}
-	here, err := openCity(cityOptions{c.Config, c.Data, c.Durability, c.DiskReserve, c.listenFlags, c.LogFlags}, out)
+	here, err := openCity(cityOptions{c.Config, c.Data, c.Durability, c.DiskReserve, c.listenFlags, c.LogFlags, nil}, out)
 	defer func() { err = errors.Join(err, here.close()) }()
 	if err != nil {
 		return err

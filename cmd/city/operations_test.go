@@ -40,7 +40,7 @@ func newOperated(t *testing.T, registry string) *operated {
 	if err != nil {
 		t.Fatal(err)
 	}
-	here, err := openCity(cityOptions{"", up.Data, up.Durability, up.DiskReserve, up.listenFlags, up.LogFlags}, &terminal.Output{Stdout: io.Discard, Stderr: t.Output()})
+	here, err := openCity(cityOptions{"", up.Data, up.Durability, up.DiskReserve, up.listenFlags, up.LogFlags, nil}, &terminal.Output{Stdout: io.Discard, Stderr: t.Output()})
 	t.Cleanup(func() {
 		if err := here.close(); err != nil {
 			t.Error(err)

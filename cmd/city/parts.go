@@ -70,7 +70,7 @@ func (c *city) openStore(ctx context.Context, f storeFlags) (store.Store, *embed
 		return s, nil, nil
 	}
 	s, err := embedded.Open(ctx, embedded.Options{
-		Dir: filepath.Join(c.data, "store"), Retention: time.Duration(f.Retention), SyncWrites: c.sync, Logger: c.library, Registerer: c.reg, Room: c.disk.Stop,
+		Dir: filepath.Join(c.data, "store"), Retention: time.Duration(f.Retention), SyncWrites: c.durability.power, Logger: c.library, Registerer: c.reg, Room: c.disk.Stop,
 	})
 	if err != nil {
 		return nil, nil, err
@@ -85,8 +85,10 @@ type loading struct {
 	registry *registry
 	ledger   *ledger.Ledger
 	journal  *journal.Journal
-	audit    ingest.Audit
-	history  *ingest.Recorder
+	// durability is what its parts were opened with.
+	durability durability
+	audit      ingest.Audit
+	history    *ingest.Recorder
 	// prometheus is the store with a query API; nil if the store is external.
 	prometheus *embedded.Store
 	// readings is what devices' REST reads of the store.
@@ -109,7 +111,7 @@ func (c *city) openLoading(ctx context.Context, f storeFlags, rf registryFlags, 
 	if err != nil {
 		return nil, err
 	}
-	led, err := ledger.Open(ctx, ledger.Options{Dir: c.data, SyncCommits: c.sync, Now: time.Now, Room: c.disk.Stop, Damaged: func(err error) {
+	led, err := ledger.Open(ctx, ledger.Options{Dir: c.data, SyncCommits: c.durability.power, Now: time.Now, Room: c.disk.Stop, Damaged: func(err error) {
 		c.findings.Report(damage.FileDamaged(ledgerPart, []string{err.Error()}))
 	}})
 	if err != nil {
@@ -142,7 +144,7 @@ func (c *city) openLoading(ctx context.Context, f storeFlags, rf registryFlags, 
 	audit.Sides = &ingest.Sides{Books: led, Journal: audit.Numbered, Findings: c.findings, Now: time.Now, Logger: c.log}
 	c.reg.MustRegister(ingest.NewLedgerCollector(audit, time.Now))
 	history := &ingest.Recorder{Audit: audit, History: led, Now: time.Now, Logger: c.log}
-	return &loading{loader: l, registry: r, ledger: led, journal: j, audit: audit, history: history, prometheus: built,
+	return &loading{loader: l, registry: r, ledger: led, journal: j, durability: c.durability, audit: audit, history: history, prometheus: built,
 		readings: readings, figures: own, evaluated: evaluated}, nil
 }
 
@@ -172,7 +174,7 @@ func (l *loading) checks(ctx context.Context) []check {
 		st.Problem = err.Error()
 	}
 	disk := check{Name: "disk", Problem: text(l.loader.DiskError())}
-	return []check{journal, st, disk}
+	return []check{journal, st, disk, l.durability.check()}
 }
 
 // clientID names a gateway's session at its broker.

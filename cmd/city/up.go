@@ -42,7 +42,7 @@ func (Up) Help() string {
   haidang up                                       broker on 127.0.0.1:1883, query at http://127.0.0.1:8080/prometheus
   haidang up --simulate 40                         the same, with forty simulated devices
   haidang up --broker tcp://127.0.0.1:1884         take messages from another MQTT broker
-  haidang up --durability power --data /srv/city   nothing acknowledged is lost even with the power
+  haidang up --durability power --data /srv/city   nothing acknowledged is lost with the power, however slow the disk
   INFLUX_TOKEN=… haidang up --store influx --influx-url http://127.0.0.1:8086 --influx-org city --influx-bucket city
   haidang up --http 0.0.0.0:443 --mqtt 0.0.0.0:8883 --mqtt-credentials --public-url https://haidang.example.vn --tls-cert fullchain.pem --tls-key privkey.pem
 
@@ -81,7 +81,7 @@ func (c *Up) Run(ctx context.Context, out *terminal.Output) (err error) {
 	if err != nil {
 		return err
 	}
-	here, err := openCity(cityOptions{c.Config, c.Data, c.Durability, c.DiskReserve, c.listenFlags, c.LogFlags}, out)
+	here, err := openCity(cityOptions{c.Config, c.Data, c.Durability, c.DiskReserve, c.listenFlags, c.LogFlags, nil}, out)
 	defer func() { err = errors.Join(err, here.close()) }()
 	if err != nil {
 		return err
@@ -205,7 +205,7 @@ func (c *city) openCount(gateway string, accounts []ingest.Account) (*ingest.Cou
 	path := filepath.Join(dir, gateway+".count")
 	known := slices.ContainsFunc(accounts, func(a ingest.Account) bool { return a.Gateway == gateway && a.Position > 0 })
 	gone := known && isThere(dir) && !isThere(path)
-	count, err := ingest.OpenCount(path, c.sync, time.Now)
+	count, err := ingest.OpenCount(path, c.durability.power, time.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -228,7 +228,7 @@ const ackWait = 10 * time.Second
 func (c *Up) openBroker(ctx context.Context, keeper *doorkeeper, here *city) (*broker.Broker, *journal.Journal, error) {
 	log, open := here.log, &here.open
 	o := broker.Options{
-		Dir: filepath.Join(c.Data, "broker"), SyncAlways: c.Durability == "power",
+		Dir: filepath.Join(c.Data, "broker"), SyncAlways: here.durability.power,
 		Reserve: uint64(c.DiskReserve), AckWait: ackWait, Logger: log,
 	}
 	if c.BrokerURL == "" {
@@ -311,7 +311,8 @@ func (c *Up) welcome(w io.Writer, here *city, source ingest.Broker, b *broker.Br
 	row("Ledger", s.url()+"/api/v1/ledger   or: haidang audit --url "+s.url())
 	row("Quarantine", s.url()+"/api/v1/quarantine   or: haidang quarantine list --url "+s.url())
 	row("Health", s.url()+"/readyz   metrics: "+s.url()+"/metrics")
-	row("Data", c.Data+"   durability: "+c.Durability)
+	row("Data", c.Data)
+	row("Durability", here.durability.words())
 	admission := fmt.Sprintf("open: any device on this machine is stored and registered provisionally, up to %d", c.AdmitLimit)
 	if c.Admission == "registered" {
 		admission = "registered: readings of unknown devices wait in quarantine"

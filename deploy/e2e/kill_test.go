@@ -14,7 +14,7 @@ import (
 func TestKilledUp(t *testing.T) {
 	long(t)
 	t.Parallel()
-	killedUp(t, 20, 3000)
+	killedUp(t, 20, 3000, "--durability", "process")
 }
 
 // The same where every message is synced to the disk first.
