@@ -110,8 +110,14 @@ func TestDuplicates(t *testing.T) {
 	later := online
 	later.Received = time.Now().Add(time.Second)
 	c.append(later) // retained by design, true each time
-	b := c.settled("nha-trang", 13)
-	want := ingest.Account{Gateway: "nha-trang", Position: 13, Stored: 1 + 3 + 2, Duplicate: 3 + 1 + 1, Quarantined: 2}
+	keyed := message(airTopic, `{"pm10":31}`)
+	keyed.Key = 1
+	otherKey := keyed
+	otherKey.Key = 2
+	c.append(keyed, keyed) // its sender says that it is the same
+	c.append(keyed, otherKey)
+	b := c.settled("nha-trang", 17)
+	want := ingest.Account{Gateway: "nha-trang", Position: 17, Stored: 1 + 3 + 2 + 2, Duplicate: 3 + 1 + 1 + 2, Quarantined: 2}
 	if diff := cmp.Diff(want, b.Account); diff != "" {
 		t.Error(diff)
 	}

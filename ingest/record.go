@@ -29,6 +29,9 @@ type Message struct {
 	PacketID uint16
 	// Redelivered is MQTT's DUP flag: the broker may have delivered it before.
 	Redelivered bool
+	// Key names what was sent, in the words of a sender that may send it again otherwise
+	// than by MQTT: a message of the same topic, payload and Key is the same one. 0 is none.
+	Key uint64
 	// Retained messages are the broker's memory of the topic, not news.
 	Retained bool
 	// FullSize is the payload's length as delivered. It is larger than

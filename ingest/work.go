@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"hash"
 	"slices"
@@ -111,9 +112,9 @@ func (l *Loader) decode(w *batchWork) {
 
 // isDuplicate reports whether the same message has been dealt with before. Where
 // the content identifies a message, the same content is enough. Else ("25 °C",
-// without a time, may well be true twice) it is one if the broker says that it
-// may have sent it before and the same content did come under the same packet
-// identifier.
+// without a time, may well be true twice) it is one if the same content did come
+// under the same key of the sender's; or if the broker says that it may have sent
+// it before and the same content did come under the same packet identifier.
 func (l *Loader) isDuplicate(w *batchWork, it *item) bool {
 	fate := l.Ledger.Seen(it.key)
 	if w.kept[it.key] {
@@ -122,7 +123,7 @@ func (l *Loader) isDuplicate(w *batchWork, it *item) bool {
 	if it.redriven != nil { // its own key is remembered as Held
 		return it.content && fate == Kept && !it.redriven.Partial
 	}
-	return fate != Unseen && (it.content || it.message.Redelivered)
+	return fate != Unseen && (it.content || it.message.Redelivered || it.message.Key != 0)
 }
 
 // decodeOne decodes one message; what is wrong with all of it becomes the item's
@@ -254,7 +255,13 @@ func (h keyHash) of(it *item) (k MessageKey) {
 	h.Write([]byte(it.message.Topic))
 	h.Write([]byte{0})
 	h.Write(it.message.Payload)
-	if !it.content {
+	switch {
+	case it.content:
+	case it.message.Key != 0:
+		key := [9]byte{1}
+		binary.LittleEndian.PutUint64(key[1:], it.message.Key)
+		h.Write(key[:])
+	default:
 		h.Write([]byte{0, byte(it.message.PacketID), byte(it.message.PacketID >> 8)})
 		h.Write([]byte(it.sequence.Gateway))
 	}

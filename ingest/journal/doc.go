@@ -57,16 +57,17 @@
 //	  4 bytes                                                           of message 0                         4 bytes
 //
 //	message:
-//	┌────────┬──────────────┬───────────────┬────────────────────────────┬───────────┬─────────┬──────────────┐
-//	│ flags  │ ms since the │ packet        │ topic: length u and bytes, │ length of │ payload │ full size u, │
-//	│ 1 byte │ previous v   │ identifier LE │ or, if seen, its number u  │ payload u │ (bytes) │ if cut       │
-//	└────────┴──────────────┴───────────────┴────────────────────────────┴───────────┴─────────┴──────────────┘
-//	                          2 bytes, if QoS > 0
+//	┌────────┬──────────────┬───────────────┬─────────────┬────────────────────────────┬───────────┬─────────┬──────────────┐
+//	│ flags  │ ms since the │ packet        │ key LE      │ topic: length u and bytes, │ length of │ payload │ full size u, │
+//	│ 1 byte │ previous v   │ identifier LE │             │ or, if seen, its number u  │ payload u │ (bytes) │ if cut       │
+//	└────────┴──────────────┴───────────────┴─────────────┴────────────────────────────┴───────────┴─────────┴──────────────┘
+//	                          2 bytes,        8 bytes,
+//	                          if QoS > 0      if keyed
 //
 //	flags:
-//	┌─7───6─┬─────5────┬──4──┬─────3──────┬──────2──────┬─1───0─┐
-//	│   0   │ retained │ cut │ topic seen │ redelivered │  QoS  │
-//	└───────┴──────────┴─────┴────────────┴─────────────┴───────┘
+//	┌─7─┬───6───┬─────5────┬──4──┬─────3──────┬──────2──────┬─1───0─┐
+//	│ 0 │ keyed │ retained │ cut │ topic seen │ redelivered │  QoS  │
+//	└───┴───────┴──────────┴─────┴────────────┴─────────────┴───────┘
 //
 // Topics are numbered from 0 in the order in which they first occur in the record.
 // The last byte of the magic is the version; version 1 has no epoch.

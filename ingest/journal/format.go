@@ -21,7 +21,8 @@ const (
 	flagTopicSeen   = 0b0000_1000
 	flagCut         = 0b0001_0000
 	flagRetained    = 0b0010_0000
-	flagsKnown      = 0b0011_1111
+	flagKey         = 0b0100_0000
+	flagsKnown      = 0b0111_1111
 
 	checksumSize = 4
 	// minMessage is a message's least size: flags, time, topic seen, empty payload.
@@ -99,10 +100,16 @@ func (e *encoder) appendMessage(b []byte, m *ingest.Message, delta int64) []byte
 	if cut {
 		flags |= flagCut
 	}
+	if m.Key != 0 {
+		flags |= flagKey
+	}
 	b = append(b, flags)
 	b = binary.AppendVarint(b, delta)
 	if m.QoS > 0 {
 		b = binary.LittleEndian.AppendUint16(b, m.PacketID)
+	}
+	if m.Key != 0 {
+		b = binary.LittleEndian.AppendUint64(b, m.Key)
 	}
 	if seen {
 		b = binary.AppendUvarint(b, number)
@@ -213,6 +220,9 @@ func (d *decoder) messages(first uint64, received int64) []ingest.Message {
 		if m.QoS > 0 {
 			m.PacketID = d.packetID()
 		}
+		if flags&flagKey != 0 {
+			m.Key = d.key()
+		}
 		m.Topic, topics = d.topic(flags&flagTopicSeen != 0, topics)
 		m.Payload = d.bytes("payload")
 		m.FullSize = len(m.Payload)
@@ -258,6 +268,22 @@ func (d *decoder) packetID() uint16 {
 	}
 	d.at += size
 	return binary.LittleEndian.Uint16(d.data[d.at-size:])
+}
+
+// key reads a key; that of a message without one is not written.
+func (d *decoder) key() uint64 {
+	const size = 8
+	if len(d.data)-d.at < size {
+		d.fail(d.at, "key is cut off")
+		return 0
+	}
+	v := binary.LittleEndian.Uint64(d.data[d.at:])
+	if v == 0 {
+		d.fail(d.at, "key is 0, which is none")
+		return 0
+	}
+	d.at += size
+	return v
 }
 
 // millis reads a time as the difference to another one.

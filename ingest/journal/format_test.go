@@ -34,6 +34,9 @@ func sample(n int, seed uint64) ingest.Record {
 		if m.QoS > 0 {
 			m.PacketID = uint16(rng.IntN(1 << 16))
 		}
+		if rng.IntN(4) == 0 {
+			m.Key = 1 + rng.Uint64N(1<<60)
+		}
 		m.FullSize = len(m.Payload)
 		if rng.IntN(5) == 0 {
 			m.FullSize += 1 + rng.IntN(1<<21)
@@ -125,7 +128,9 @@ func TestDecodeRefuses(t *testing.T) {
 		{"epoch cut off", "HDJ\x02\x01g\x05e", "epoch of 5 bytes is cut off"},
 		{"gateway cut off", "HDJ\x01\x05g", "gateway of 5 bytes is cut off"},
 		{"more messages than bytes", head + "\xff\xff\xff\xff\x0f", "cannot fit"},
-		{"unknown flags", head + "\x01\x40\x00\x00\x00", "flags"},
+		{"unknown flags", head + "\x01\x80\x00\x00\x00", "flags"},
+		{"key cut off", head + "\x01\x40\x00\x01\x02\x03", "key is cut off"},
+		{"key of none", head + "\x01\x40\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", "key is 0"},
 		{"topic number", head + "\x01\x08\x00\x00\x00", "topic number 0 of 0"},
 		{"payload cut off", head + "\x01\x00\x00\x00\x09", "payload of 9 bytes"},
 		{"full size no larger", head + "\x01\x10\x00\x00\x00\x00", "full size 0"},
