@@ -21,14 +21,9 @@ const (
 	// maxInFlightBytes bounds the memory of what waits for the journal. Past it
 	// the gateway stops reading, and the broker holds what it has.
 	maxInFlightBytes = 64 << 20
-	// cutPayload is how much is kept of a payload the journal cannot hold.
-	cutPayload = 64 << 10
 	// maxBackoff caps the pause between attempts to reach a broker. The client's
 	// own default is ten minutes, far too long for a flood.
 	maxBackoff = 30 * time.Second
-	// stopGrace is how long a stopping gateway may take to put what it holds
-	// into the journal; what it cannot, the broker delivers again.
-	stopGrace = 3 * time.Second
 )
 
 // Subscription is one topic filter of a gateway.
@@ -81,8 +76,7 @@ type Gateway struct {
 	// QoS 1 and more that came through each subscription, canaries not counted.
 	session atomic.Pointer[mqtt.Client]
 	heard   []atomic.Uint64
-	// refusal is why the journal does not accept at the moment.
-	refusal atomic.Pointer[error]
+	appends Appends
 }
 
 // arrival is a message on its way from the MQTT client to the gathering loop.
@@ -116,12 +110,10 @@ func NewGateway(name string, broker Broker, subscriptions []Subscription, journa
 // It returns once all its goroutines have ended; what it had not put into the
 // journal by then stays with the broker.
 func (g *Gateway) Run(ctx context.Context) error {
-	g.Metrics.begin(g.Name)
-	begin, err := g.position(ctx)
-	if err != nil {
+	g.appends.settings(g)
+	if err := g.appends.Begin(ctx); err != nil {
 		return err
 	}
-	g.Count.resume(begin.First)
 	g.in = make(chan arrival, maxInFlight)
 	g.bytes = semaphore.NewWeighted(maxInFlightBytes)
 	gathered, disconnected := make(chan struct{}), make(chan struct{})
@@ -129,25 +121,10 @@ func (g *Gateway) Run(ctx context.Context) error {
 		defer close(disconnected)
 		g.connect(ctx, gathered)
 	}()
-	g.gather(ctx, begin)
+	g.gather(ctx)
 	close(gathered)
 	<-disconnected
 	return nil
-}
-
-// position asks the journal where this gateway stands, until it answers: with an
-// empty record for what comes next.
-func (g *Gateway) position(ctx context.Context) (Record, error) {
-	for wait := time.Second / 4; ; wait = min(2*wait, maxBackoff) {
-		epoch, first, err := g.Journal.Position(ctx, g.Name)
-		if err == nil {
-			return Record{Gateway: g.Name, Epoch: epoch, First: first}, nil
-		}
-		g.Logger.Error("cannot read the journal; trying again", "gateway", g.Name, "error", err, "wait", wait)
-		if !sleep(ctx, wait) {
-			return Record{}, fmt.Errorf("read position of gateway %s: %w", g.Name, err)
-		}
-	}
 }
 
 // receive is the MQTT client's handler; the client calls it from one goroutine.
@@ -191,8 +168,8 @@ func (g *Gateway) excluded(topic string) bool {
 // gather is the gateway's main loop: gather, append, acknowledge. While one
 // record is being appended the next one's messages come together by themselves,
 // so records grow with the load.
-func (g *Gateway) gather(ctx context.Context, begin Record) {
-	b := batch{gateway: g, record: begin}
+func (g *Gateway) gather(ctx context.Context) {
+	b := batch{gateway: g}
 	var next *arrival // what did not fit into the record before
 	for {
 		if next == nil {
@@ -214,7 +191,7 @@ func (g *Gateway) gather(ctx context.Context, begin Record) {
 
 // finish appends what had arrived when the gateway was told to stop.
 func (g *Gateway) finish(b *batch) {
-	ctx, cancel := context.WithTimeout(context.Background(), stopGrace)
+	ctx, cancel := context.WithTimeout(context.Background(), StopGrace)
 	defer cancel()
 	for {
 		select {
@@ -235,81 +212,21 @@ func (g *Gateway) finish(b *batch) {
 	}
 }
 
-// append puts the batch into the journal, however often it must try, and
-// acknowledges its messages. It reports false if ctx ended first.
+// append puts the batch into the journal and acknowledges its messages. It reports
+// false if ctx ended first: nothing may follow.
 func (g *Gateway) append(ctx context.Context, b *batch) bool {
-	g.Metrics.recordSize.Observe(float64(len(b.arrivals)))
-	g.Count.take(b.record)
-	failed := false
-	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
-		g.Metrics.inFlight.WithLabelValues(g.Name).Set(float64(len(b.arrivals) + len(g.in)))
-		start := g.Now()
-		err := g.Journal.Append(ctx, b.record)
-		if err == nil {
-			g.Metrics.appendSeconds.Observe(g.Now().Sub(start).Seconds())
-			break
-		}
-		if ctx.Err() != nil {
-			// The record may be half way into the journal. It is repeated under
-			// the grace, so that no other record can take its numbers.
-			return g.appendLast(b)
-		}
-		if errors.Is(err, ErrPosition) {
-			g.renumber(ctx, b, err)
-			continue
-		}
-		g.Metrics.appendErrors.WithLabelValues(g.Name).Inc()
-		g.refusal.Store(&err)
-		if !failed {
-			failed = true
-			g.Logger.Error("journal does not accept; the broker holds the messages until it does", "gateway", g.Name, "error", err)
-		}
-		if !sleep(ctx, wait) {
-			return g.appendLast(b)
-		}
+	place, stored, more := g.appends.Append(ctx, b.messages, len(g.in))
+	if stored {
+		b.acknowledge(place)
+		g.Metrics.inFlight.WithLabelValues(g.Name).Set(float64(len(g.in)))
 	}
-	if failed {
-		g.refusal.Store(nil)
-		g.Logger.Info("journal accepts again", "gateway", g.Name)
-	}
-	b.acknowledge()
-	g.Metrics.inFlight.WithLabelValues(g.Name).Set(float64(len(g.in)))
-	return true
-}
-
-// renumber gives the batch's messages the numbers that follow what the journal
-// has of this gateway.
-func (g *Gateway) renumber(ctx context.Context, b *batch, cause error) {
-	next, err := g.position(ctx)
-	if err != nil {
-		return // ctx has ended
-	}
-	if next.Epoch == b.record.Epoch {
-		g.Logger.Warn("messages are numbered anew; each gateway must run in one process only", "gateway", g.Name, "error", cause)
-	} else {
-		g.Logger.Info("the journal has begun a new epoch: messages are counted from its beginning", "gateway", g.Name, "epoch", next.Epoch, "position", next.First)
-	}
-	b.record.Epoch, b.record.First = next.Epoch, next.First
-	g.Count.renumber(next.First)
-}
-
-// appendLast tries once more to append a record that a stop interrupted. It
-// reports false: nothing may follow.
-func (g *Gateway) appendLast(b *batch) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), stopGrace)
-	defer cancel()
-	if err := g.Journal.Append(ctx, b.record); err != nil {
-		g.Logger.Warn("stopped before the journal accepted; the broker will deliver these messages again", "gateway", g.Name, "messages", len(b.arrivals), "error", err)
-		return false
-	}
-	b.acknowledge()
-	return false
+	return more
 }
 
 // batch is a record being gathered and the arrivals it is made of.
 type batch struct {
 	gateway  *Gateway
-	record   Record
+	messages []Message
 	arrivals []arrival
 	size     int
 }
@@ -346,30 +263,28 @@ func (b *batch) add(a arrival) {
 		Redelivered: a.Duplicate(), Retained: a.Retained(), FullSize: len(a.Payload()),
 	}
 	if len(m.Payload) > b.gateway.MaxPayload {
-		m.Payload = m.Payload[:min(cutPayload, b.gateway.MaxPayload)]
+		m.Payload = Cut(m.Payload, b.gateway.MaxPayload)
 	}
 	b.arrivals = append(b.arrivals, a)
-	b.record.Messages = append(b.record.Messages, m)
+	b.messages = append(b.messages, m)
 	b.size += len(m.Topic) + len(m.Payload)
 }
 
 // acknowledge tells the broker that the messages are ours now, and makes the
 // batch ready for the next record.
-func (b *batch) acknowledge() {
-	b.gateway.Count.confirm()
+func (b *batch) acknowledge(place Place) {
 	for i := range b.arrivals {
 		a := &b.arrivals[i]
 		b.gateway.pending[a.MessageID()].Store(false)
 		a.Ack()
 		if a.canary != 0 {
-			b.gateway.Canaries.journalled(a.canary, b.record.Epoch, b.record.First+uint64(i))
+			b.gateway.Canaries.journalled(a.canary, place.Epoch, place.First+uint64(i))
 		}
 		b.gateway.bytes.Release(a.weight)
 	}
-	b.record.First = b.record.End()
 	clear(b.arrivals)
-	clear(b.record.Messages)
-	b.arrivals, b.record.Messages, b.size = b.arrivals[:0], b.record.Messages[:0], 0
+	clear(b.messages)
+	b.arrivals, b.messages, b.size = b.arrivals[:0], b.messages[:0], 0
 }
 
 // sleep waits, and reports false if ctx ended first.

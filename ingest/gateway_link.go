@@ -43,8 +43,8 @@ func (g *Gateway) State() GatewayState {
 	if !s.Connected && s.Detail == "" {
 		s.Detail = "not connected yet to " + g.brokerName()
 	}
-	if err := g.refusal.Load(); s.Detail == "" && err != nil {
-		s.Detail = "the journal does not accept, the broker holds the messages: " + (*err).Error()
+	if err := g.appends.Refusal(); s.Detail == "" && err != nil {
+		s.Detail = "the journal does not accept, the broker holds the messages: " + err.Error()
 	}
 	return s
 }

@@ -128,7 +128,7 @@ func (l *Loader) Run(ctx context.Context) error {
 	// the grace; else it is done again at the next start.
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(stopGrace, cancel) })()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(StopGrace, cancel) })()
 	for ctx.Err() == nil {
 		gap, err := l.session(ctx, work, again)
 		switch {
