@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 	"strconv"
 	"time"
 
@@ -105,9 +106,11 @@ func (b *Broker) serverOptions(entrance *gate) (*server.Options, error) {
 	opts := &server.Options{}
 	// Limits of an account can only be set before the start by way of the
 	// configuration language; after the start MQTT clients would already be in.
-	err := opts.ProcessConfigString(fmt.Sprintf(
-		"accounts { %s { jetstream { max_store: %d } }, %s { jetstream: enabled } }",
-		mqttAccount, b.mqttLimit(), journalAccount))
+	accounts := journalAccount + " { jetstream: enabled }"
+	if _, err := os.Stat(b.oldFolder()); err == nil || b.opts.MQTTAddr != "" {
+		accounts += fmt.Sprintf(", %s { jetstream { max_store: %d } }", mqttAccount, b.mqttLimit())
+	}
+	err := opts.ProcessConfigString("accounts { " + accounts + " }")
 	if err != nil {
 		return nil, fmt.Errorf("configure broker accounts: %w", err)
 	}
@@ -169,7 +172,18 @@ func users(accounts []*server.Account, password string) []*server.User {
 		byName[a.Name] = a
 	}
 	internal := internalSubjects()
-	return []*server.User{
+	all := []*server.User{
+		{
+			Username:               journalUser,
+			Password:               password,
+			Account:                byName[journalAccount],
+			AllowedConnectionTypes: map[string]struct{}{inProcessConnection: {}},
+		},
+	}
+	if byName[mqttAccount] == nil {
+		return all
+	}
+	return append(all, []*server.User{
 		{
 			Username: mqttUser,
 			Account:  byName[mqttAccount],
@@ -180,18 +194,12 @@ func users(accounts []*server.Account, password string) []*server.User {
 			AllowedConnectionTypes: map[string]struct{}{mqttConnection: {}},
 		},
 		{
-			Username:               journalUser,
-			Password:               password,
-			Account:                byName[journalAccount],
-			AllowedConnectionTypes: map[string]struct{}{inProcessConnection: {}},
-		},
-		{
 			Username:               doorUser,
 			Password:               password,
 			Account:                byName[mqttAccount],
 			AllowedConnectionTypes: map[string]struct{}{inProcessConnection: {}},
 		},
-	}
+	}...)
 }
 
 // shutdown stops a server and waits for it, but not longer than ctx allows.
