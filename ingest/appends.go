@@ -162,3 +162,8 @@ func (a *Appends) appendLast(r Record) error {
 	defer cancel()
 	return a.Journal.Append(ctx, r)
 }
+
+// Connected shows whether a gateway that is no session of another broker takes messages.
+func (m *Metrics) Connected(gateway string, yes bool) {
+	m.connected.WithLabelValues(gateway).Set(map[bool]float64{true: 1}[yes])
+}

@@ -100,3 +100,20 @@ func (l *Loader) follow(w *batchWork, s stage) {
 		}
 	}
 }
+
+// Heard notes that a gateway without a session has a message. It returns its number if it
+// is one of the gateway's canaries, else 0.
+func (c *Canaries) Heard(gateway, topic string, payload []byte) uint64 {
+	if c == nil {
+		return 0
+	}
+	found, ok := codec.ParseCanary(topic, payload)
+	if !ok || found.Gateway != gateway {
+		return 0
+	}
+	c.mark(found.Number, stageDelivered)
+	return found.Number
+}
+
+// Journalled notes the place that the journal has given a canary.
+func (c *Canaries) Journalled(number uint64, at Place) { c.journalled(number, at.Epoch, at.First) }

@@ -5,7 +5,11 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/haidang-iot/haidang/ingest/codec"
 )
 
 // Authenticator decides who may connect. It is asked for every MQTT CONNECT,
@@ -14,8 +18,8 @@ import (
 // found. ctx ends when the broker stops.
 //
 // An error refuses the connection; its text is the reason that [Refusal] and the
-// log carry, so it must not contain the secret. The client learns only that it
-// is not authorized.
+// log carry, so it must not contain the secret. The client learns the packets.Code
+// that the error wraps, or else that user name or password are bad.
 type Authenticator interface {
 	Authenticate(ctx context.Context, login Login) (Grant, error)
 }
@@ -55,7 +59,7 @@ type Grant struct {
 	// Subscribe are the widest filters that may be subscribed to. A narrower one
 	// is granted too, a wider one is refused.
 	Subscribe []string
-	// Internal marks a part of this system, a gateway: no limit applies to it.
+	// Internal marks a part of this system: no limit applies to it.
 	Internal bool
 }
 
@@ -95,3 +99,61 @@ const (
 	// maxText bounds the texts of a refusal.
 	maxText = 256
 )
+
+// clip makes text from outside fit for a log or an audit journal.
+func clip(s string) string {
+	if len(s) > maxText {
+		s = s[:maxText] + "…"
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
+}
+
+// anyone is the authenticator of a door that has no other: everybody may do everything.
+type anyone struct{}
+
+// Authenticate implements [Authenticator].
+func (anyone) Authenticate(context.Context, Login) (Grant, error) {
+	all := []string{"#"}
+	return Grant{Identity: "anyone", Publish: all, Subscribe: all}, nil
+}
+
+// mayPublish says whether a topic is granted. Unlike a subscription to it, a grant of #
+// covers topics that begin with $; those below $SYS and $share are nobody's.
+func (g *Grant) mayPublish(topic string) bool {
+	if strings.HasPrefix(topic, "$SYS/") || strings.HasPrefix(topic, "$share/") {
+		return false
+	}
+	return slices.ContainsFunc(g.Publish, func(f string) bool { return codec.Matches(f, topic) })
+}
+
+// maySubscribe says whether all that a filter selects is granted. A shared
+// subscription's filter is what follows its group.
+func (g *Grant) maySubscribe(filter string) bool {
+	if rest, ok := strings.CutPrefix(filter, "$share/"); ok {
+		_, filter, _ = strings.Cut(rest, "/")
+	}
+	return slices.ContainsFunc(g.Subscribe, func(widest string) bool { return covers(widest, filter) })
+}
+
+// covers says whether a filter selects nothing that a wider one does not select. A first
+// level that begins with $ must be named.
+func covers(wide, narrow string) bool {
+	if strings.HasPrefix(narrow, "$") && (strings.HasPrefix(wide, "#") || strings.HasPrefix(wide, "+")) {
+		return false
+	}
+	for {
+		w, wrest, wmore := strings.Cut(wide, "/")
+		if w == "#" {
+			return true
+		}
+		n, nrest, nmore := strings.Cut(narrow, "/")
+		if n == "#" || w != "+" && w != n {
+			return false
+		}
+		if !wmore || !nmore {
+			// a/# selects a, too.
+			return wmore == nmore || wmore && wrest == "#"
+		}
+		wide, narrow = wrest, nrest
+	}
+}
