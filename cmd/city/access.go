@@ -111,7 +111,7 @@ type Refusals struct{ *access.Control }
 // Refused implements [api.Refusals].
 func (r Refusals) Refused(ctx context.Context, d telemetry.Device) (api.Refused, bool, error) {
 	e, refused, err := r.LastRefusal(ctx, d)
-	return api.Refused{At: e.At, Reason: e.Reason}, refused, err
+	return api.Refused{At: e.At, Reason: e.Reason, Detail: e.Detail}, refused, err
 }
 
 // Credentials issues devices' secrets in the name of who asks.
@@ -227,7 +227,7 @@ func (k *doorkeeper) Authenticate(ctx context.Context, login broker.Login) (brok
 	if err != nil {
 		return broker.Grant{}, err
 	}
-	return broker.Grant{Identity: g.Identity, Publish: g.Publish, Subscribe: g.Subscribe, ClientIDs: g.ClientIDs}, nil
+	return broker.Grant{Identity: g.Identity, Publish: g.Publish, Subscribe: g.Subscribe, ClientIDs: []string{access.Username(telemetry.Device(g.Identity)), access.Username(telemetry.Device(g.Identity)) + "/*"}}, nil
 }
 
 // wait waits for the gateways' subscriptions.
@@ -280,6 +280,6 @@ const subscribeWait = 30 * time.Second
 // refused has access control write down what the broker refused.
 func (k *doorkeeper) refused(r broker.Refusal) {
 	if c := k.control.Load(); c != nil {
-		c.NoteRefused(string(r.Kind), r.Username, r.ClientID, r.Topic, r.Reason, r.Remote)
+		c.NoteRefused(access.Refusal{Kind: string(r.Kind), Username: r.Username, Known: r.Identity != "", ClientID: r.ClientID, Topic: r.Topic, Reason: r.Reason, Remote: r.Remote})
 	}
 }

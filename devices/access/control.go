@@ -93,7 +93,7 @@ func New(o Options) (*Control, error) {
 	o.Words = slices.Clip(o.Words)
 	c := &Control{store: o.Store, o: o, log: o.Logger, hasher: newHasher(defaultArgon()), limits: newLimits(),
 		touched: newRecent[string, time.Time](limitsKept), told: map[int64]time.Time{},
-		doorbell: doorbell{last: map[telemetry.Device]knock{}}, holds: holds{open: map[*hold]struct{}{}}}
+		doorbell: doorbell{last: map[telemetry.Device]knock{}, strange: newRecent[telemetry.Device, Event](limitsKept)}, holds: holds{open: map[*hold]struct{}{}}}
 	c.now = func() time.Time { return o.Now().UTC().Truncate(time.Millisecond) }
 	c.journal = newJournal(o.Store, c.now, o.Logger)
 	c.mode.Store(int32(Guarded))

@@ -29,9 +29,6 @@ type Grant struct {
 	Identity string
 	// Publish are topics, Subscribe filters; none has a wildcard.
 	Publish, Subscribe []string
-	// ClientIDs are those it may use: its user name, its id, and either with a
-	// slash and more behind it, which no other device's can begin with.
-	ClientIDs []string
 }
 
 // Refused is why a device may not do something. It goes to the journal and the
@@ -48,6 +45,9 @@ const (
 	RefusedRetired      Refused = "retired"
 	RefusedTopic        Refused = "not_its_topic"
 	RefusedWildcard     Refused = "wildcard"
+	// RefusedClientID is of brokers whose sessions have no owner: there it would take
+	// over another's.
+	RefusedClientID Refused = "client_id_of_another"
 )
 
 // Error implements error.
@@ -56,7 +56,7 @@ func (r Refused) Error() string { return string(r) }
 // known reports whether a text is one of the refusals.
 func (r Refused) known() bool {
 	return slices.Contains([]Refused{RefusedUnknown, RefusedNoCredential, RefusedSecret, RefusedOldSecret, RefusedNowhere,
-		RefusedRetired, RefusedTopic, RefusedWildcard}, r)
+		RefusedRetired, RefusedTopic, RefusedWildcard, RefusedClientID}, r)
 }
 
 // Authenticate lets a device in at the broker and says what it may do there. The
@@ -71,7 +71,7 @@ func (c *Control) Authenticate(ctx context.Context, clientID, username string, p
 	var why Refused
 	switch {
 	case errors.As(err, &why):
-		e := Event{Action: CredentialRefused, At: c.now(), Count: 1, Subject: username, Reason: string(why), Detail: clientDetail(clientID), Remote: addressOf(remote)}
+		e := Event{Action: CredentialRefused, At: c.now(), Count: 1, Subject: Username(device), Reason: string(why), Detail: clientDetail(clientID), Remote: addressOf(remote)}
 		c.journal.refused(e)
 		c.doorbell.refuse(device, e)
 	case err == nil:
@@ -164,9 +164,6 @@ func grantAt(l telemetry.Locality, kinds []telemetry.Kind, device telemetry.Devi
 		}
 	}
 	g.Publish = append(g.Publish, topic(l, string(telemetry.Status), device))
-	for _, name := range slices.Compact([]string{Username(device), string(device)}) {
-		g.ClientIDs = append(g.ClientIDs, name, name+"/*")
-	}
 	return g
 }
 
@@ -223,23 +220,4 @@ func (g Grant) allows(action TopicAction, name string) error {
 		return RefusedWildcard
 	}
 	return RefusedTopic
-}
-
-// NoteRefused writes down what a broker refused by itself: a topic, or a
-// connection that [Control.Authenticate] was not asked about. Refusals of
-// Authenticate, which come back this way as their reason, are not written twice.
-func (c *Control) NoteRefused(kind, username, clientID, name, reason string, remote netip.AddrPort) {
-	e := Event{Action: CredentialRefused, Subject: username, Reason: reason, Detail: clientDetail(clientID), Remote: addressOf(remote)}
-	switch TopicAction(kind) {
-	case Publish, Subscribe:
-		e.Action, e.Reason, e.Detail = TopicRefused, string(RefusedTopic), kind+" "+name
-		if strings.ContainsAny(name, "+#") {
-			e.Reason = string(RefusedWildcard)
-		}
-	default:
-		if Refused(reason).known() {
-			return
-		}
-	}
-	c.journal.refused(e)
 }

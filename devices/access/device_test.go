@@ -68,7 +68,7 @@ func TestDeviceAuthentication(t *testing.T) {
 	}
 	g, _ := w.Authenticate(t.Context(), "a4~cf~12", "a4~cf~12", mac.Secret, addr(1))
 	want := access.Grant{Identity: "a4:cf:12", Publish: []string{"kh/nha-trang/noise/a4:cf:12", "kh/nha-trang/status/a4:cf:12"},
-		Subscribe: []string{"kh/nha-trang/command/a4:cf:12"}, ClientIDs: []string{"a4~cf~12", "a4~cf~12/*", "a4:cf:12", "a4:cf:12/*"}}
+		Subscribe: []string{"kh/nha-trang/command/a4:cf:12"}}
 	if d := cmp.Diff(want, g); d != "" {
 		t.Error(d)
 	}
@@ -239,8 +239,8 @@ func TestAuthorize(t *testing.T) {
 			t.Errorf("%s %s: have %v, want %v", c.action, c.topic, err, c.want)
 		}
 	}
-	w.NoteRefused("subscribe", "aq-1", "aq-1", "kh/#", "subscribing to this filter is not granted", addr(1))
-	w.NoteRefused("connect", "aq-1", "aq-1", "", "wrong_secret", addr(1)) // Authenticate wrote it
+	w.NoteRefused(access.Refusal{Kind: "subscribe", Username: "aq-1", Known: true, ClientID: "aq-1", Topic: "kh/#", Reason: "subscribing to this filter is not granted", Code: 0x87, Remote: addr(1)})
+	w.NoteRefused(access.Refusal{Kind: "connect", Username: "aq-1", ClientID: "aq-1", Reason: "wrong_secret", Code: 0x87, Remote: addr(1)}) // Authenticate wrote it
 	if n := w.count(access.EventFilter{Action: access.TopicRefused, Reason: "wildcard"}); n != 4 {
 		t.Errorf("the journal has %d wildcards, want 4", n)
 	}
@@ -390,5 +390,41 @@ func BenchmarkDeviceSecret(b *testing.B) {
 	sealed := access.SealDevice("abcdefghjkmnpqrstvwxyz0123456789", make([]byte, 16))
 	for b.Loop() {
 		access.DeviceSecretIs("abcdefghjkmnpqrstvwxyz0123456789", sealed)
+	}
+}
+
+// What the door refuses by itself is told of a device too: under one word, whatever it
+// called itself, and until it is let in; of its topics also after that.
+func TestDoorsRefusalsAreTold(t *testing.T) {
+	w := newWorld(t)
+	gw := w.issue("aq-1", 0)
+	look := func(when, reason, detail string) {
+		t.Helper()
+		e, refused, err := w.LastRefusal(t.Context(), "aq-1")
+		if err != nil || refused != (reason != "") || refused && (e.Reason != reason || !strings.Contains(e.Detail, detail)) {
+			t.Errorf("%s: %+v, %v, %v; want %q with %q", when, e, refused, err, reason, detail)
+		}
+		w.pass(time.Second)
+	}
+	w.NoteRefused(access.Refusal{Kind: "connect", Username: "aq-1", ClientID: "gw.01", Reason: "protocol version 6", Code: 0x84, Remote: addr(1)})
+	look("another version", "protocol_version", "client gw.01, 0x84, protocol version 6")
+	if _, err := w.Authenticate(t.Context(), "192.168.1.10", "aq-1", gw.Secret, addr(1)); err != nil {
+		t.Errorf("another client id: %v", err)
+	}
+	look("let in", "", "")
+	w.NoteRefused(access.Refusal{Kind: "subscribe", Username: "aq-1", Known: true, ClientID: "gw.01", Topic: "kh/x/command/y", Code: 0x87, Remote: addr(1)})
+	look("a subscription", "", "")
+	w.NoteRefused(access.Refusal{Kind: "publish", Username: "aq-1", Known: true, ClientID: "gw.01", Topic: "kh/Nha-Trang/noise/aq-1", Code: 0x87, Remote: addr(1)})
+	look("a topic", "not_its_topic", "publish kh/Nha-Trang/noise/aq-1, client gw.01, 0x87")
+	if _, err := w.Authenticate(t.Context(), "gw.01", "aq-1", gw.Secret, addr(1)); err != nil {
+		t.Error(err)
+	}
+	look("let in again, and not mended", "not_its_topic", "")
+	w.NoteRefused(access.Refusal{Kind: "connect", Username: "aq-1", Known: true, ClientID: "gw.01", Reason: "taken over", Code: 0x8e, Remote: addr(1)})
+	look("taken over", "session_taken_over", "0x8e")
+	for reason, want := range map[string]int64{"protocol_version": 1, "session_taken_over": 1} {
+		if n := w.count(access.EventFilter{Action: access.CredentialRefused, Subject: "aq-1", Reason: reason}); n != want {
+			t.Errorf("the journal has %d × %s, want %d", n, reason, want)
+		}
 	}
 }

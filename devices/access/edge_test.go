@@ -96,7 +96,11 @@ func TestEMQX(t *testing.T) {
 	}{
 		{"/emqx/auth", nil, "allow"},
 		{"/emqx/auth", map[string]any{"clientid": "aq-1/2"}, "allow"},
+		{"/emqx/auth", map[string]any{"clientid": "ESP32_A1"}, "allow"},
+		{"/emqx/auth", map[string]any{"clientid": "192.168.1.10"}, "allow"},
 		{"/emqx/auth", map[string]any{"clientid": "wl-2"}, "deny"},
+		{"/emqx/auth", map[string]any{"clientid": "wl-2/1"}, "deny"},
+		{"/emqx/auth", map[string]any{"clientid": "haidang-nha-trang"}, "deny"},
 		{"/emqx/auth", map[string]any{"password": "x"}, "deny"},
 		{"/emqx/auth", map[string]any{"username": "wl-2"}, "deny"},
 		{"/emqx/acl", map[string]any{"action": "publish", "topic": "kh/nha-trang/weather/aq-1"}, "allow"},

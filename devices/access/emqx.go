@@ -1,12 +1,15 @@
 package access
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/netip"
+	"strings"
 )
 
 // maxAsk bounds what a broker asks in one request.
@@ -39,22 +42,38 @@ func (a asked) remote() netip.AddrPort {
 func (c *Control) EMQXAuthentication(shared Secret) http.Handler {
 	return c.emqx(shared, func(r *http.Request, a asked) error {
 		g, err := c.Authenticate(r.Context(), a.ClientID, a.Username, a.Password, a.remote())
-		if err == nil && !g.clientID(a.ClientID) {
-			c.NoteRefused("connect", a.Username, a.ClientID, "", "client id is not the device's", a.remote())
-			err = RefusedUnknown
+		if err == nil {
+			err = c.ownClientID(r.Context(), g, a)
 		}
 		return err
 	})
 }
 
-// clientID reports whether the device may use a client id.
-func (g Grant) clientID(id string) bool {
-	for _, allowed := range g.ClientIDs {
-		if prefix := allowed[:len(allowed)-1]; id == allowed || allowed[len(allowed)-1] == '*' && len(id) > len(prefix) && id[:len(prefix)] == prefix {
-			return true
+// partPrefix begins the client ids of gateways ([Service]) at brokers.
+const partPrefix = "haidang-"
+
+// ownClientID refuses the client id of another device, or of a gateway. Any other is
+// free, but EMQX's sessions belong to a client id and to no user: whoever connects by
+// one takes over what waits there.
+func (c *Control) ownClientID(ctx context.Context, g Grant, a asked) error {
+	name, _, _ := strings.Cut(a.ClientID, "/")
+	other := deviceOf(name)
+	taken := strings.HasPrefix(name, partPrefix)
+	if !taken && string(other) != g.Identity {
+		err := c.store.Read(ctx, func(r Reader) error {
+			_, err := standing(ctx, r, other)
+			return err
+		})
+		if err != nil && !errors.Is(err, ErrMissing) {
+			return fmt.Errorf("look for client id among devices: %w", err)
 		}
+		taken = err == nil
 	}
-	return false
+	if !taken || string(other) == g.Identity {
+		return nil
+	}
+	c.NoteRefused(Refusal{Kind: "connect", Username: a.Username, ClientID: a.ClientID, Reason: string(RefusedClientID), Remote: a.remote()})
+	return RefusedClientID
 }
 
 // EMQXAuthorization answers EMQX's HTTP authorizer; as [Control.EMQXAuthentication].

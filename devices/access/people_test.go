@@ -203,7 +203,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	for i := range 25000 {
 		// Refused before the password is looked at is not needed here: the limits
 		// and the journal are what grows.
-		w.NoteRefused("connect", fmt.Sprintf("dev-%d", i), "c", "", "password longer than 1024 bytes", addr(i))
+		w.NoteRefused(access.Refusal{Kind: "connect", Username: fmt.Sprintf("dev-%d", i), ClientID: "c", Reason: "password longer than 1024 bytes", Remote: addr(i)})
 	}
 	_, tallies, waiting := w.Remembered()
 	if tallies > 1010 || waiting > 1100 {

@@ -177,7 +177,7 @@ func (e *evidence) judge(c *Check) {
 	held, reason := e.heldBack()
 	switch {
 	case e.refused != nil && e.refused.At.After(good) && !held.After(e.refused.At):
-		c.State, c.Reason = WrongSecret, e.refused.Reason
+		c.State, c.Reason, c.Detail = refusalState(e.refused.Reason), e.refused.Reason, e.refused.Detail
 	case reason != "" && held.After(good):
 		c.State = Quarantined
 		e.explain(c, reason)
@@ -269,6 +269,9 @@ func checkText(c *Check) (vi, en string) {
 	case WrongSecret:
 		return "Thiết bị có kết nối nhưng bị từ chối: mật khẩu sai hoặc đã thu hồi. Nạp lại mật khẩu, hoặc cấp mật khẩu mới.",
 			"The device connects and is refused: its secret is wrong or revoked. Enter it again, or issue a new one."
+	case Rejected:
+		vi, en = refusalText(c.Reason)
+		return "Thiết bị có kết nối nhưng bị từ chối: " + vi, "The device connects and is refused: " + en
 	case Quarantined:
 		vi, en = reasonText(c.Reason)
 		return "Đã nghe thấy thiết bị, nhưng dữ liệu chưa lưu được: " + vi, "The device is heard, but its data cannot be stored: " + en

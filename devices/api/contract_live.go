@@ -13,7 +13,8 @@ type CheckState string
 // The states of a live check.
 const (
 	NeverHeard  CheckState = "never_heard"  // nothing has come from it at all
-	WrongSecret CheckState = "wrong_secret" // it connects and is refused
+	WrongSecret CheckState = "wrong_secret" // it connects, and its secret is refused
+	Rejected    CheckState = "refused"      // it connects, and is refused for another reason
 	Quarantined CheckState = "quarantined"  // it is heard; what it sends cannot be stored
 	LateReading CheckState = "late"         // it was heard, and is overdue
 	FaultyValue CheckState = "faulty"       // its readings are stored, and the instrument says that they are wrong
@@ -24,14 +25,14 @@ const (
 // every few seconds until it is receiving.
 type Check struct {
 	Device     telemetry.Device `json:"device"`
-	State      CheckState       `json:"state" enum:"never_heard,wrong_secret,quarantined,late,faulty,receiving"`
+	State      CheckState       `json:"state" enum:"never_heard,wrong_secret,refused,quarantined,late,faulty,receiving"`
 	TextVI     string           `json:"text_vi" example:"Đã nhận dữ liệu."`
 	TextEN     string           `json:"text_en"`
 	Registered bool             `json:"registered"`
 	Site       telemetry.Site   `json:"site,omitempty"`
 	First      *Reading         `json:"first,omitempty" doc:"receiving: the first valid reading since it stands there"`
 	Last       *Reading         `json:"last,omitempty" doc:"receiving, faulty, late: the newest reading that was stored"`
-	Reason     string           `json:"reason,omitempty" doc:"quarantined: the stable word for why; wrong_secret: what was refused"`
+	Reason     string           `json:"reason,omitempty" doc:"quarantined, wrong_secret, refused: the stable word for why"`
 	Detail     string           `json:"detail,omitempty" doc:"A sentence on it, in English"`
 	Topic      string           `json:"topic,omitempty"`
 	Sample     string           `json:"sample,omitempty" doc:"quarantined: the beginning of a payload, where it is text. Written by anybody: show as text"`

@@ -95,16 +95,18 @@ type Waiting struct {
 
 // Refusals is what the broker refused.
 type Refusals interface {
-	// Refused gives the newest refusal of a device's connection; false if it was
-	// never refused, or let in since.
+	// Refused gives the newest refusal of a device: of its connection, unless it was let
+	// in since, or of what it published; false if there is none.
 	Refused(ctx context.Context, device telemetry.Device) (Refused, bool, error)
 }
 
-// Refused is a connection that the broker did not let in.
+// Refused is a connection that was not let in, or was ended for what it did.
 type Refused struct {
 	At time.Time
-	// Reason is a short stable word: "wrong_secret", "revoked", …
+	// Reason is a short stable word: "wrong_secret", "protocol_version", …
 	Reason string
+	// Detail is more of it, such as the client id, the topic and MQTT's reason code.
+	Detail string
 }
 
 // Credentials issues devices' secrets.

@@ -290,7 +290,7 @@ export interface Holder {
   at: string
 }
 
-export type CheckState = 'never_heard' | 'wrong_secret' | 'quarantined' | 'late' | 'faulty' | 'receiving'
+export type CheckState = 'never_heard' | 'wrong_secret' | 'refused' | 'quarantined' | 'late' | 'faulty' | 'receiving'
 
 export interface Check {
   device: string

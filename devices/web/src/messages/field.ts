@@ -87,6 +87,7 @@ export const field = {
   'check.never_heard.do': ['Kiểm tra nguồn, ăng-ten và địa chỉ máy chủ trong thiết bị.', 'Check its power, its antenna and the server address in the device.'],
   'check.wrong_secret': ['Sai mật khẩu thiết bị', 'Wrong secret'],
   'check.wrong_secret.do': ['Thiết bị có kết nối nhưng bị từ chối. Cấp mật khẩu mới và nạp vào thiết bị.', 'It connects and is refused. Issue a new secret and put it into the device.'],
+  'check.refused': ['Thiết bị bị từ chối', 'Refused'],
   'check.quarantined': ['Dữ liệu bị cách ly', 'Quarantined'],
   'check.quarantined.do': ['Thiết bị có gửi nhưng chưa lưu được. Lý do: {reason}.', 'It sends, but it cannot be stored. Reason: {reason}.'],
   'check.late': ['Thiết bị đang trễ', 'Overdue'],
