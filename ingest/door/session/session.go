@@ -1,12 +1,16 @@
 // Package session keeps what an MQTT broker remembers of its clients: sessions with
 // their subscriptions and what waits for them, retained messages, and wills.
 //
-//	door ──Publish──► subscriptions ──► Session ──► queue (durable, bounded) ──► Link ──► client
+//	door ──Publish──► subscriptions ──► state ──► queue (durable, bounded) ──► Link ──► client
 //	                        │
 //	                        └──► retained messages
 //
 // A session belongs to a user and is named by the user's client id: two users may have
 // the same client id and know nothing of each other.
+//
+// Nobody who publishes waits for a subscriber. What a session's queue has no place for is
+// not given to it, counted, and said in the log with its client id; so it is with QoS 0
+// where the link has no room.
 package session
 
 import (
@@ -26,7 +30,8 @@ type Connect struct {
 	// Clean begins anew (Clean Session, Clean Start).
 	Clean bool
 	// Expiry is how long the session stays after the connection; 0 ends with it. Of
-	// MQTT 3 it is 0 with Clean and the longest allowed without.
+	// MQTT 3 it is 0 with Clean and the longest allowed without. What is longer than
+	// Limits.Expiry is cut; [Session.Expiry] is what CONNACK should say.
 	Expiry time.Duration
 	// ReceiveMaximum bounds messages of QoS 1 and 2 under way to the client,
 	// MaximumPacket the packets that it takes; 0 is no bound of its own.
@@ -58,13 +63,20 @@ type Publication struct {
 	// ID is the packet identifier of QoS 2, which the publisher's session is to remember
 	// until its PUBREL.
 	ID uint16
+	// Code is what [Sessions.Publish] says of it, as PUBACK and PUBREC of MQTT 5 have it:
+	// 0; 0x10 where nobody has subscribed; 0x97 where it could not be kept for a session,
+	// or not be retained, because a limit is reached. It is of weight for what only
+	// subscribers get (a command); what the journal has is not lost.
+	Code byte
 }
 
 // Link is a connection as its session sees it. Its methods do not block, and may be
 // called with the session's lock held: they must not call back.
 type Link interface {
-	// Send hands a packet over for writing, and takes it as its own. False: there is no
-	// room; the session keeps the message and goes on when [Session.Writable] is called.
+	// Send hands a packet over for writing, and takes it as its own, but for the bytes
+	// and properties that it refers to: others have them too, and nobody alters them.
+	// False: there is no room; the session keeps the message and goes on when
+	// [Session.Writable] is called.
 	Send(packets.Packet) bool
 	// End ends the connection; MQTT 5 clients are told the reason.
 	End(packets.Code)
