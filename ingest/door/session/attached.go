@@ -127,7 +127,9 @@ func (x *Session) Release(id uint16) bool {
 	kept := st.kept
 	st.mu.Unlock()
 	if ok && kept {
-		st.all.file.release(st, id)
+		if err := st.all.release(st, id); err != nil {
+			st.all.log.Warn("a packet identifier is not forgotten durably", "user", st.key.User, "client_id", st.key.Client, "error", err)
+		}
 	}
 	return ok
 }

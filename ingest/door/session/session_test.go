@@ -185,6 +185,10 @@ func (c *city) publish(all ...string) []byte {
 func (c *city) want(l *link, want string) []packets.Packet {
 	c.t.Helper()
 	got := l.take()
+	// What waits for the file comes soon.
+	for deadline := time.Now().Add(time.Minute); len(say(got)) < len(want) && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		got = append(got, l.take()...)
+	}
 	if say(got) != want {
 		c.t.Errorf("sent %q, want %q", say(got), want)
 	}

@@ -74,8 +74,9 @@ type Sessions struct {
 	mu     sync.Mutex
 	states map[Key]*state
 	// byUser are the sessions of each user that outlive their connection.
-	byUser  map[string][]*state
-	lastRow int64
+	byUser      map[string][]*state
+	lastRow     int64
+	lastMessage int64 // in the file when it was opened
 }
 
 // Open reads back what was kept.
@@ -318,7 +319,7 @@ func (s *Sessions) end(st *state, c *changes) {
 		if d.m.holders.Add(-1) == 0 {
 			s.counts.bytes.Add(-d.m.size)
 		}
-		c.forget(d)
+		c.forget(st, d)
 	}
 	if !st.kept {
 		return

@@ -78,7 +78,8 @@ func (st *state) give(t target, m *message, retain bool, c *changes, now time.Ti
 	st.queue.lastSeq++
 	d := &delivery{m: m, qos: qos, retain: retain, ids: t.ids, seq: st.queue.lastSeq}
 	st.hold(d, false)
-	if st.kept {
+	// What a client that is there gets waits in memory only while the disk has no room.
+	if st.kept && st.all.room() == nil {
 		c.insert(st, d)
 	}
 	st.pump(now)
