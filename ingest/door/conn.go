@@ -143,7 +143,7 @@ func (c *conn) finish(err error) {
 		c.end(packets.ErrServerShuttingDown, "")
 	case errors.As(err, &code):
 		c.end(code, "")
-	case errors.Is(err, errEnded):
+	case c.done.Load(): // the last is being written
 	default:
 		c.shut()
 	}

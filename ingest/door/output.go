@@ -198,6 +198,10 @@ func (c *conn) write() {
 			return
 		}
 		c.mu.Unlock()
+		if len(b) == 0 {
+			c.lingerAndShut()
+			return
+		}
 		timeout := writeTimeout
 		if last {
 			timeout = lastTimeout
@@ -210,10 +214,6 @@ func (c *conn) write() {
 				c.d.metrics.unread.Inc()
 			}
 			c.shut()
-			return
-		}
-		if last && len(b) == 0 {
-			c.lingerAndShut()
 			return
 		}
 	}
