@@ -167,6 +167,9 @@ func (c *city) settled(gateway string, received uint64) ingest.Balance {
 		}
 		return last.Received >= received && last.Queued == 0
 	})
+	if d := c.report().Differences; len(d) > 0 {
+		c.t.Errorf("the rows do not add up to their accounts: %+v", d)
+	}
 	return last
 }
 

@@ -52,6 +52,8 @@ func verdict(r ingest.Report) string {
 	switch {
 	case missing > 0:
 		say("NOT BALANCED: messages are missing (or, below 0, counted twice). See the loader's log for which, and the alarm: haidang alarms list.")
+	case len(r.Differences) > 0:
+		say("NOT BALANCED: what is counted by locality does not add up. Nothing is lost by that; keep ledger.db and tell who maintains the program.")
 	case r.SidesProblem != "":
 		say("NOT COMPARED: broker, gateways and journal could not be held against each other: %s", r.SidesProblem)
 	case !r.Balanced:
