@@ -87,7 +87,7 @@ func (a Audit) Compare(ctx context.Context, now time.Time) (Report, error) {
 	}
 	for _, f := range a.Sides.Findings.List() {
 		switch f.Rule {
-		case ruleDoorLoss, ruleJournalLoss, ruleStoreLoss:
+		case ruleDoorLoss, ruleJournalLoss, ruleStoreLoss, ruleBrokerDropped, ruleBrokerForgot:
 			r.Losses = append(r.Losses, Loss{Rule: f.Rule, Gateway: string(f.Device), Lost: f.Value, Since: f.Since, Summary: f.SummaryEN})
 			r.Balanced = false
 		}

@@ -58,6 +58,11 @@ looks once a minute; a loss is an alarm, and until somebody acknowledges it the 
 settled: it stays counted, and "settled" below says how much, by whom and why; what is lost after it is a loss again. A broker that is another
 program does not tell what it has acknowledged: then that is not known. What came before a count began is not in it.
 
+What such a broker throws away before a gateway can take it is in none of these counts. Each gateway asks it once a minute:
+"dropped by the broker" is what Mosquitto or EMQX says to have dropped, since it was asked first, for all its clients and not
+only for the gateways. If it grows, or if the broker has forgotten a gateway's session, that is an alarm and a loss until it
+is acknowledged. Other brokers do not tell: see docs/brokers.md for how to set them up and how to prove it.
+
 And the store itself is asked how many values it has of each hour, of the last two days or from --from to --to (31 days
 at most). It must have as many as the ledger says were newly written, and as it had itself when it was asked before; else
 the exit code is 1, until the alarm store-loss is acknowledged, as after a deliberate deletion. It may have more: those that were written and not yet counted when a process was killed.
