@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -98,8 +99,8 @@ func newStack(c contender, p programs, dir string) (*stack, error) {
 }
 
 // add adds a process, which is started after those before it.
-func (s *stack) add(name string, args ...string) *process {
-	p := &process{name: name, args: args, log: filepath.Join(s.dir, name+".log")}
+func (s *stack) add(name, address string, args ...string) *process {
+	p := &process{name: name, args: args, log: filepath.Join(s.dir, name+".log"), address: address}
 	s.procs = append(s.procs, p)
 	return p
 }
@@ -108,12 +109,27 @@ func (s *stack) add(name string, args ...string) *process {
 // queries answered.
 func (s *stack) start(ctx context.Context) (time.Duration, error) {
 	began := time.Now()
-	for _, p := range s.procs {
+	for i, p := range s.procs {
 		if err := p.start(); err != nil {
 			return 0, err
 		}
+		if i < len(s.procs)-1 {
+			if err := until(ctx, readyWithin, 5*time.Millisecond, func(context.Context) error { return reachable(p.address) }); err != nil {
+				return 0, fmt.Errorf("start %s: %w: %s", p.name, err, p.logEnd())
+			}
+		}
 	}
-	return time.Since(began), s.await(ctx, began)
+	err := s.await(ctx, began)
+	return time.Since(began), err
+}
+
+// reachable reports whether somebody listens at an address.
+func reachable(address string) error {
+	conn, err := net.DialTimeout("tcp", address, time.Second)
+	if err == nil {
+		err = conn.Close()
+	}
+	return err
 }
 
 // await waits until the stack is ready.
@@ -138,7 +154,7 @@ func (s *stack) await(ctx context.Context, began time.Time) error {
 // stop ends all processes, those that others send to last.
 func (s *stack) stop() error {
 	var errs []error
-	for _, p := range s.procs {
+	for _, p := range slices.Backward(s.procs) {
 		errs = append(errs, p.end(syscall.SIGTERM))
 	}
 	return errors.Join(errs...)
@@ -174,7 +190,7 @@ func (s *stack) haidang(durability string, more ...string) error {
 	s.store = promReader{base: s.url + "/prometheus", health: s.url + "/readyz"}
 	args := []string{s.programs.haidang, "up", "--data", filepath.Join(s.dir, "data"), "--http", http, "--mqtt", mqtt, "--durability", durability,
 		"--admit-limit", "50000", "--mqtt-max-connections", "20000"}
-	s.add("haidang", append(args, more...)...)
+	s.add("haidang", http, append(args, more...)...)
 	return nil
 }
 
@@ -245,7 +261,7 @@ func (s *stack) mosquitto() (string, error) {
 		return "", err
 	}
 	s.mqtt = address
-	s.add("mosquitto", s.programs.mosquitto, "-c", conf)
+	s.add("mosquitto", address, s.programs.mosquitto, "-c", conf)
 	return address, nil
 }
 
@@ -256,7 +272,7 @@ func (s *stack) victoria() (string, *process, error) {
 	}
 	s.data = filepath.Join(s.dir, "victoria")
 	// What has just come is shown at once, which is what publish to queryable is about.
-	return "http://" + address, s.add("victoria-metrics", s.programs.victoria, "-httpListenAddr="+address, "-storageDataPath="+s.data,
+	return "http://" + address, s.add("victoria-metrics", address, s.programs.victoria, "-httpListenAddr="+address, "-storageDataPath="+s.data,
 		"-retentionPeriod=10y", "-search.latencyOffset=0s", "-loggerLevel=WARN"), nil
 }
 
@@ -274,7 +290,7 @@ func (s *stack) influx() (string, *process, error) {
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		return "", nil, err
 	}
-	return "http://" + address, s.add("influxd", s.programs.influxd, "run", "-config", conf), nil
+	return "http://" + address, s.add("influxd", address, s.programs.influxd, "run", "-config", conf), nil
 }
 
 // telegraf adds Mosquitto and Telegraf, which acknowledges only what its output has taken.
@@ -317,7 +333,7 @@ func (s *stack) telegraf(output string) error {
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		return err
 	}
-	s.add("telegraf", s.programs.telegraf, "--config", conf)
+	s.add("telegraf", "", s.programs.telegraf, "--config", conf)
 	return nil
 }
 
@@ -328,7 +344,7 @@ func floorStack(s *stack) error {
 		return err
 	}
 	s.mqtt, s.store = mqtt, floorReader{"http://" + http}
-	s.add("floor", s.programs.self, "-floor", mqtt, "-floor-http", http, "-floor-file", filepath.Join(s.dir, "floor.log.bin"))
+	s.add("floor", mqtt, s.programs.self, "-floor", mqtt, "-floor-http", http, "-floor-file", filepath.Join(s.dir, "floor.log.bin"))
 	return nil
 }
 

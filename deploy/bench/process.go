@@ -28,6 +28,8 @@ type process struct {
 	name string
 	args []string
 	log  string
+	// address is where it listens; who is started after it needs it there.
+	address string
 
 	cmd  *exec.Cmd
 	done chan struct{} // closed when the present run has ended
