@@ -20,16 +20,21 @@ import (
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
 
-// BenchmarkJournalToStore measures the CPU of everything behind the gateway's
-// MQTT client: append to the journal, take, decode, check, write, commit. A
-// message has ten metrics; b.N counts messages.
+// BenchmarkJournalToStore measures the CPU of everything behind the door: append to
+// the journal, take, decode, check, write, commit. A message has ten metrics; b.N
+// counts messages. At a rate, records come when they are due, as small as the door
+// makes them then: what each batch costs shows only there.
 func BenchmarkJournalToStore(b *testing.B) {
 	for _, sync := range []bool{false, true} {
-		b.Run(fmt.Sprintf("power=%t", sync), func(b *testing.B) { benchJournalToStore(b, sync) })
+		for _, rate := range []int{0, 5000} {
+			for _, perRecord := range []int{10, 50, 250} {
+				b.Run(fmt.Sprintf("power=%t/rate=%d/record=%d", sync, rate, perRecord), func(b *testing.B) { benchJournalToStore(b, sync, rate, perRecord) })
+			}
+		}
 	}
 }
 
-func benchJournalToStore(b *testing.B, sync bool) {
+func benchJournalToStore(b *testing.B, sync bool, rate, perRecord int) {
 	ctx, dir := context.Background(), b.TempDir()
 	must := func(err error) {
 		if err != nil {
@@ -66,11 +71,14 @@ func benchJournalToStore(b *testing.B, sync bool) {
 
 	epoch, _, err := j.Position(ctx, "nha-trang")
 	must(err)
-	const perRecord, devices = 250, 500
+	const devices = 500
 	start := ago(24 * time.Hour)
 	b.ResetTimer()
-	before := cpu(b)
+	before, began := cpu(b), time.Now()
 	for n := 0; n < b.N; {
+		if rate > 0 {
+			time.Sleep(time.Until(began.Add(time.Duration(n) * time.Second / time.Duration(rate))))
+		}
 		r := ingest.Record{Gateway: "nha-trang", Epoch: epoch, First: uint64(n)}
 		for ; len(r.Messages) < perRecord && n < b.N; n++ {
 			m := message(fmt.Sprintf("kh/nha-trang/air_quality/d%d", n%devices), fmt.Sprintf(

@@ -18,7 +18,7 @@ const (
 	// futureTolerance is how far a device's clock may be ahead.
 	futureTolerance = 10 * time.Minute
 	// takeAhead is how many records wait decoded-for while a batch is written.
-	takeAhead = 64
+	takeAhead = 256
 	// maxBatchBytes ends a batch, in bytes of payloads: BatchMessages of the longest would
 	// take gigabytes.
 	maxBatchBytes = 16 << 20
@@ -81,8 +81,9 @@ type Loader struct {
 	// Retention is how long the store keeps points; older readings are not
 	// written, since some stores would drop them without a word.
 	Retention time.Duration
-	// BatchMessages and GatherTime bound a batch: it is written as soon as either
-	// is reached.
+	// BatchMessages and GatherTime bound a batch: it is written as soon as it is full, or
+	// so long after the one before it. So what comes while little does is written at
+	// once, and under load few batches are made: each costs three syncs.
 	BatchMessages int
 	GatherTime    time.Duration
 	// Bounds are the quarantine's, Disk is where ledger and store are; nil is one
@@ -105,8 +106,10 @@ type Loader struct {
 	accounts map[Sequence]*Account
 	rows     map[RowKey]*Row
 	// suspect are the epochs in which numbers were given twice.
-	suspect  map[Epoch]bool
-	hash     keyHash
+	suspect map[Epoch]bool
+	hash    keyHash
+	// gathered is when the last batch was.
+	gathered time.Time
 	canaries *telemetry.KindSpec
 	topics   *codec.Topics
 }
@@ -114,7 +117,7 @@ type Loader struct {
 // NewLoader makes a loader with the usual bounds.
 func NewLoader(journal Taker, s store.Store, l Ledger) *Loader {
 	return &Loader{
-		Journal: journal, Store: s, Ledger: l, BatchMessages: 5000, GatherTime: 20 * time.Millisecond, Retention: 400 * 24 * time.Hour,
+		Journal: journal, Store: s, Ledger: l, BatchMessages: 5000, GatherTime: 40 * time.Millisecond, Retention: 400 * 24 * time.Hour,
 		Now: time.Now, Logger: slog.New(slog.DiscardHandler), redrives: make(chan redrive), discards: make(chan discard), Bounds: DefaultBounds(), Findings: NewFindings(time.Now),
 		canaries: telemetry.NewCatalogue().Kind(telemetry.CanaryKind), topics: codec.NewTopics(telemetry.NewCatalogue()),
 	}
@@ -173,7 +176,7 @@ func (l *Loader) session(ctx, work context.Context, again map[Sequence]uint64) (
 	defer held.Stop()
 	f := feedFrom(ctx, taken)
 	defer f.close()
-	w := newBatchWork(taken.Processed)
+	w := newBatchWork(taken)
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	for {
@@ -264,16 +267,26 @@ func (l *Loader) load(ctx context.Context, w *batchWork, d Delivery, feed <-chan
 	return gap, l.tellJournal(ctx, w)
 }
 
-// take gathers deliveries into the batch until it is full, its time is up, or a
-// gap is found.
+// take gathers deliveries into the batch until it is full, it is so long since the
+// last one was, or a gap is found.
 func (l *Loader) take(w *batchWork, d Delivery, feed <-chan Delivery, again map[Sequence]uint64) (gap *Record) {
-	timer := time.NewTimer(l.GatherTime)
+	timer := time.NewTimer(time.Until(l.gathered.Add(l.GatherTime)))
 	defer timer.Stop()
+	defer func() { l.gathered = time.Now() }()
 	for {
 		if gap = l.enter(w, d, again); gap != nil || len(w.items) >= l.BatchMessages || w.bytes >= maxBatchBytes {
 			return gap
 		}
 		var ok bool
+		select {
+		case d, ok = <-feed:
+			if !ok {
+				return nil
+			}
+			continue
+		default:
+		}
+		// What is there already is taken, however late it is.
 		select {
 		case d, ok = <-feed:
 			if !ok {
@@ -292,7 +305,7 @@ func (l *Loader) enter(w *batchWork, d Delivery, again map[Sequence]uint64) (gap
 	if d.Err != nil {
 		l.Logger.Error("a journal record cannot be read; its bytes are kept in quarantine", "gateway", d.Record.Gateway, "error", d.Err)
 		w.corrupt = append(w.corrupt, d)
-		w.acks = append(w.acks, d.Ack)
+		w.done = append(w.done, d)
 		return nil
 	}
 	r, s, mark := d.Record, d.Record.Sequence(), d.Mark()
@@ -314,7 +327,7 @@ func (l *Loader) enter(w *batchWork, d Delivery, again map[Sequence]uint64) (gap
 		}
 	}
 	w.noted[s] = max(w.noted[s], r.End())
-	w.acks = append(w.acks, d.Ack)
+	w.done = append(w.done, d)
 	if repeated {
 		return nil
 	}

@@ -132,6 +132,9 @@ type Taken interface {
 	// for, so that the gateway's Position survives even when all its records have
 	// left the journal. It must return before they are acknowledged.
 	Processed(ctx context.Context, s Sequence, end uint64) error
+	// Acknowledge removes records from the journal: all that Next has returned up to the
+	// last of these, in that order. What fails comes again, which is harmless.
+	Acknowledge(ctx context.Context, done []Delivery) error
 	// Close stops taking; unacknowledged records stay in the journal.
 	Close()
 }
@@ -150,6 +153,8 @@ type Delivery struct {
 	Raw []byte
 	// Sum is the checksum of the record's bytes.
 	Sum uint32
+	// Number is the record's in the journal, growing from record to record; 0 is not known.
+	Number uint64
 	// Ack removes the record from the journal. If it fails, the record comes
 	// again, which is harmless.
 	Ack func() error

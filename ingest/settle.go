@@ -151,14 +151,12 @@ func (l *Loader) settle(it *item, b *books, c *Commit, now time.Time) {
 // far the gateways are, lest their count be lost with their last record.
 func (l *Loader) acknowledge(ctx context.Context, w *batchWork) error {
 	for s, end := range w.noted {
-		if err := w.processed(ctx, s, end); err != nil {
+		if err := w.taken.Processed(ctx, s, end); err != nil {
 			return fmt.Errorf("note position of gateway %s: %w", s, err)
 		}
 	}
-	for _, ack := range w.acks {
-		if err := ack(); err != nil {
-			return fmt.Errorf("acknowledge record: %w", err)
-		}
+	if err := w.taken.Acknowledge(ctx, w.done); err != nil {
+		return fmt.Errorf("acknowledge records: %w", err)
 	}
 	return nil
 }

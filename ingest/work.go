@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"context"
 	"encoding/binary"
 	"fmt"
 	"hash"
@@ -35,11 +34,12 @@ type batchWork struct {
 	// whose numbers nobody came with.
 	again, lost map[Sequence]uint64
 	// marks are the records that are in the batch.
-	marks     []Mark
-	corrupt   []Delivery
-	acks      []func() error
-	bytes     int // of the items' payloads
-	processed func(ctx context.Context, s Sequence, end uint64) error
+	marks   []Mark
+	corrupt []Delivery
+	// done are the records that may leave the journal with the batch.
+	done  []Delivery
+	bytes int // of the items' payloads
+	taken Taken
 }
 
 // item is one message of a batch and what becomes of it.
@@ -71,21 +71,21 @@ func (it *item) owner() telemetry.Device {
 	return codec.TopicDevice(it.message.Topic)
 }
 
-func newBatchWork(processed func(context.Context, Sequence, uint64) error) *batchWork {
-	return &batchWork{positions: map[Sequence]uint64{}, noted: map[Sequence]uint64{}, again: map[Sequence]uint64{}, lost: map[Sequence]uint64{}, kept: map[MessageKey]bool{}, processed: processed}
+func newBatchWork(taken Taken) *batchWork {
+	return &batchWork{positions: map[Sequence]uint64{}, noted: map[Sequence]uint64{}, again: map[Sequence]uint64{}, lost: map[Sequence]uint64{}, kept: map[MessageKey]bool{}, taken: taken}
 }
 
 func (w *batchWork) reset() {
 	clear(w.items)
 	clear(w.points)
-	clear(w.acks)
+	clear(w.done)
 	clear(w.positions)
 	clear(w.noted)
 	clear(w.again)
 	clear(w.lost)
 	clear(w.kept)
 	w.items, w.points, w.owners, w.values = w.items[:0], w.points[:0], w.owners[:0], w.values[:0]
-	w.marks, w.acks, w.corrupt, w.bytes = w.marks[:0], w.acks[:0], nil, 0
+	w.marks, w.done, w.corrupt, w.bytes = w.marks[:0], w.done[:0], nil, 0
 }
 
 // decode turns the messages into points with the device in the site's place,

@@ -58,6 +58,15 @@ func (p *pipeline) Next(ctx context.Context) (ingest.Delivery, error) {
 	}
 }
 
+func (p *pipeline) Acknowledge(_ context.Context, done []ingest.Delivery) error {
+	for _, d := range done {
+		if err := d.Ack(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (p *pipeline) Processed(context.Context, ingest.Sequence, uint64) error { return nil }
 func (p *pipeline) Rotate(context.Context, ingest.Epoch) error               { return nil }
 func (p *pipeline) State(context.Context) (ingest.JournalState, error) {

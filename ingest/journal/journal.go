@@ -52,7 +52,8 @@ type Options struct {
 	// 16 MiB if 0.
 	PrefetchBytes int
 	// MaxUnacknowledged is how many records may be taken and not acknowledged,
-	// 1024 if 0. The loader must not need more of them than that at once.
+	// 131,072 if 0, which is more than PrefetchBytes holds of the smallest: a server that
+	// has reached it does not go on by itself after a purge.
 	MaxUnacknowledged int
 	// Logger receives what happens to the connection; nil means silence.
 	Logger *slog.Logger
@@ -148,7 +149,7 @@ func withDefaults(o Options) Options {
 	o.Stream = cmp.Or(o.Stream, defaultStream)
 	o.AppendTimeout = cmp.Or(o.AppendTimeout, 10*time.Second)
 	o.PrefetchBytes = cmp.Or(o.PrefetchBytes, 16<<20)
-	o.MaxUnacknowledged = cmp.Or(o.MaxUnacknowledged, 1024)
+	o.MaxUnacknowledged = cmp.Or(o.MaxUnacknowledged, 1<<17)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

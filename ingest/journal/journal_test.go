@@ -289,6 +289,7 @@ func TestConformance(t *testing.T) {
 	conformance(t, "TooLarge", testTooLarge)
 	conformance(t, "Restart", testRestart)
 	conformance(t, "OutOfOrderProcessed", testOutOfOrderProcessed)
+	conformance(t, "AcknowledgeMany", testAcknowledgeMany)
 }
 
 func testRepeatedAppend(t *testing.T, s place) {

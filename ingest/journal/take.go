@@ -28,6 +28,9 @@ const (
 	reopenTimeout = 10 * time.Second
 	quietTries    = 5
 
+	// worthPurging is how many records make a purge cheaper than acknowledgements.
+	worthPurging = 4
+
 	// readyRecords are decoded in advance, so that decoding and storing overlap.
 	readyRecords = 8
 )
@@ -45,6 +48,9 @@ type taken struct {
 	endOnce sync.Once
 	ended   chan struct{} // closed when no more records will come
 	err     error         // why; written before ended is closed
+
+	// noPurge says that the server refuses purges; it belongs to who acknowledges.
+	noPurge bool
 
 	mu        sync.Mutex
 	positions map[ingest.Sequence]uint64 // what Processed has stored
@@ -244,10 +250,10 @@ func (t *taken) receive(ctx context.Context, consumer jetstream.Consumer, status
 func (t *taken) delivery(msg jetstream.Msg) ingest.Delivery {
 	record, err := Decode(msg.Data())
 	if err == nil {
-		return ingest.Delivery{Record: record, Sum: sumOf(msg.Data()), Ack: msg.Ack}
+		return ingest.Delivery{Record: record, Sum: sumOf(msg.Data()), Number: number(msg), Ack: msg.Ack}
 	}
 	s := t.j.sequence(msg.Subject())
-	d := ingest.Delivery{Record: ingest.Record{Gateway: s.Gateway, Epoch: s.Epoch}, Err: err, Raw: msg.Data(), Ack: msg.Ack}
+	d := ingest.Delivery{Record: ingest.Record{Gateway: s.Gateway, Epoch: s.Epoch}, Err: err, Raw: msg.Data(), Number: number(msg), Ack: msg.Ack}
 	m, headerErr := parseMark(msg.Headers().Get(recordHeader))
 	if headerErr != nil {
 		return d
@@ -264,6 +270,53 @@ func (t *taken) delivery(msg jetstream.Msg) ingest.Delivery {
 		return msg.Ack()
 	}
 	return d
+}
+
+// number is a message's in the stream; 0 where it does not say.
+func number(msg jetstream.Msg) uint64 {
+	if m, err := msg.Metadata(); err == nil {
+		return m.Sequence.Stream
+	}
+	return 0
+}
+
+// Acknowledge implements ingest.Taken. Each single acknowledgement writes to the disk that
+// a record has left, and syncs that under SyncAlways; so where there are many, all but the
+// last leave by one purge, which a server that allows none is asked for once only. The
+// last is acknowledged, because emptying a stream makes its files anew.
+func (t *taken) Acknowledge(ctx context.Context, done []ingest.Delivery) error {
+	if many := len(done) - 1; many >= worthPurging && done[many].Number > 0 && !t.noPurge {
+		for _, d := range done[:many] {
+			if d.Err == nil {
+				continue
+			}
+			// Its end is noted with its acknowledgement only.
+			if err := d.Ack(); err != nil {
+				return err
+			}
+		}
+		if err := t.purge(ctx, done[many].Number); err != nil {
+			t.noPurge = !errors.Is(err, errConnectionLost)
+			t.j.log.Warn("the journal's server purges nothing; records are acknowledged one by one", "err", err)
+		} else {
+			done = done[many:]
+		}
+	}
+	for _, d := range done {
+		if err := d.Ack(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// purge removes the records before a number.
+func (t *taken) purge(ctx context.Context, before uint64) error {
+	ctx, release := t.j.untilLost(ctx)
+	defer release()
+	ctx, cancel := context.WithTimeout(ctx, reopenTimeout)
+	defer cancel()
+	return reason(ctx, t.j.stream.Purge(ctx, jetstream.WithPurgeSequence(before)))
 }
 
 // clear throws away what is ready: the consumer that delivered it is gone, and
