@@ -12,11 +12,11 @@ export HAIDANG_TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/haidang-tools
 VERSION = $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 DEVICES ?= 40
 FUZZTIME ?= 20s
-BENCH ?= .
+BENCH ?=
 CONSOLE = devices/web
 BOARD_TYPES = dashboards/types
 
-.PHONY: help run build licenses vuln pins console console-test boards-test test tools check fuzz bench load alarm-proof clean
+.PHONY: help run build licenses vuln pins console console-test boards-test test tools check fuzz benchmarks bench alarm-proof clean
 
 help: ## list the commands
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
@@ -113,11 +113,12 @@ fuzz: ## fuzz each target for FUZZTIME (20s)
 		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")"; \
 	done
 
-bench: ## run the benchmarks; BENCH selects
-	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+benchmarks: ## run Go's benchmarks of the parts; BENCH selects
+	go test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem ./...
 
-load: build ## measure 5,000 simulated devices and 20,000 messages a second into a city; RATE, DEVICES, FOR (seconds)
-	./deploy/load.sh
+bench: build ## measure the whole beside Telegraf, VictoriaMetrics and InfluxDB, and write deploy/bench/README.md; hours. BENCH=-quick: minutes
+	@./deploy/install-tools.sh bench
+	go run ./deploy/bench -write -tools '$(HAIDANG_TOOLS)' $(BENCH)
 
 alarm-proof: ## score the rules in all scenarios at two cadences and with losses; minutes of processor time
 	HAIDANG_ALARM_PROOF=all go test -timeout 60m ./cmd/simulation -run TestAlarmProof -v

@@ -2,13 +2,15 @@
 # Installs the real servers that the tests run against: those that Debian
 # packages with apt-get, if this is root, and InfluxDB 1.8 with `go install` into
 # $HAIDANG_TOOLS (default ~/.cache/haidang-tools). What is there already is left
-# alone, so a second run takes a moment.
+# alone, so a second run takes a moment. `deploy/install-tools.sh bench` builds what
+# only `make bench` runs too: Telegraf, with nothing in it but what is needed there.
 #
 # On a laptop whatever cannot be installed is named, and its tests skip. Under
 # CI=true it is an error.
 set -euo pipefail
 
 readonly INFLUXDB=v1.8.3
+readonly TELEGRAF=v1.37.2
 readonly TOOLS=${HAIDANG_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/haidang-tools}
 
 say() { echo "==> tools: $*"; }
@@ -94,11 +96,25 @@ influxdb() {
 		warn "go install influxd failed"
 }
 
+telegraf_present() {
+	[[ -x $TOOLS/telegraf ]] && go version -m "$TOOLS/telegraf" 2>/dev/null | grep -q "github.com/influxdata/telegraf[[:space:]]$TELEGRAF[[:space:]]"
+}
+
+telegraf() {
+	telegraf_present && return
+	say "building Telegraf $TELEGRAF into $TOOLS (some minutes, once)"
+	(mkdir -p "$TOOLS" && cd "$TOOLS" && CGO_ENABLED=0 GOFLAGS='' GOWORK=off GOBIN=$TOOLS go install \
+		-tags custom,inputs.mqtt_consumer,outputs.influxdb,parsers.json "github.com/influxdata/telegraf/cmd/telegraf@$TELEGRAF") ||
+		warn "go install telegraf failed"
+}
+
 debian_packages
 influxdb
+[[ ${1:-} != bench ]] || telegraf
 
 left=$(missing | tr '\n' ' ')
-influxdb_present || left+="influxd@$INFLUXDB"
+influxdb_present || left+="influxd@$INFLUXDB "
+[[ ${1:-} != bench ]] || telegraf_present || left+="telegraf@$TELEGRAF"
 left=${left% }
 if [[ -z $left ]]; then
 	say "all there"

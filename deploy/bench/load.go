@@ -69,6 +69,23 @@ func (s *stack) warm(ctx context.Context, connections int) error {
 	return err
 }
 
+// quiet waits until no more is stored of what came before, and returns how many are.
+func (s *stack) quiet(ctx context.Context) (stored int64, err error) {
+	last := int64(-1)
+	for tries := 0; tries < 30; tries++ {
+		if stored, err = s.store.count(ctx); err == nil && stored == last {
+			return stored, nil
+		}
+		last = stored
+		select {
+		case <-ctx.Done():
+			return stored, ctx.Err()
+		case <-time.After(2 * time.Second):
+		}
+	}
+	return stored, err
+}
+
 // drained waits until so many messages are stored, and returns how many are, and how long
 // that took.
 func (s *stack) drained(ctx context.Context, want int64, within time.Duration) (int64, time.Duration, error) {

@@ -92,6 +92,11 @@ func main() {
 	if err != nil {
 		os.Exit(2)
 	}
+	if f.floor != "" { // before signals are caught: one ends it
+		err := runFloor(f.floor, f.floorHTTP, f.floorFile)
+		fmt.Fprintln(os.Stderr, "floor:", err)
+		os.Exit(1)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, f); err != nil {
@@ -102,9 +107,6 @@ func main() {
 }
 
 func run(ctx context.Context, f flags) error {
-	if f.floor != "" {
-		return runFloor(f.floor, f.floorHTTP, f.floorFile)
-	}
 	if f.from != "" {
 		r, err := readResult(f.from)
 		if err != nil {

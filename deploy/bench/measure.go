@@ -105,8 +105,7 @@ func (b *bench) load(ctx context.Context, c contender, l load, round int) (f Fig
 
 // spend sends the load, and divides what the processes have taken until all is stored.
 func (b *bench) spend(ctx context.Context, s *stack, f *Figure) error {
-	time.Sleep(2 * time.Second) // what the warming has left
-	stored, err := s.store.count(ctx)
+	stored, err := s.quiet(ctx)
 	if err != nil {
 		return err
 	}
@@ -166,7 +165,7 @@ func (b *bench) rate(ctx context.Context, c contender, l load, round int) (f Fig
 		}
 		for _, rate := range b.plan.rates {
 			try := load{l.Connections, rate, l.Seconds}
-			stored, err := s.store.count(ctx)
+			stored, err := s.quiet(ctx)
 			if err != nil {
 				return err
 			}
@@ -200,7 +199,7 @@ func (b *bench) outage(ctx context.Context, c contender, l load, round int) (f F
 		if err := s.warm(ctx, l.Connections); err != nil {
 			return err
 		}
-		stored, err := s.store.count(ctx)
+		stored, err := s.quiet(ctx)
 		if err != nil {
 			return err
 		}
@@ -256,8 +255,7 @@ func (b *bench) kill(ctx context.Context, c contender, l load, round int) (f Fig
 		if err := s.warm(ctx, l.Connections); err != nil {
 			return err
 		}
-		time.Sleep(2 * time.Second)
-		stored, err := s.store.count(ctx)
+		stored, err := s.quiet(ctx)
 		if err != nil {
 			return err
 		}
