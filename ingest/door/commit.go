@@ -55,8 +55,9 @@ func (d *Door) pass(ctx context.Context, done chan<- stored) {
 func (d *Door) finish(ctx context.Context, done <-chan stored) {
 	var f finisher
 	for b := range done {
-		f.publish(ctx, d, b)
-		f.acknowledge(d, b)
+		if f.publish(ctx, d, b) {
+			f.acknowledge(d, b)
+		}
 		if b.telemetry {
 			d.journal.recycle(b.batch)
 		} else {
@@ -72,12 +73,13 @@ type finisher struct {
 	conns []*conn
 }
 
-// publish gives messages to who has subscribed to them. It tries until that is durable,
-// or ctx ends.
-func (f *finisher) publish(ctx context.Context, d *Door, b stored) {
+// publish gives messages to who has subscribed to them. It tries until that is durable;
+// false is that ctx has ended before.
+func (f *finisher) publish(ctx context.Context, d *Door, b stored) bool {
+	clear(f.all)
 	f.all, f.index = f.all[:0], f.index[:0]
 	if d.o.Sessions == nil {
-		return
+		return true
 	}
 	for i := range b.items {
 		it, m := &b.items[i], &b.messages[i]
@@ -96,16 +98,20 @@ func (f *finisher) publish(ctx context.Context, d *Door, b stored) {
 		f.index = append(f.index, i)
 	}
 	if len(f.all) == 0 {
-		return
+		return true
 	}
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, maxBackoff) {
 		err := d.o.Sessions.Publish(ctx, f.all)
 		if err == nil {
-			return
+			if !b.telemetry { // of telemetry, that the journal has it is what counts
+				for j, i := range f.index {
+					b.items[i].code = f.all[j].Code
+				}
+			}
+			return true
 		}
 		if ctx.Err() != nil {
-			f.all = f.all[:0]
-			return
+			return false
 		}
 		d.o.Logger.Error("cannot keep what subscribers are to get; nothing is acknowledged until it can be", "error", err, "wait", wait)
 		pause(ctx, wait)
@@ -124,6 +130,7 @@ func (f *finisher) acknowledge(d *Door, b stored) {
 			d.o.Canaries.Journalled(it.canary, ingest.Place{Epoch: b.at.Epoch, First: b.at.First + uint64(i)})
 		}
 		if it.taking != nil {
+			it.taking.refused = it.taking.refused || it.code >= packets.ErrUnspecifiedError.Code
 			if it.taking.left--; it.taking.left == 0 {
 				close(it.taking.done)
 			}
@@ -134,7 +141,10 @@ func (f *finisher) acknowledge(d *Door, b stored) {
 			continue
 		}
 		counts[it.qos]++
-		if it.conn.acknowledge(it) && it.qos > 0 {
+		if it.code >= packets.ErrUnspecifiedError.Code {
+			it.conn.notKept(it, b.messages[i].Topic)
+		}
+		if it.conn.acknowledge(it) {
 			accepted++
 		}
 		if !it.conn.dirty {
@@ -156,18 +166,32 @@ func (f *finisher) acknowledge(d *Door, b stored) {
 	}
 }
 
+// notKept tells of a message that could not be kept for who has subscribed to it. MQTT 3
+// has no other way to say so than the end of the connection.
+func (c *conn) notKept(it *item, topic string) {
+	code := packets.Code{Code: it.code, Reason: "cannot be kept for a subscriber: a limit is reached"}
+	c.refused(RefusedPublish, topic, code.Reason, code)
+	if c.version < 5 {
+		c.end(code, "")
+	}
+}
+
 // acknowledge answers one message, and reports whether the answer is on its way.
 func (c *conn) acknowledge(it *item) (answered bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch it.qos {
-	case 1:
-		answered = c.putLocked(packets.Puback<<4, 2, byte(it.id>>8), byte(it.id))
-	case 2:
-		answered = c.putLocked(packets.Pubrec<<4, 2, byte(it.id>>8), byte(it.id))
-	}
 	c.unreserveLocked(it.weight)
-	return answered
+	if it.qos == 0 {
+		return false
+	}
+	kind := packets.Puback << 4
+	if it.qos == 2 {
+		kind = packets.Pubrec << 4
+	}
+	if it.code == 0 || c.version < 5 {
+		return c.putLocked(kind, 2, byte(it.id>>8), byte(it.id))
+	}
+	return c.putLocked(kind, 3, byte(it.id>>8), byte(it.id), it.code)
 }
 
 // Take takes messages that came otherwise than by MQTT and returns when the journal has
@@ -202,17 +226,24 @@ func (d *Door) Take(ctx context.Context, from Grant, messages []ingest.Message) 
 	}
 	select {
 	case <-t.done:
-		return nil
+		return t.outcome()
 	case <-d.drained:
 	case <-ctx.Done():
 		return fmt.Errorf("wait for the journal: %w", ctx.Err())
 	}
 	select {
 	case <-t.done:
-		return nil
+		return t.outcome()
 	default:
 		return errStopping
 	}
+}
+
+func (t *taking) outcome() error {
+	if t.refused {
+		return fmt.Errorf("%w: they cannot be kept for who has subscribed to them", ErrTooMany)
+	}
+	return nil
 }
 
 // takeAll hands messages over, all or none.

@@ -221,11 +221,9 @@ func (c *conn) attach(ctx context.Context, pk *packets.Packet) (present bool, no
 		Key: session.Key{User: c.grant.Identity, Client: c.clientID}, Version: c.version, Clean: k.Clean,
 		ReceiveMaximum: pk.Properties.ReceiveMaximum, MaximumPacket: c.maxPacket, Internal: c.grant.Internal,
 	}
-	switch {
-	case c.version == 5 && pk.Properties.SessionExpiryInterval == math.MaxUint32, c.version < 5 && !k.Clean:
-		want.Expiry = math.MaxInt64
-	case c.version == 5:
-		want.Expiry = time.Duration(pk.Properties.SessionExpiryInterval) * time.Second
+	want.Expiry = wanted(pk)
+	if c.d.o.Authenticator == nil {
+		want.Key.User = "" // nobody's: what one user may have is not for all
 	}
 	if k.WillFlag {
 		want.Will = &session.Will{Delay: time.Duration(k.WillProperties.WillDelayInterval) * time.Second}
@@ -242,6 +240,18 @@ func (c *conn) attach(ctx context.Context, pk *packets.Packet) (present bool, no
 	return present, nil
 }
 
+// wanted is how long the client wants its session to stay.
+func wanted(pk *packets.Packet) time.Duration {
+	switch s := pk.Properties.SessionExpiryInterval; {
+	case pk.ProtocolVersion < 5 && pk.Connect.Clean:
+		return 0
+	case pk.ProtocolVersion < 5, s == math.MaxUint32:
+		return math.MaxInt64
+	default:
+		return time.Duration(s) * time.Second
+	}
+}
+
 // welcome sends CONNACK.
 func (c *conn) welcome(pk *packets.Packet, present bool) {
 	ack := packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Connack}, SessionPresent: present}
@@ -256,7 +266,11 @@ func (c *conn) welcome(pk *packets.Packet, present bool) {
 		if c.keepAlive != time.Duration(pk.Connect.Keepalive)*time.Second {
 			p.ServerKeepAlive, p.ServerKeepAliveFlag = uint16(c.keepAlive/time.Second), true
 		}
-		if c.d.o.Sessions == nil {
+		if c.session != nil {
+			if e := c.session.Expiry(); !c.sessionless && e < wanted(pk) {
+				p.SessionExpiryInterval, p.SessionExpiryIntervalFlag = uint32(e/time.Second), true
+			}
+		} else {
 			p.SharedSubAvailableFlag, p.WildcardSubAvailableFlag, p.SubIDAvailableFlag = true, true, true
 		}
 	}

@@ -41,13 +41,15 @@ type item struct {
 	canary     uint64
 	id         uint16
 	qos        byte
+	code       byte // what subscribers' sessions say of it
 	retain     bool
 }
 
 // taking is somebody who waits for messages that did not come by MQTT.
 type taking struct {
-	left int
-	done chan struct{}
+	left    int
+	refused bool
+	done    chan struct{}
 }
 
 // batch is a record being gathered, and what its messages are for.
