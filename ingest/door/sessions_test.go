@@ -121,7 +121,10 @@ func TestTakenOver(t *testing.T) {
 		t.Errorf("DISCONNECT has code 0x%02x", p.ReasonCode)
 	}
 	first.ended()
-	x.eventually("it is told", func() bool { all := x.refused.list(); return len(all) == 1 && all[0].Code == packets.ErrSessionTakenOver.Code })
+	x.eventually("it is told", func() bool {
+		all := x.refused.list()
+		return len(all) == 1 && all[0].Code == packets.ErrSessionTakenOver.Code
+	})
 	x.eventually("the will is in the journal", func() bool { all := x.journal.all(); return len(all) == 1 && string(all[0].Payload) == "offline" })
 }
 
