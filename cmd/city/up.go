@@ -257,7 +257,7 @@ func (c *Up) openBroker(ctx context.Context, keeper *doorkeeper, here *city) (*b
 	j, err := journal.Open(ctx, journal.Options{
 		Conn: conn, MaxBytes: int64(c.JournalBudget), Logger: log,
 		// Less than the broker's: what that has taken must be able to leave it.
-		Reserve: uint64(c.DiskReserve) / 4 * 3, FreeSpace: b.FreeSpace, Folder: b.Dir(),
+		Reserve: uint64(c.DiskReserve) / 4 * 3, FreeSpace: b.FreeSpace, Folder: b.Dir(), SyncNames: b.SyncNames,
 	})
 	if err != nil {
 		return nil, nil, err

@@ -137,6 +137,8 @@ type Broker struct {
 	failures *failures
 	reports  *reports
 
+	names names
+
 	mu     sync.Mutex
 	srv    *server.Server // nil while restarting and once closed
 	closed bool

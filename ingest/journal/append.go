@@ -177,6 +177,10 @@ func (j *Journal) publish(ctx context.Context, s ingest.Sequence, g *gateway, m 
 		g.known = false
 		return fmt.Errorf("%w: it is taken; is another gateway of this name running?", ingest.ErrPosition)
 	}
+	if err := j.opts.SyncNames(); err != nil {
+		g.known = false
+		return err
+	}
 	g.known, g.next, g.last = true, m.end, m
 	g.stored.Store(m.end)
 	return nil

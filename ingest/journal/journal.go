@@ -45,6 +45,9 @@ type Options struct {
 	FreeSpace func() (uint64, error)
 	Folder    string
 	Reserve   uint64
+	// SyncNames makes the names of the server's files durable, where it is in this process
+	// and does not do so itself; it is called before anything is confirmed. Nil does nothing.
+	SyncNames func() error
 	// AppendTimeout bounds one Append besides its context, 10 s if 0: a server
 	// whose disk has failed does not answer at all.
 	AppendTimeout time.Duration
@@ -152,6 +155,9 @@ func withDefaults(o Options) Options {
 	o.MaxUnacknowledged = cmp.Or(o.MaxUnacknowledged, 1<<17)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.SyncNames == nil {
+		o.SyncNames = func() error { return nil }
 	}
 	return o
 }

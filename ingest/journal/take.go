@@ -96,7 +96,10 @@ func (j *Journal) put(ctx context.Context, subject, value string) error {
 		}
 		_, err = j.js.Publish(ctx, subject, []byte(value))
 	}
-	return reason(ctx, err)
+	if err != nil {
+		return reason(ctx, err)
+	}
+	return j.opts.SyncNames()
 }
 
 // openConsumer removes every consumer of the stream and makes the one of this run.
