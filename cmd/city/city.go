@@ -6,7 +6,9 @@ package city
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,6 +20,7 @@ import (
 	"github.com/haidang-iot/haidang/ingest"
 	"github.com/haidang-iot/haidang/ingest/broker"
 	"github.com/haidang-iot/haidang/ingest/journal"
+	"github.com/haidang-iot/haidang/ingest/sqlitefile"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
 
@@ -101,6 +104,18 @@ func (c *city) keep(ctx context.Context, f loadFlags, hasBroker bool) error {
 		p.Backups.FreeSpace = func() (uint64, error) { return broker.FreeSpace(p.Backups.Dir) }
 	}
 	return c.custody.begin(ctx)
+}
+
+// syncNames makes durable which files and folders there are, once everything is open and
+// before anything is acknowledged: to sync a new file does not have to keep its name.
+func (c *city) syncNames() error {
+	if !c.durability.power {
+		return nil
+	}
+	if err := errors.Join(broker.SyncFolders(c.data), sqlitefile.SyncFolder(filepath.Dir(filepath.Clean(c.data)))); err != nil {
+		return fmt.Errorf("make the names of the data folder %s durable: %w", c.data, err)
+	}
+	return nil
 }
 
 // close closes all that was opened.

@@ -61,6 +61,9 @@ func (c *Loader) Run(ctx context.Context, out *terminal.Output) (err error) {
 	checks := func(ctx context.Context) []check { return append(l.checks(ctx), canaryChecks(canaries)...) }
 	srv.health(here.reg, here.findings, checks)
 	srv.pages()
+	if err := here.syncNames(); err != nil {
+		return err
+	}
 	var parts actors
 	l.run(&parts, srv)
 	parts.add("canaries", canaries.Run)

@@ -112,6 +112,9 @@ func (c *Up) Run(ctx context.Context, out *terminal.Output) (err error) {
 	checks := upChecks(b, gateways, l, canaries)
 	here.srv.health(here.reg, here.findings, checks)
 	here.srv.pages()
+	if err := here.syncNames(); err != nil {
+		return err
+	}
 
 	var parts actors
 	l.run(&parts, here.srv)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -78,27 +79,68 @@ func powerCuts(t *testing.T, usual int) int {
 	return n
 }
 
-// Whatever had been acknowledged when the power was cut is stored exactly once: with the
-// harshest disk that POSIX allows, and with what chance lets through of the rest.
+// Whatever had been acknowledged when the power was cut is stored exactly once, with a
+// disk that has lost all that was not synced, and with ones on which chance decides.
 func TestPowerCuts(t *testing.T) {
 	long(t)
-	chance, cuts := chance(t), powerCuts(t, 4)
-	disk := powercut.New()
+	t.Parallel()
+	p, pub := poweredCity(t, powercut.New(), powerCuts(t, 4), "power")
+	prove(t, p.up, pub, embedded(p.up))
+}
+
+// The proof can fail: a city that promises to survive no more than the death of its
+// process, or whose journal is not synced, loses messages.
+func TestPowerCutsAreFelt(t *testing.T) {
+	long(t)
+	if os.Getenv("HAIDANG_POWER_CUTS") == "" {
+		t.Skip("takes minutes, and says something of the proof only: give HAIDANG_POWER_CUTS=4")
+	}
+	unsynced := powercut.New()
+	unsynced.IgnoreSync(func(name string) bool { return strings.HasSuffix(name, ".blk") })
+	for durability, disk := range map[string]*powercut.Disk{"process": powercut.New(), "power": unsynced} {
+		t.Run(durability, func(t *testing.T) {
+			p, pub := poweredCity(t, disk, 4, durability)
+			readings := pub.finish()
+			var sum balance
+			eventually(t, patience, "nothing waits", func() bool {
+				r, ok := ledger(p.up)
+				sum = r.total()
+				return ok && sum.Queued == 0 && sum.Received > 0
+			})
+			if lost := len(readings) - samplesOf(t, p.up); lost <= 0 {
+				t.Errorf("none of %d readings is lost: %v", len(readings), sum)
+			} else {
+				t.Logf("of %d acknowledged readings %d are lost: %v", len(readings), lost, sum)
+			}
+		})
+	}
+}
+
+// samplesOf is how many readings the store has.
+func samplesOf(t *testing.T, up *process) int {
+	return embedded(up)(t, "air_quality", "seq").count() + embedded(up)(t, "weather", "seq").count()
+}
+
+// poweredCity has a city live through cuts under load.
+func poweredCity(t *testing.T, disk *powercut.Disk, cuts int, durability string) (*powered, *publisher) {
+	t.Helper()
+	chance := chance(t)
 	disk.Ordered = os.Getenv("HAIDANG_POWER_STRICT") == ""
-	p := onDisk(t, disk, "--durability", "power")
-	t.Logf("up is ready after %v", p.up.ready())
+	p := onDisk(t, disk, "--durability", durability)
+	p.up.ready()
 	pub := publish(t, p.broker, 1000, true)
 	for n := range cuts {
 		if chance.IntN(4) > 0 {
-			p.up.ready()
 			pub.progress(1 + chance.IntN(500))
 		}
 		time.Sleep(time.Duration(chance.Int64N(int64(time.Second))))
 		p.cut(chance, []float64{0, 0.5, 0.9, 0}[n%4])
+		if n%50 == 49 {
+			t.Logf("after %d cuts %d messages are acknowledged", n+1, pub.acked())
+		}
 	}
-	p.up.ready()
 	pub.progress(100)
 	t.Logf("the power was cut %d times: %d pages and %d names had not been synced and were lost; %d messages were acknowledged",
 		cuts, p.lost.Pages, p.lost.Names, pub.acked())
-	prove(t, p.up, pub, embedded(p.up))
+	return p, pub
 }
