@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/mochi-mqtt/server/v2/packets"
 )
@@ -29,6 +30,8 @@ type writer struct {
 	deliver   []*delivery // were inserted
 	forgotten []forgotten
 	messages  []int64 // that nobody refers to any more
+
+	fail atomic.Pointer[error] // for tests: why nothing can be written
 }
 
 type forgotten struct {
@@ -119,6 +122,9 @@ func (w *writer) undo() {
 
 // exec runs a statement in the transaction, which it begins.
 func (w *writer) exec(s *sql.Stmt, args ...any) error {
+	if err := w.fail.Load(); err != nil {
+		return *err
+	}
 	if !w.begun {
 		if _, err := w.conn.ExecContext(context.Background(), "BEGIN IMMEDIATE"); err != nil {
 			return fmt.Errorf("begin: %w", err)
