@@ -94,7 +94,11 @@ func makeLedger(ctx context.Context, path string) error {
 		return fmt.Errorf("make an empty ledger: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	if err := ledger.MakeEmpty(ctx, dir); err != nil {
+	l, err := ledger.Open(ctx, ledger.Options{Dir: dir})
+	if err != nil {
+		return err
+	}
+	if err := l.Close(); err != nil {
 		return err
 	}
 	return os.Rename(filepath.Join(dir, ledger.FileName), path)

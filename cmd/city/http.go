@@ -212,7 +212,8 @@ const smallBody = 16 << 10
 
 // refuse says why a request that brings much, to be kept, must wait.
 func (s *server) refuse(r *http.Request) error {
-	if s.full == nil || r.ContentLength >= 0 && r.ContentLength <= smallBody || strings.HasPrefix(r.URL.Path, terminal.PrometheusPath+"/") {
+	if s.full == nil || r.ContentLength >= 0 && r.ContentLength <= smallBody || strings.HasPrefix(r.URL.Path, terminal.PrometheusPath+"/") ||
+		strings.HasPrefix(r.URL.Path, ingestPath) { // the journal answers for itself
 		return nil
 	}
 	if err := s.full(); err != nil {

@@ -61,6 +61,7 @@ func newOperated(t *testing.T, registry string) *operated {
 	if c.guarded, err = here.load(t.Context(), up.loadFlags, j, e, nil); err != nil {
 		t.Fatal(err)
 	}
+	c.intake.open(&journalDoor{journal: j})
 	c.srv.health(here.reg, here.findings, c.checks)
 	c.srv.pages()
 	c.url = c.srv.url()

@@ -19,7 +19,6 @@ import (
 	"github.com/haidang-iot/haidang/ingest/alarm"
 	"github.com/haidang-iot/haidang/ingest/api"
 	"github.com/haidang-iot/haidang/ingest/damage"
-	"github.com/haidang-iot/haidang/ingest/door"
 	"github.com/haidang-iot/haidang/ingest/figures"
 	"github.com/haidang-iot/haidang/ingest/journal"
 	"github.com/haidang-iot/haidang/ingest/ledger"
@@ -97,6 +96,8 @@ type loading struct {
 	figures  *ownFigures
 	// note writes down who lets quarantined messages go, and why.
 	note func(ctx context.Context, which, why string) error
+	// intake lets in messages that come over HTTP.
+	intake *intake
 	// evaluated is the store as rules are evaluated over it; nil if it is external.
 	evaluated alarm.Store
 }
@@ -142,7 +143,6 @@ func (c *city) openLoading(ctx context.Context, f storeFlags, rf registryFlags, 
 	l.Store, l.Written = figures.Noting{Store: guard, Hours: own.hours}, guard.Written
 	audit := ingest.Audit{Ledger: led, Journal: j, Store: &ingest.StoreAudit{Ledger: led, Counter: own.counter, Catalogue: r.Catalogue,
 		Retention: l.Retention, Visible: own.visible, Findings: c.findings, Now: time.Now, Logger: c.log}}
-	audit.Whole, audit.Localities = door.Name, r.admission.Localities
 	audit.Sides = &ingest.Sides{Books: led, Journal: audit.Numbered, Findings: c.findings, Now: time.Now, Logger: c.log}
 	c.reg.MustRegister(ingest.NewLedgerCollector(audit, time.Now))
 	history := &ingest.Recorder{Audit: audit, History: led, Now: time.Now, Logger: c.log}
@@ -154,6 +154,8 @@ func (c *city) openLoading(ctx context.Context, f storeFlags, rf registryFlags, 
 func (l *loading) serve(s *server, c *access.Control) {
 	api.Ingest{Audit: l.audit, Quarantine: l.ledger, History: l.ledger, Redriver: l.loader, Journal: l.journal, Guard: scoped{c}, Now: time.Now,
 		Bounds: l.loader.Bounds, Note: l.note}.Register(s.api)
+	l.intake = &intake{control: c}
+	api.Door{Sender: l.intake.sender, NotTelemetry: isCommand, Now: time.Now}.Register(s.api)
 	if l.prometheus != nil {
 		s.handle(terminal.PrometheusPath+"/", l.prometheus.Handler(terminal.PrometheusPath))
 		return

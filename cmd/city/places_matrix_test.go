@@ -118,6 +118,12 @@ func matrix() map[string]rights {
 	m["purge-quarantine"] = rights{least: access.Operator, where: filtered, about: ofMessage, ask: func(o object) request {
 		return posting("/api/v1/quarantine/purge", doc{"topic": o.topic, "why": "a test"})
 	}, proof: `"discarded":1`}
+	m["send-message"] = rights{least: access.Field, where: local, ask: func(o object) request {
+		return posting(fmt.Sprintf("/api/v1/ingest/%s/noise/%s", o.place, o.device), doc{"laeq": 50})
+	}}
+	m["send-messages"] = rights{least: access.Field, where: local, about: ofMessage, ask: func(o object) request {
+		return posting("/api/v1/ingest/batch", []doc{{"topic": o.topic, "payload": doc{"laeq": 50}}})
+	}, proof: `"taken":1`}
 	// For administrators, and for persons.
 	m["import-wards"] = rights{least: access.Admin, ask: func(object) request { return posting("/api/v1/wards/import", doc{"wards": []doc{{"code": "22366"}}}) }}
 	for id, path := range map[string]string{"list-accounts": "/accounts", "list-access-events": "/access/events", "export-mosquitto-passwords": "/access/mosquitto/password_file", "export-mosquitto-acl": "/access/mosquitto/acl_file"} {

@@ -56,7 +56,11 @@ func places(r *http.Request) (who string, all []place) {
 	account := access.Actor(r.Context()).Account
 	if account == "" {
 		who = "address " + access.From(r.Context()).String()
-		return who, []place{{who, mostOfStranger, "address"}}
+		all = []place{{who, mostOfStranger, "address"}}
+		if strings.HasPrefix(r.URL.Path, ingestPath) && isFile(r) { // a device's batch
+			all = append(all, place{"batches of " + who, mostFiles, "address"}, place{"batches of all", mostFilesOfAll, "all"})
+		}
+		return who, all
 	}
 	who = "account " + account
 	all = []place{{who, mostOfAccount, "account"}}
@@ -64,11 +68,13 @@ func places(r *http.Request) (who string, all []place) {
 	switch {
 	case below && path == "live":
 		all = append(all, place{"streams of " + who, mostStreams, "account"})
-	case below && (r.ContentLength > largeBody || r.ContentLength < 0):
+	case below && isFile(r):
 		all = append(all, place{"files of " + who, mostFiles, "account"}, place{"files of all", mostFilesOfAll, "all"})
 	}
 	return who, all
 }
+
+func isFile(r *http.Request) bool { return r.ContentLength > largeBody || r.ContentLength < 0 }
 
 // bound is for behind [access.Control.Middleware].
 func (q *requests) bound(next http.Handler) http.Handler {

@@ -47,7 +47,7 @@ func readers() map[reader][]string {
 			"export-mosquitto-acl", "export-mosquitto-passwords", "get-heard", "get-registration", "import", "import-wards", "install-device",
 			"issue-credential", "list-access-events", "list-accounts", "list-credentials", "list-heard", "log-out", "maintain-device", "make-labels",
 			"purge-quarantine", "redrive-quarantine", "register-device", "remove-device", "reopen-site", "retire-device", "retire-site", "revoke-credentials",
-			"revoke-token", "set-levels", "set-limit", "swap-device", "update-device", "update-limit", "update-site",
+			"revoke-token", "send-message", "send-messages", "set-levels", "set-limit", "swap-device", "update-device", "update-limit", "update-site",
 		},
 	}
 }

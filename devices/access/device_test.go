@@ -428,3 +428,27 @@ func TestDoorsRefusalsAreTold(t *testing.T) {
 		}
 	}
 }
+
+// TestSecretsAreNotGuessedByHTTP: who sends wrong secrets from an address is not looked at
+// for a while; a device there that was right the last time is, and so is everybody elsewhere.
+func TestSecretsAreNotGuessedByHTTP(t *testing.T) {
+	w := newWorld(t)
+	good, other := w.issue("aq-1", 0), w.issue("wl-2", 0)
+	from, elsewhere := netip.MustParseAddr("203.0.113.7"), netip.MustParseAddr("203.0.113.8")
+	ask := func(when string, at netip.Addr, name string, s access.Secret, want access.Reason) {
+		t.Helper()
+		if _, err := w.AuthenticateHTTP(t.Context(), at, name, s); access.ReasonOf(err) != want {
+			t.Errorf("%s: %v, want %q", when, err, want)
+		}
+	}
+	ask("the right secret", from, "aq-1", good.Secret, "")
+	for range 20 {
+		ask("a wrong secret", from, "wl-2", "wrong", access.ReasonDevice)
+	}
+	ask("the next guess", from, "wl-2", "wrong", access.ReasonTooMany)
+	ask("even the right one", from, "wl-2", other.Secret, access.ReasonTooMany)
+	ask("who was right before", from, "aq-1", good.Secret, "")
+	ask("from elsewhere", elsewhere, "wl-2", "wrong", access.ReasonDevice)
+	w.pass(time.Second)
+	ask("a second later", from, "wl-2", other.Secret, "")
+}

@@ -32,6 +32,7 @@ const (
 	ReasonLogInNeeded   Reason = "log_in_needed"
 	ReasonWrongLogIn    Reason = "wrong_name_or_password"
 	ReasonBadToken      Reason = "bad_token"
+	ReasonDevice        Reason = "wrong_device_or_secret"
 	ReasonRole          Reason = "role_too_low"
 	ReasonEverywhere    Reason = "admin_everywhere"
 	ReasonPerson        Reason = "person_needed"
@@ -179,6 +180,9 @@ func sentences(r Reason) (code Code, vi, en string) {
 		return Unauthenticated, "Tên hoặc mật khẩu không đúng.", "The name or the password is wrong."
 	case ReasonBadToken:
 		return Unauthenticated, "Mã truy cập không đúng, đã hết hạn hoặc đã bị thu hồi.", "The token is wrong, has expired or was revoked."
+	case ReasonDevice:
+		return Unauthenticated, "Tên hoặc mã bí mật của thiết bị không đúng, hoặc hiện thiết bị không được gửi; nhật ký truy cập ghi rõ lý do.",
+			"The device's user name or secret is wrong, or it may not send now; the access events say why."
 	case ReasonRole:
 		return Forbidden, "Việc này cần vai trò %[1]s; bạn có vai trò %[2]s.", "This needs the role %[1]s; yours is %[2]s."
 	case ReasonNoRole:

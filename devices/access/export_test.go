@@ -60,6 +60,11 @@ func (c *Control) Attempt(name string, from netip.Addr, later time.Duration) {
 	}
 }
 
+// AuthenticateHTTP is authenticateHTTP.
+func (c *Control) AuthenticateHTTP(ctx context.Context, from netip.Addr, username string, secret Secret) (Grant, error) {
+	return c.authenticateHTTP(ctx, from, username, secret)
+}
+
 // EndHolds is one round of ending what may not go on.
 func (c *Control) EndHolds(ctx context.Context) error { return c.endHolds(ctx) }
 

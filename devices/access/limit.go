@@ -121,10 +121,12 @@ type limits struct {
 	mu       sync.Mutex
 	guessers *recent[guesser, tries]
 	address  *limiter[netip.Prefix]
+	devices  *limiter[netip.Prefix] // wrong secrets of devices, by HTTP
 }
 
 func newLimits() *limits {
-	return &limits{guessers: newRecent[guesser, tries](limitsKept), address: newLimiter[netip.Prefix](addressBurst, addressEvery)}
+	return &limits{guessers: newRecent[guesser, tries](limitsKept), address: newLimiter[netip.Prefix](addressBurst, addressEvery),
+		devices: newLimiter[netip.Prefix](deviceBurst, deviceEvery)}
 }
 
 // Network is an address as it is counted: of IPv6 the /64 that one customer has.

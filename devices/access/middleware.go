@@ -226,6 +226,10 @@ func (c *Control) Require(least Role, next http.Handler) http.Handler {
 //	api.UseMiddleware(control.Operations)
 func (c *Control) Operations(ctx huma.Context, next func(huma.Context)) {
 	o := ctx.Operation()
+	if username, secret, ok := basicOf(ctx); ok {
+		c.device(ctx, username, secret, next)
+		return
+	}
 	err := c.Check(ctx.Context(), roleIn(o))
 	if err == nil {
 		err = c.checkScope(ctx.Context(), o)
@@ -234,13 +238,7 @@ func (c *Control) Operations(ctx huma.Context, next func(huma.Context)) {
 		next(ctx)
 		return
 	}
-	e := asError(err)
-	for k, v := range e.GetHeaders() {
-		ctx.SetHeader(k, v[0])
-	}
-	ctx.SetHeader("Content-Type", e.ContentType(""))
-	ctx.SetStatus(e.Status)
-	_ = json.NewEncoder(ctx.BodyWriter()).Encode(e) // an error here means that nobody reads any more
+	refuseOperation(ctx, err)
 }
 
 // checkScope refuses tokens that may only read whatever could change something,

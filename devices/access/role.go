@@ -145,6 +145,8 @@ type request struct {
 	secret Secret
 	// familiar is the sign that the browser keeps of earlier log-ins.
 	familiar Secret
+	// device is the device that asks, if it is one.
+	device *Grant
 	// refused is why the token was not accepted.
 	refused *Error
 }
