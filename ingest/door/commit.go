@@ -134,7 +134,9 @@ func (f *finisher) acknowledge(d *Door, b stored) {
 			if it.taking.left--; it.taking.left == 0 {
 				close(it.taking.done)
 			}
-			accepted++
+			if it.qos > 0 {
+				accepted++
+			}
 			continue
 		}
 		if it.conn == nil {

@@ -128,6 +128,9 @@ func (c *conn) serve(ctx context.Context) {
 	if c.session != nil {
 		c.session.Detach(c.graceful, c.expiry)
 	}
+	if !errors.Is(err, errHeld) {
+		c.waitShut()
+	}
 }
 
 // finish ends the connection for a reason that the reader has found.

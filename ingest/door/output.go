@@ -16,6 +16,8 @@ const (
 	// maxOut is what may wait for a client to read before its session is told to wait.
 	// Acknowledgements always find room: there are no more than what is in flight.
 	maxOut = 64 << 10
+	// pieceSize is what is written at a time to a client that does not keep up.
+	pieceSize = 16 << 10
 	// writeTimeout is how long a client may read nothing of what waits for it, and
 	// lastTimeout how long it may take for what ends the connection.
 	writeTimeout = 30 * time.Second
@@ -206,9 +208,7 @@ func (c *conn) write() {
 		if last {
 			timeout = lastTimeout
 		}
-		_ = c.nc.SetWriteDeadline(time.Now().Add(timeout))
-		_, err := c.nc.Write(b)
-		if err != nil {
+		if err := c.writeAll(b, timeout); err != nil {
 			var slow net.Error
 			if errors.As(err, &slow) && slow.Timeout() && !last {
 				c.d.metrics.unread.Inc()
@@ -217,6 +217,19 @@ func (c *conn) write() {
 			return
 		}
 	}
+}
+
+// writeAll writes piece by piece: a client is slow by what it does not read at all.
+func (c *conn) writeAll(b []byte, timeout time.Duration) error {
+	for len(b) > 0 {
+		_ = c.nc.SetWriteDeadline(time.Now().Add(timeout))
+		n, err := c.nc.Write(b[:min(len(b), pieceSize)])
+		if err != nil {
+			return err
+		}
+		b = b[n:]
+	}
+	return nil
 }
 
 // lingerAndShut lets the client read the last packet before the connection is closed.
@@ -277,6 +290,15 @@ func (c *conn) wake() {
 	c.d.room.Broadcast()
 	c.d.roomMu.Unlock()
 	_ = c.nc.SetReadDeadline(time.Unix(1, 0)) // a reader that waits for the client
+}
+
+// waitShut waits until the last has been written, if the connection ends in order.
+func (c *conn) waitShut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for !c.closed {
+		c.room.Wait()
+	}
 }
 
 // over says whether the connection is ending.
