@@ -90,7 +90,7 @@ func (f *finisher) publish(ctx context.Context, d *Door, b stored) bool {
 		if payload == nil {
 			payload = bytes.Clone(m.Payload) // the batch is used again
 		}
-		p := session.Publication{Topic: m.Topic, Payload: payload, QoS: it.qos, Retain: it.retain, Received: m.Received, From: it.session, ID: it.id}
+		p := session.Publication{Topic: m.Topic, Payload: payload, QoS: it.qos, Retain: it.retain, Received: m.Received, From: it.session, ID: it.id, Journalled: b.telemetry}
 		if it.properties != nil {
 			p.Properties = *it.properties
 		}

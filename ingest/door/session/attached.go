@@ -103,8 +103,12 @@ func (x *Session) release(d *delivery) {
 
 // sendRelease sends PUBREL, or leaves it for when the link has room.
 func (st *state) sendRelease(id uint16, code packets.Code) {
-	if p := st.release(id, code); len(st.releases) > 0 || !st.link.Send(p) {
-		st.releases = append(st.releases, p)
+	switch {
+	case len(st.releases) == 0 && st.link.Send(st.release(id, code.Code)):
+	case len(st.releases) < 2*mostUnderWay:
+		st.releases = append(st.releases, release{id, code.Code})
+	default: // it sends PUBREC of nothing, and reads no answers
+		st.link.End(packets.ErrReceiveMaximum)
 	}
 }
 

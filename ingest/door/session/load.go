@@ -114,7 +114,7 @@ func (l *loading) session(r *sql.Rows) error {
 	l.sent[st], l.byRow[st.row] = sent, st
 	l.s.states[st.key] = st
 	l.s.byUser[st.key.User] = append(l.s.byUser[st.key.User], st)
-	l.s.counts.bytes.Add(overhead)
+	l.s.counts.bytes.Add(sessionOverhead)
 	l.s.lastRow = max(l.s.lastRow, st.row)
 	return nil
 }
@@ -138,6 +138,7 @@ func (l *loading) subscription(r *sql.Rows) error {
 	}
 	sub.st.subscriptions[sub.name] = sub
 	l.s.subscribe(sub, nil)
+	sub.st.weigh(sub.size())
 	return nil
 }
 

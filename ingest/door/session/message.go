@@ -10,7 +10,10 @@ import (
 
 // overhead is what a message, a subscription or a session is taken to need beside its
 // texts, in memory and in the file.
-const overhead = 200
+const (
+	overhead        = 200
+	sessionOverhead = 1024
+)
 
 // message is an application message that waits for sessions or is retained. It is shared
 // and not changed.

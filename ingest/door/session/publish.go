@@ -85,24 +85,31 @@ func (s *Sessions) Publish(ctx context.Context, all []Publication) error {
 	now := s.o.Now()
 	var to targets
 	for i := range all {
-		s.publish(&all[i], &to, c, now)
+		p := &all[i]
+		s.publish(p, &to, c, now)
+		if p.remembered() && p.From.st.kept {
+			c.receive(p.From.st, p.ID)
+		}
 	}
 	if err := s.commit(ctx, c); err != nil {
 		return err
 	}
 	for i := range all {
-		if p := &all[i]; p.QoS == 2 && p.From != nil {
+		if p := &all[i]; p.remembered() {
 			p.From.st.remember(p.ID)
 		}
 	}
 	return nil
 }
 
+// remembered says that its publisher's session is to know its identifier: not if it is
+// refused, as then no PUBREL comes.
+func (p *Publication) remembered() bool {
+	return p.QoS == 2 && p.From != nil && (p.Journalled || p.Code < packets.ErrUnspecifiedError.Code)
+}
+
 func (s *Sessions) publish(p *Publication, to *targets, c *changes, now time.Time) {
 	p.Code = packets.CodeSuccess.Code
-	if p.QoS == 2 && p.From != nil && p.From.st.kept {
-		c.receive(p.From.st, p.ID)
-	}
 	var m *message
 	if p.Retain {
 		m = newMessage(p)

@@ -38,7 +38,7 @@ func (s *Sessions) retain(m *message, c *changes, now time.Time) byte {
 			own = old.size
 		}
 	}
-	left := s.o.Limits.TotalBytes - s.counts.bytes.Load() + freed
+	left := s.left() + freed
 	mine := r.byUser[m.owner] - own + m.size
 	// What belongs to nobody is our own, or everybody's where nobody is asked who he is.
 	if m.size > left || m.owner != "" && (mine > s.o.Limits.Bytes || mine > left/shareOfRest) || freed == 0 && s.room() != nil {

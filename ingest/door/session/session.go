@@ -48,6 +48,11 @@ type Will struct {
 	Delay time.Duration
 }
 
+// size is what a will takes, in bytes.
+func (w *Will) size() int64 {
+	return overhead + int64(len(w.Topic)+len(w.Payload)+propertiesSize(&w.Properties))
+}
+
 // Publication is an application message on its way to subscribers.
 type Publication struct {
 	Topic   string
@@ -63,10 +68,13 @@ type Publication struct {
 	// ID is the packet identifier of QoS 2, which the publisher's session is to remember
 	// until its PUBREL.
 	ID uint16
+	// Journalled says that the journal has it: its publisher is told that it was taken,
+	// whatever Code says.
+	Journalled bool
 	// Code is what [Sessions.Publish] says of it, as PUBACK and PUBREC of MQTT 5 have it:
 	// 0; 0x10 where nobody has subscribed; 0x97 where it could not be kept for a session,
-	// or not be retained, because a limit is reached. It is of weight for what only
-	// subscribers get (a command); what the journal has is not lost.
+	// or not be retained, because a limit is reached: then what only subscribers get (a
+	// command) has not been taken, and its identifier is not remembered.
 	Code byte
 }
 

@@ -581,7 +581,7 @@ func TestFullQueues(t *testing.T) {
 	x, l, _ = c.connect("x", kept(time.Hour))
 	got := c.want(l, "1:a=1, 1:a=2, 1:a=3")
 	ack(x, packets.Puback, got...)
-	if s := c.Stats(); s.Waiting != 0 || s.Bytes > 1000 {
+	if s := c.Stats(); s.Waiting != 0 || s.Bytes > 2000 {
 		t.Errorf("%+v", s)
 	}
 }
@@ -655,5 +655,60 @@ func TestIdentifiersOfQoS2(t *testing.T) {
 	x, _, _ = c.connect("x", kept(time.Hour))
 	if !x.Repeated(7) || x.Repeated(8) || !x.Release(7) || x.Release(7) || x.Repeated(7) {
 		t.Error("an identifier is not remembered until it is released")
+	}
+}
+
+// Of what is refused, no PUBREL will come: another message may have the identifier.
+func TestIdentifiersOfWhatIsRefused(t *testing.T) {
+	c := begin(t, session.Limits{Messages: 1})
+	asleep, _, _ := c.connect("asleep", kept(time.Hour))
+	c.subscribe(asleep, sub("a", 1))
+	asleep.Detach(true, nil)
+	x, _, _ := c.connect("x", kept(time.Hour))
+	for i, one := range []struct {
+		journalled, repeated bool
+		code                 byte
+	}{{false, true, 0}, {false, false, 0x97}, {true, true, 0x97}} {
+		id := uint16(i + 1)
+		p := []session.Publication{{Topic: "a", QoS: 2, ID: id, From: x, Received: c.clock.Now(), Journalled: one.journalled}}
+		if err := c.Publish(t.Context(), p); err != nil || p[0].Code != one.code || x.Repeated(id) != one.repeated {
+			t.Errorf("%+v: %v, code %x, repeated %t", one, err, p[0].Code, x.Repeated(id))
+		}
+	}
+	c.reopen(true)
+	x, _, _ = c.connect("x", kept(time.Hour))
+	if !x.Repeated(1) || x.Repeated(2) || !x.Repeated(3) {
+		t.Error("after a crash it is otherwise")
+	}
+}
+
+// A client that answers what was not sent, and reads nothing, takes no memory.
+func TestAnswersToNothing(t *testing.T) {
+	c := begin(t, session.Limits{})
+	x, l, _ := c.connect("x")
+	l.setRoom(0)
+	for i := range 3000 {
+		ack(x, packets.Pubrec, packets.Packet{PacketID: uint16(i + 1)})
+	}
+	if l.ended == nil {
+		t.Error("its connection goes on")
+	}
+}
+
+func TestLargeSubscriptionsAndWills(t *testing.T) {
+	c := begin(t, session.Limits{Bytes: 1 << 20, TotalBytes: 4 << 20})
+	x, _, _ := c.connect("x")
+	for i, want := range []byte{0, 0, 0x97} {
+		if got := c.subscribe(x, sub(strings.Repeat("x", 60_000)+fmt.Sprint(i), 0)); got[0] != want {
+			t.Errorf("subscription %d: %x", i, got[0])
+		}
+	}
+	w := &session.Will{Publication: session.Publication{Topic: "w", Payload: make([]byte, 400_000)}}
+	var err error
+	for i := 0; err == nil && i < 100; i++ {
+		_, _, err = c.Attach(t.Context(), session.Connect{Key: session.Key{User: fmt.Sprint(i), Client: "c"}, Will: w}, newLink())
+	}
+	if err == nil || c.Stats().Bytes > 4<<20 {
+		t.Errorf("wills take %d bytes: %v", c.Stats().Bytes, err)
 	}
 }

@@ -102,6 +102,9 @@ func Open(ctx context.Context, o Options) (*Sessions, error) {
 	return s, nil
 }
 
+// left is how many bytes may still be kept.
+func (s *Sessions) left() int64 { return s.o.Limits.TotalBytes - s.counts.bytes.Load() }
+
 func (s *Sessions) room() error {
 	if s.o.Room == nil {
 		return nil
@@ -209,6 +212,9 @@ func (s *Sessions) attach(c Connect, l Link, now time.Time, ch *changes) (x *Ses
 	if err := s.quota(c, st, now, ch); err != nil {
 		return nil, false, err
 	}
+	if w := c.Will; w != nil && w.size() > s.left()/shareOfRest {
+		return nil, false, packets.Code{Code: packets.ErrQuotaExceeded.Code, Reason: "the will is too large: no more is left for what is kept for clients"}
+	}
 	if st != nil {
 		resumed := !c.Clean && st.expiry > 0
 		s.displace(st, resumed, now)
@@ -228,7 +234,7 @@ func (s *Sessions) attach(c Connect, l Link, now time.Time, ch *changes) (x *Ses
 	if c.Expiry > 0 && !st.kept {
 		st.kept = true
 		s.byUser[c.Key.User] = append(s.byUser[c.Key.User], st)
-		s.counts.bytes.Add(overhead)
+		s.counts.bytes.Add(sessionOverhead)
 	}
 	if st.kept {
 		ch.session(st, c.Expiry, time.Time{}, 0)
@@ -242,6 +248,9 @@ func (st *state) attach(x *Session, c Connect, l Link, now time.Time) {
 	defer st.mu.Unlock()
 	st.at, st.link, st.started = x, l, false
 	st.version, st.expiry, st.will = c.Version, c.Expiry, c.Will
+	if c.Will != nil {
+		st.all.counts.bytes.Add(c.Will.size())
+	}
 	st.window, st.packet = mostUnderWay, c.MaximumPacket
 	if c.ReceiveMaximum > 0 {
 		st.window = min(int(c.ReceiveMaximum), mostUnderWay)
@@ -253,8 +262,14 @@ func (st *state) attach(x *Session, c Connect, l Link, now time.Time) {
 // quota refuses one session too many that outlives its connection. Those that have
 // expired do not count.
 func (s *Sessions) quota(c Connect, present *state, now time.Time, ch *changes) error {
-	if c.Expiry == 0 || c.Internal || c.Key.User == "" {
+	if c.Expiry == 0 || c.Internal || present != nil && present.kept {
 		return nil
+	}
+	if c.Key.User == "" { // nobody is asked who he is
+		if s.left() > s.o.Limits.TotalBytes/2 {
+			return nil
+		}
+		return packets.Code{Code: packets.ErrQuotaExceeded.Code, Reason: "too much is kept for clients already: connect with a clean session"}
 	}
 	n := 0
 	for _, st := range append([]*state(nil), s.byUser[c.Key.User]...) {
@@ -294,6 +309,9 @@ func (s *Sessions) displace(st *state, resumed bool, now time.Time) {
 
 // leave takes the connection from the state.
 func (st *state) leave(now time.Time) {
+	if st.will != nil {
+		st.all.counts.bytes.Add(-st.will.size())
+	}
 	st.at, st.link, st.started, st.will, st.away, st.releases = nil, nil, false, nil, now, nil
 	st.live.Store(false)
 }
@@ -311,6 +329,7 @@ func (s *Sessions) end(st *state, c *changes) {
 	for _, sub := range st.subscriptions {
 		s.unsubscribe(sub)
 	}
+	st.weigh(-st.subscribed)
 	st.subscriptions, st.received, st.pending = nil, nil, nil
 	for st.queue.head != nil {
 		d := st.queue.head
@@ -324,7 +343,7 @@ func (s *Sessions) end(st *state, c *changes) {
 	if !st.kept {
 		return
 	}
-	s.counts.bytes.Add(-overhead)
+	s.counts.bytes.Add(-sessionOverhead)
 	c.end(st)
 	left := s.byUser[st.key.User][:0]
 	for _, other := range s.byUser[st.key.User] {

@@ -21,8 +21,9 @@ type state struct {
 	row  int64
 	kept bool // it is in the file: it outlives its connection
 
-	// live says, for shared subscriptions, that a connection takes messages.
-	live atomic.Bool
+	// live and busy say, for shared subscriptions, that a connection takes messages, and
+	// that some wait all the same.
+	live, busy atomic.Bool
 
 	// delayed is a will whose time has not come; guarded by Sessions.mu, as are expiry
 	// and away for writing.
@@ -41,9 +42,10 @@ type state struct {
 	away    time.Time // since when there is none
 	will    *Will
 
+	subscribed    int64 // bytes of subscriptions
 	subscriptions map[string]*subscription
 	queue         queue
-	releases      []packets.Packet  // PUBREL that the link had no room for
+	releases      []release         // PUBREL that the link had no room for
 	pending       []pendingRetained // of subscriptions just made
 	received      map[uint16]struct{}
 	warned        time.Time
@@ -105,7 +107,7 @@ func (st *state) sendOnce(m *message, retain bool, ids []int, now time.Time) {
 // for all, each may have less: a few cannot take it from the others.
 func (st *state) full(m *message) string {
 	l := &st.all.o.Limits
-	left := l.TotalBytes - st.all.counts.bytes.Load()
+	left := st.all.left()
 	switch {
 	case st.queue.n >= l.Messages || st.queue.bytes+m.size > l.Bytes:
 		return dropFull
@@ -139,8 +141,13 @@ func (st *state) complete(d *delivery) {
 // pump sends what may be sent: first what was under way on an earlier connection, then
 // what is retained under subscriptions just made, then what waits.
 func (st *state) pump(now time.Time) {
+	st.sendAll(now)
+	st.busy.Store(st.queue.cursor != nil)
+}
+
+func (st *state) sendAll(now time.Time) {
 	for st.started && len(st.releases) > 0 {
-		if !st.link.Send(st.releases[0]) {
+		if r := st.releases[0]; !st.link.Send(st.release(r.id, r.code)) {
 			return
 		}
 		st.releases = st.releases[1:]
@@ -162,7 +169,7 @@ func (st *state) pump(now time.Time) {
 // send sends the delivery at the cursor; false is that it cannot be sent now.
 func (st *state) send(d *delivery, now time.Time) bool {
 	if d.released {
-		if !st.link.Send(st.release(d.id, packets.CodeSuccess)) {
+		if !st.link.Send(st.release(d.id, packets.CodeSuccess.Code)) {
 			return false
 		}
 		st.fly(d)
@@ -236,10 +243,15 @@ func (st *state) sendRetained(now time.Time) bool {
 	return true
 }
 
-// release is the PUBREL of a delivery.
-func (st *state) release(id uint16, code packets.Code) packets.Packet {
+// release is what a PUBREL says.
+type release struct {
+	id   uint16
+	code byte
+}
+
+func (st *state) release(id uint16, code byte) packets.Packet {
 	return packets.Packet{
-		ProtocolVersion: st.version, PacketID: id, ReasonCode: code.Code,
+		ProtocolVersion: st.version, PacketID: id, ReasonCode: code,
 		FixedHeader: packets.FixedHeader{Type: packets.Pubrel, Qos: 1},
 	}
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,22 +33,25 @@ type share struct {
 	turn    int
 }
 
-// choose takes the members in turn: those that have a connection, or else any.
+// choose takes the members in turn: those that have a connection and keep up, or else
+// those that have one, or else any.
 func (g *share) choose() *subscription {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	n := len(g.members)
-	for i := range n {
-		if m := g.members[(g.turn+i)%n]; m.st.live.Load() {
-			g.turn = (g.turn + i + 1) % n
-			return m
+	for _, fit := range []func(*state) bool{
+		func(st *state) bool { return st.live.Load() && !st.busy.Load() },
+		func(st *state) bool { return st.live.Load() },
+		func(*state) bool { return true },
+	} {
+		n := len(g.members)
+		for i := range n {
+			if m := g.members[(g.turn+i)%n]; fit(m.st) {
+				g.turn = (g.turn + i + 1) % n
+				return m
+			}
 		}
 	}
-	if n == 0 {
-		return nil
-	}
-	g.turn = (g.turn + 1) % n
-	return g.members[g.turn]
+	return nil
 }
 
 // shares are all shared subscriptions by group and filter.
@@ -190,13 +194,16 @@ func (x *Session) count(subs []*subscription, codes []byte) (*changes, error) {
 		return nil, errTaken
 	}
 	c := st.all.file.changes()
+	l := &st.all.o.Limits
 	added := map[string]bool{}
+	size := st.subscribed
 	for i, sub := range subs {
 		if sub == nil {
 			continue
 		}
 		if st.subscriptions[sub.name] == nil && !added[sub.name] {
-			if len(st.subscriptions)+len(added) >= st.all.o.Limits.Subscriptions {
+			size += sub.size()
+			if len(st.subscriptions)+len(added) >= l.Subscriptions || size > l.Bytes/shareOfRest || size > st.all.left()/shareOfRest {
 				subs[i], codes[i] = nil, packets.ErrQuotaExceeded.Code
 				continue
 			}
@@ -209,6 +216,18 @@ func (x *Session) count(subs []*subscription, codes []byte) (*changes, error) {
 	return c, nil
 }
 
+// size is what a subscription is taken to need, in bytes.
+func (sub *subscription) size() int64 {
+	const perLevel = 64
+	return overhead + int64(len(sub.name)+perLevel*strings.Count(sub.name, "/"))
+}
+
+// weigh counts the bytes of subscriptions that come or go.
+func (st *state) weigh(size int64) {
+	st.subscribed += size
+	st.all.counts.bytes.Add(size)
+}
+
 // apply makes a subscription count, and brings up what is retained under it.
 func (st *state) apply(sub *subscription, now time.Time) {
 	if st.subscriptions == nil {
@@ -217,6 +236,9 @@ func (st *state) apply(sub *subscription, now time.Time) {
 	old := st.subscriptions[sub.name]
 	st.subscriptions[sub.name] = sub
 	st.all.subscribe(sub, old)
+	if old == nil {
+		st.weigh(sub.size())
+	}
 	if sub.group != "" || sub.retainHandling == 2 || sub.retainHandling == 1 && old != nil {
 		return
 	}
@@ -256,6 +278,7 @@ func (x *Session) unsubscribe(filters []string) ([]byte, *changes) {
 		}
 		delete(st.subscriptions, name)
 		st.all.unsubscribe(sub)
+		st.weigh(-sub.size())
 		if st.kept {
 			c.unsubscribe(st, name)
 		}
