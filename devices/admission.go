@@ -84,6 +84,23 @@ func (a *Admission) Admit(locality telemetry.Locality, kind telemetry.Kind, devi
 	return "", a.explain(locality, kind, device, at, refusal)
 }
 
+// Locality is nil if the registry has a locality, else a [telemetry.Problem] that says
+// which there are. It does no I/O.
+func (a *Admission) Locality(l telemetry.Locality) error {
+	if s := a.Registry.Snapshot(); !s.knows(l) {
+		return s.noLocality(l)
+	}
+	return nil
+}
+
+// Localities are those of the registry.
+func (a *Admission) Localities() []telemetry.Locality { return a.Registry.Snapshot().Localities() }
+
+// Stands is the locality of a device's newest site, and the first kind that it measures.
+func (a *Admission) Stands(d telemetry.Device) (telemetry.Locality, telemetry.Kind) {
+	return a.Registry.Snapshot().stands(d)
+}
+
 // hear notes what was asked for.
 func (a *Admission) hear(locality telemetry.Locality, kind telemetry.Kind, device telemetry.Device, at time.Time, why Refusal, guest bool) {
 	now := stamp(a.Now())
@@ -169,8 +186,7 @@ func (a *Admission) explain(locality telemetry.Locality, kind telemetry.Kind, de
 	s := a.Registry.Snapshot()
 	switch why {
 	case NoLocality:
-		p.Reason = telemetry.UnknownLocality
-		p.Detail = fmt.Sprintf("there is no locality %q; the registry has %s", locality, s.names)
+		return s.noLocality(locality)
 	case WrongLocality:
 		p.Detail = fmt.Sprintf("device %q stands at a site of another locality than %q: correct its topic or move it in the registry", device, locality)
 	case WrongKind:

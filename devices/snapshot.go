@@ -1,6 +1,7 @@
 package devices
 
 import (
+	"fmt"
 	"hash/maphash"
 	"maps"
 	"math"
@@ -137,6 +138,33 @@ func (s *Snapshot) setLocalities(all []Locality) {
 func (s *Snapshot) knows(l telemetry.Locality) bool {
 	_, ok := s.localities[l]
 	return ok
+}
+
+// noLocality says that there is no such locality, and which was most likely meant.
+func (s *Snapshot) noLocality(l telemetry.Locality) telemetry.Problem {
+	near, _ := telemetry.Nearest(string(l), s.Localities())
+	detail := fmt.Sprintf("there is no locality %q; the registry has %s", l, s.names)
+	if near != "" {
+		detail = fmt.Sprintf("there is no locality %q; did you mean %s? The registry has %s", l, near, s.names)
+	}
+	return telemetry.Problem{Reason: telemetry.UnknownLocality, Detail: detail}
+}
+
+// stands is where a device stands now, and the first kind that it measures.
+func (s *Snapshot) stands(d telemetry.Device) (l telemetry.Locality, k telemetry.Kind) {
+	st := s.find(d)
+	if st == nil {
+		return "", ""
+	}
+	for _, sp := range st.spans {
+		if l = sp.locality; sp.to == math.MaxInt64 {
+			break
+		}
+	}
+	if len(st.kinds) > 0 {
+		k = st.kinds[0]
+	}
+	return l, k
 }
 
 // Names implements [Names].

@@ -32,11 +32,37 @@ func newOpenAdmission(localities []telemetry.Locality, limit int) *openAdmission
 	return a
 }
 
+// Locality implements ingest.Admission.
+func (a *openAdmission) Locality(l telemetry.Locality) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.localities[l] {
+		return telemetry.Problem{Reason: telemetry.UnknownLocality, Detail: fmt.Sprintf("there is no locality %q; the configuration has %s", l, a.names())}
+	}
+	return nil
+}
+
+// Localities implements ingest.Admission.
+func (a *openAdmission) Localities() []telemetry.Locality {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Sorted(maps.Keys(a.localities))
+}
+
+// Stands implements ingest.Admission: it knows of nobody.
+func (a *openAdmission) Stands(telemetry.Device) (telemetry.Locality, telemetry.Kind) { return "", "" }
+
+// found adds a locality.
+func (a *openAdmission) found(l telemetry.Locality) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.localities[l] = true
+}
+
 // Admit implements ingest.Admission.
 func (a *openAdmission) Admit(locality telemetry.Locality, _ telemetry.Kind, device telemetry.Device, _ time.Time) (telemetry.Site, error) {
-	if !a.localities[locality] {
-		return "", telemetry.Problem{Reason: telemetry.UnknownLocality,
-			Detail: fmt.Sprintf("there is no locality %q; the configuration has %s", locality, a.names())}
+	if err := a.Locality(locality); err != nil {
+		return "", err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -60,6 +60,7 @@ func (l *Loader) takeCanary(w *batchWork, i int, now time.Time) bool {
 		return false
 	}
 	it.canary = c.Number
+	_ = l.place(it) // in no locality is well for it
 	if c.Gateway != it.sequence.Gateway {
 		return true
 	}

@@ -167,16 +167,24 @@ func (c *city) settled(gateway string, received uint64) ingest.Balance {
 		}
 		return last.Received >= received && last.Queued == 0
 	})
+	if d := c.report().Differences; len(d) > 0 {
+		c.t.Errorf("the rows do not add up to their accounts: %+v", d)
+	}
 	return last
 }
 
 // eventually waits for a condition, with a deadline.
 func (c *city) eventually(what string, ok func() bool) {
 	c.t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	c.within(30*time.Second, what, ok)
+}
+
+func (c *city) within(limit time.Duration, what string, ok func() bool) {
+	c.t.Helper()
+	deadline := time.Now().Add(limit)
 	for !ok() {
 		if time.Now().After(deadline) {
-			c.t.Fatalf("after 30 s still not: %s; ledger: %+v", what, c.report().Gateways)
+			c.t.Fatalf("after %v still not: %s; ledger: %+v", limit, what, c.report().Gateways)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

@@ -13,6 +13,8 @@ import (
 // LedgerReader is the part of the ledger that reports.
 type LedgerReader interface {
 	Accounts() []Account
+	// Books are the accounts with their rows, of one moment.
+	Books() ([]Account, []Row)
 	Said() map[Sequence]uint64
 	Settlements() []Settlement
 	// CountReason counts the messages that wait in quarantine for one reason.
@@ -30,6 +32,10 @@ type Audit struct {
 	// Sides holds broker, gateways and journal against each other; nil where that is not
 	// done.
 	Sides *Sides
+	// Whole is the gateway through which messages of all localities may come, Localities
+	// are those that there are: each has a row there. Nil is not known.
+	Whole      string
+	Localities func() []telemetry.Locality
 }
 
 // Report is the ledger at one moment.
@@ -39,6 +45,10 @@ type Report struct {
 	// Gateways are the sums of Epochs by gateway.
 	Gateways []Balance `json:"gateways"`
 	Epochs   []Balance `json:"epochs"`
+	// Localities are the rows of Gateways.
+	Localities []Row `json:"localities" doc:"What became of the messages of each locality, by gateway: each gateway's rows add up to it"`
+	// Differences are the accounts to which their rows do not add up.
+	Differences []Difference `json:"differences,omitempty" doc:"Accounts to which their rows do not add up: one of them is wrong"`
 	// Conflicts is how many messages wait in quarantine because another value is
 	// stored for the same series and time.
 	Conflicts int64        `json:"conflicts"`
@@ -77,7 +87,7 @@ func (a Audit) Compare(ctx context.Context, now time.Time) (Report, error) {
 	}
 	for _, f := range a.Sides.Findings.List() {
 		switch f.Rule {
-		case ruleDoorLoss, ruleJournalLoss, ruleStoreLoss:
+		case ruleDoorLoss, ruleJournalLoss, ruleStoreLoss, ruleBrokerDropped, ruleBrokerForgot:
 			r.Losses = append(r.Losses, Loss{Rule: f.Rule, Gateway: string(f.Device), Lost: f.Value, Since: f.Since, Summary: f.SummaryEN})
 			r.Balanced = false
 		}
@@ -97,7 +107,8 @@ func (a Audit) Numbered(ctx context.Context) (map[string]uint64, error) {
 
 // Report reads both sides, the ledger first: see [Balances].
 func (a Audit) Report(ctx context.Context, now time.Time) (Report, error) {
-	accounts, said, settled := a.Ledger.Accounts(), a.Ledger.Said(), a.Ledger.Settlements()
+	accounts, rows := a.Ledger.Books()
+	said, settled := a.Ledger.Said(), a.Ledger.Settlements()
 	state, err := a.Journal.State(ctx)
 	if err != nil {
 		return Report{}, err
@@ -108,6 +119,12 @@ func (a Audit) Report(ctx context.Context, now time.Time) (Report, error) {
 	}
 	r := Report{Time: now, Balanced: true, Conflicts: conflicts, Epochs: Balances(accounts, said, settled, state), Settlements: settled, Journal: state, Store: a.Store.Last()}
 	r.Gateways = ByGateway(r.Epochs)
+	var localities []telemetry.Locality
+	if a.Localities != nil {
+		localities = a.Localities()
+	}
+	r.Localities, r.Differences = byLocality(rows, a.Whole, localities), differences(accounts, rows)
+	r.Balanced = len(r.Differences) == 0
 	for _, b := range r.Epochs {
 		r.Balanced = r.Balanced && b.Balanced()
 	}
@@ -122,6 +139,7 @@ type LedgerCollector struct {
 	mu    sync.Mutex // one reading at a time
 
 	messages, received, missing, settled, partial, conflicts, held, gone *prometheus.Desc
+	byLocality, differences                                              *prometheus.Desc
 	records, bytes, maxBytes, oldestAge, journalUp                       *prometheus.Desc
 }
 
@@ -132,25 +150,27 @@ func NewLedgerCollector(a Audit, now func() time.Time) *LedgerCollector {
 	}
 	return &LedgerCollector{
 		audit: a, now: now,
-		messages:  desc("messages", "Messages by what has become of them: stored, duplicate, quarantined, discarded, queued or canary (the gateway's own, by which it proves its way to the store). Re-driving moves them between outcomes, so this is no counter.", "gateway", "outcome"),
-		received:  desc("messages_received_total", "Messages ever received into the journal.", "gateway"),
-		missing:   desc("messages_missing", "Received minus stored, duplicate, quarantined, discarded, canary and queued, beyond what is settled. Anything but 0 is a loss (or, below 0, a double count) that nobody has acknowledged.", "gateway"),
-		settled:   desc("messages_settled", "Messages missing whose loss somebody has acknowledged; haidang_messages_missing leaves them out.", "gateway"),
-		partial:   desc("messages_partial", "Stored messages of which some fields wait in quarantine.", "gateway"),
-		held:      desc("quarantine_bytes", "What waits in quarantine takes of its budget (--quarantine-budget)."),
-		gone:      desc("quarantine_discarded_total", "Messages, or parts of them, that left the quarantine for good, by what (person, or the bound that was reached) and why they waited.", "cause", "reason"),
-		conflicts: desc("quarantine_conflicts", "Messages in quarantine because another value is stored for the same series and time."),
-		records:   desc("journal_records", "Records in the journal."),
-		bytes:     desc("journal_bytes", "Bytes in the journal."),
-		maxBytes:  desc("journal_max_bytes", "The journal's budget."),
-		oldestAge: desc("journal_oldest_age_seconds", "Age of the oldest record that is not stored; 0 if there is none."),
-		journalUp: desc("journal_up", "1 if the journal answers."),
+		messages:    desc("messages", "Messages by what has become of them: stored, duplicate, quarantined, discarded, queued or canary (the gateway's own, by which it proves its way to the store). Re-driving moves them between outcomes, so this is no counter.", "gateway", "outcome"),
+		received:    desc("messages_received_total", "Messages ever received into the journal.", "gateway"),
+		missing:     desc("messages_missing", "Received minus stored, duplicate, quarantined, discarded, canary and queued, beyond what is settled. Anything but 0 is a loss (or, below 0, a double count) that nobody has acknowledged.", "gateway"),
+		settled:     desc("messages_settled", "Messages missing whose loss somebody has acknowledged; haidang_messages_missing leaves them out.", "gateway"),
+		partial:     desc("messages_partial", "Stored messages of which some fields wait in quarantine.", "gateway"),
+		byLocality:  desc("locality_messages", "Messages by the locality of their topics and what has become of them: stored (partial ones too), partial, duplicate, quarantined, discarded or canary. Of a gateway they add up to haidang_messages. (none) is no locality that there is, (earlier) what was counted before these were kept.", "gateway", "locality", "outcome"),
+		differences: desc("ledger_differences", "Accounts to which what is counted by locality does not add up. Anything but 0 is a fault of the ledger: see haidang audit."),
+		held:        desc("quarantine_bytes", "What waits in quarantine takes of its budget (--quarantine-budget)."),
+		gone:        desc("quarantine_discarded_total", "Messages, or parts of them, that left the quarantine for good, by what (person, or the bound that was reached) and why they waited.", "cause", "reason"),
+		conflicts:   desc("quarantine_conflicts", "Messages in quarantine because another value is stored for the same series and time."),
+		records:     desc("journal_records", "Records in the journal."),
+		bytes:       desc("journal_bytes", "Bytes in the journal."),
+		maxBytes:    desc("journal_max_bytes", "The journal's budget."),
+		oldestAge:   desc("journal_oldest_age_seconds", "Age of the oldest record that is not stored; 0 if there is none."),
+		journalUp:   desc("journal_up", "1 if the journal answers."),
 	}
 }
 
 // Describe implements [prometheus.Collector].
 func (c *LedgerCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.messages, c.received, c.missing, c.settled, c.partial, c.conflicts, c.held, c.gone, c.records, c.bytes, c.maxBytes, c.oldestAge, c.journalUp} {
+	for _, d := range []*prometheus.Desc{c.messages, c.received, c.missing, c.settled, c.partial, c.conflicts, c.held, c.gone, c.byLocality, c.differences, c.records, c.bytes, c.maxBytes, c.oldestAge, c.journalUp} {
 		ch <- d
 	}
 }
@@ -183,6 +203,13 @@ func (c *LedgerCollector) Collect(ch chan<- prometheus.Metric) {
 		gauge(c.settled, float64(b.Settled), b.Gateway)
 		gauge(c.partial, float64(b.Partial), b.Gateway)
 	}
+	for _, row := range r.Localities {
+		for outcome, n := range map[string]uint64{"stored": row.Stored, "partial": row.Partial, "duplicate": row.Duplicate,
+			"quarantined": row.Quarantined, "discarded": row.Discarded, "canary": row.Canary} {
+			gauge(c.byLocality, float64(n), row.Gateway, string(row.Locality), outcome)
+		}
+	}
+	gauge(c.differences, float64(len(r.Differences)))
 	gauge(c.conflicts, float64(r.Conflicts))
 	c.collectQuarantine(ctx, ch)
 	gauge(c.records, float64(r.Journal.Records))

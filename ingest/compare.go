@@ -30,21 +30,20 @@ func (l *Loader) compare(ctx context.Context) error {
 	for s := range state.Noted { // also what a ledger that was deleted had accounted for
 		l.account(s)
 	}
-	changed := map[Sequence]Account{}
+	changed := l.newBooks()
 	var found []Finding
 	rotate := l.suspect[state.Epoch]
 	for _, s := range slices.SortedFunc(maps.Keys(l.accounts), compareSequences) {
 		a, current := *l.account(s), s.Epoch == state.Epoch
+		before := a
 		want, have := max(a.Position, said[s]), state.Positions[s]
 		switch {
 		case have < want && (current || !a.Closed):
 			rotate = rotate || current
 			a.Closed = true
 			found = append(found, behind(a, have, want, state))
-			changed[s] = a
 		case have >= want && current && a.Closed:
 			a.Closed = false // the journal that was missing is here again
-			changed[s] = a
 		}
 		forgotten, err := l.forgotten(ctx, a, state.Noted[s])
 		if err != nil {
@@ -53,7 +52,9 @@ func (l *Loader) compare(ctx context.Context) error {
 		if forgotten > 0 {
 			a.Forgotten, a.Position = a.Forgotten+forgotten, a.Position+forgotten
 			found = append(found, ledgerOlder(a))
-			changed[s] = a
+		}
+		if a != before {
+			*changed.account(s) = a
 		}
 	}
 	if len(found) == 0 {
@@ -66,10 +67,10 @@ func (l *Loader) compare(ctx context.Context) error {
 		}
 		delete(l.suspect, state.Epoch)
 	}
-	if len(changed) == 0 {
+	if len(changed.accounts) == 0 {
 		return nil
 	}
-	return l.commitAccounts(ctx, changed, Commit{})
+	return l.commitBooks(ctx, changed, Commit{})
 }
 
 // balances holds the loader's own accounts against the journal.

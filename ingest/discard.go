@@ -35,6 +35,7 @@ type Discard struct {
 	ID      int64
 	Gateway string
 	Epoch   Epoch
+	Row     telemetry.Locality
 	Reason  telemetry.Reason
 	// Partial messages stay stored; only what could not be stored of them goes.
 	Partial bool
@@ -209,36 +210,33 @@ func (l *Loader) discardPage(ctx context.Context, d discard) (out discarded) {
 
 // release commits that messages leave the quarantine.
 func (l *Loader) release(ctx context.Context, rows []Discard) error {
-	changed := map[Sequence]Account{}
-	l.dismiss(rows, changed)
+	b := l.newBooks()
+	l.dismiss(rows, b)
 	c := Commit{Discard: rows}
-	for _, a := range changed {
-		c.Accounts = append(c.Accounts, a)
-	}
+	b.into(&c)
 	if err := l.Ledger.Commit(ctx, c); err != nil {
 		return err
 	}
-	l.adopt(changed)
+	b.adopt()
 	return nil
 }
 
-// dismiss moves what leaves from one column of its account to another.
-func (l *Loader) dismiss(rows []Discard, changed map[Sequence]Account) {
+// dismiss moves what leaves from one column of its account and row to another.
+func (l *Loader) dismiss(rows []Discard, b *books) {
 	for _, d := range rows {
 		if d.Reason == telemetry.CorruptRecord {
 			continue // not a message: it is in no account
 		}
 		s := Sequence{d.Gateway, d.Epoch}
-		a, ok := changed[s]
-		if !ok {
-			a = *l.account(s)
-		}
+		a, r := b.account(s), b.row(s, d.Row)
 		if d.Partial {
 			a.Partial--
+			r.Partial--
 		} else {
 			a.Quarantined--
 			a.Discarded++
+			r.Quarantined--
+			r.Discarded++
 		}
-		changed[s] = a
 	}
 }

@@ -77,6 +77,8 @@ type Gateway struct {
 	session atomic.Pointer[mqtt.Client]
 	heard   []atomic.Uint64
 	appends Appends
+	// told is what the broker tells of itself.
+	told told
 }
 
 // arrival is a message on its way from the MQTT client to the gathering loop.
@@ -111,6 +113,7 @@ func NewGateway(name string, broker Broker, subscriptions []Subscription, journa
 // journal by then stays with the broker.
 func (g *Gateway) Run(ctx context.Context) error {
 	g.appends.settings(g)
+	g.told.begin(g)
 	if err := g.appends.Begin(ctx); err != nil {
 		return err
 	}
@@ -129,6 +132,10 @@ func (g *Gateway) Run(ctx context.Context) error {
 
 // receive is the MQTT client's handler; the client calls it from one goroutine.
 func (g *Gateway) receive(ctx context.Context, m mqtt.Message) {
+	if g.told.hear(m.Topic(), m.Payload()) {
+		m.Ack()
+		return
+	}
 	if g.excluded(m.Topic()) {
 		g.Count.exclude(m.Qos(), m.Retained())
 		m.Ack()

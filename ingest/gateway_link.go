@@ -80,15 +80,21 @@ func (g *Gateway) brokerName() string {
 // connect keeps the session until gathered is closed: it lets go of the broker
 // only after the last acknowledgement.
 func (g *Gateway) connect(ctx context.Context, gathered <-chan struct{}) {
-	client := mqtt.NewClient(g.clientOptions(ctx))
+	lost := make(chan error, 1)
+	client := mqtt.NewClient(g.clientOptions(ctx, lost))
 	g.session.Store(&client)
-	for wait := time.Second / 4; ctx.Err() == nil; wait = min(2*wait, maxBackoff) {
-		token := client.Connect()
-		if token.Wait() && token.Error() == nil {
-			break
+	for pause := (backoff{}); ctx.Err() == nil; sleep(ctx, pause.next()) {
+		token := client.Connect().(*mqtt.ConnectToken)
+		if token.Wait(); token.Error() != nil {
+			g.setLink(false, fmt.Sprintf("cannot connect to %s: %v; check --broker, and that the broker runs; trying again at least every %v", g.brokerName(), token.Error(), maxBackoff))
+			continue
 		}
-		g.setLink(false, fmt.Sprintf("cannot connect to %s: %v; check --broker, and that the broker runs; trying again at least every %v", g.brokerName(), token.Error(), maxBackoff))
-		sleep(ctx, wait)
+		began := g.Now()
+		g.told.connected(token.SessionPresent())
+		g.converse(ctx, client, lost)
+		if g.Now().Sub(began) > steady {
+			pause = backoff{}
+		}
 	}
 	<-gathered
 	// The pause lets the client write the acknowledgements it was given.
@@ -96,12 +102,51 @@ func (g *Gateway) connect(ctx context.Context, gathered <-chan struct{}) {
 	g.setLink(false, stopped)
 }
 
-func (g *Gateway) clientOptions(ctx context.Context) *mqtt.ClientOptions {
+// converse is one connection, from its beginning to its loss or the end of ctx.
+func (g *Gateway) converse(ctx context.Context, client mqtt.Client, lost <-chan error) {
+	conn, cancel := context.WithCancel(ctx)
+	asking := make(chan struct{})
+	go func() {
+		defer close(asking)
+		if g.subscribe(conn, client) {
+			g.ask(conn, client)
+		}
+	}()
+	select {
+	case err := <-lost:
+		if ctx.Err() == nil {
+			g.setLink(false, fmt.Sprintf("lost the connection to %s: %v; trying again at least every %v", g.brokerName(), err, maxBackoff))
+		}
+	case <-ctx.Done():
+	}
+	cancel()
+	<-asking
+}
+
+// steady is how long a connection must have lasted for the next attempt to be made at
+// once: two gateways with one client id would else end each other's without a pause.
+const steady = 5 * time.Second
+
+// backoff is the pauses between attempts to connect: none before the first, then such
+// that an attempt comes later than the broker by a quarter of its absence at most, and
+// by [maxBackoff].
+type backoff struct{ pause time.Duration }
+
+func (b *backoff) next() time.Duration {
+	pause := b.pause
+	b.pause = min(max(b.pause*5/4, time.Second/4), maxBackoff)
+	return pause
+}
+
+// clientOptions are those of a client whose lost connection is told to lost, once for
+// each. It does not connect again by itself: the client's own pauses begin with a second,
+// and it does not say whether the broker still has the session.
+func (g *Gateway) clientOptions(ctx context.Context, lost chan<- error) *mqtt.ClientOptions {
 	o := mqtt.NewClientOptions().AddBroker(g.Broker.URL).SetClientID(g.Broker.ClientID)
 	o.SetUsername(g.Broker.Username).SetPassword(g.Broker.Password)
 	o.SetProtocolVersion(4).SetCleanSession(false) // the broker keeps what comes while we are away
 	o.SetAutoAckDisabled(true)                     // we acknowledge when the journal has it
-	o.SetAutoReconnect(true).SetMaxReconnectInterval(maxBackoff).SetConnectTimeout(10 * time.Second)
+	o.SetAutoReconnect(false).SetConnectTimeout(10 * time.Second)
 	o.SetKeepAlive(30 * time.Second).SetPingTimeout(10 * time.Second).SetWriteTimeout(30 * time.Second)
 	// A resumed session may deliver before we have subscribed again, so the
 	// handler is the default one and subscriptions have none of their own.
@@ -114,20 +159,18 @@ func (g *Gateway) clientOptions(ctx context.Context) *mqtt.ClientOptions {
 		}
 		return t
 	})
-	o.SetOnConnectHandler(func(c mqtt.Client) { g.subscribe(ctx, c) })
 	o.SetStore(forgetful{mqtt.NewMemoryStore()})
 	o.SetConnectionLostHandler(func(_ mqtt.Client, err error) {
 		g.Canaries.lost(g)
-		if ctx.Err() == nil {
-			g.setLink(false, fmt.Sprintf("lost the connection to %s: %v; trying again at least every %v", g.brokerName(), err, maxBackoff))
-		}
+		lost <- err
 	})
 	return o
 }
 
 // subscribe asks for all filters until the broker grants them. A refusal is not
-// an error of the token: the return codes must be read.
-func (g *Gateway) subscribe(ctx context.Context, c mqtt.Client) {
+// an error of the token: the return codes must be read. It reports false if ctx or the
+// connection ended first.
+func (g *Gateway) subscribe(ctx context.Context, c mqtt.Client) bool {
 	filters := make(map[string]byte, len(g.Subscriptions))
 	for _, s := range g.Subscriptions {
 		filters[s.Filter] = 1
@@ -136,15 +179,16 @@ func (g *Gateway) subscribe(ctx context.Context, c mqtt.Client) {
 		err := subscribeAll(c, filters)
 		if err == nil {
 			g.setLink(true, "")
-			return
+			return true
 		}
 		if c.IsConnectionOpen() {
 			g.setLink(false, fmt.Sprintf("%s: %v", g.brokerName(), err))
 		}
 		if !sleep(ctx, wait) {
-			return
+			return false
 		}
 	}
+	return false
 }
 
 func subscribeAll(c mqtt.Client, filters map[string]byte) error {

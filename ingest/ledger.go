@@ -192,6 +192,8 @@ type Quarantined struct {
 	Message Message `json:"message"`
 	// Device is whose message it is, where that could be read.
 	Device telemetry.Device `json:"device,omitempty"`
+	// Row is the [Row] of the account in which it is counted.
+	Row telemetry.Locality `json:"row,omitempty"`
 	// Partial messages count as stored; their other fields are in the store.
 	Partial  bool                `json:"partial"`
 	Problems []telemetry.Problem `json:"problems"`
@@ -206,8 +208,9 @@ type Quarantined struct {
 // Commit is one step of the loader's work, made durable as a whole or not at
 // all.
 type Commit struct {
-	// Accounts are the new states of the accounts that changed.
+	// Accounts are the new states of the accounts that changed, Rows of their rows.
 	Accounts []Account
+	Rows     []Row
 	// Marks are the records that Repeated knows from now on.
 	Marks []Mark
 	// Fates are the keys that Seen knows from now on.
@@ -268,8 +271,9 @@ type ReasonCount struct {
 // one place, so that a crash finds them in agreement. Seen, Repeated and
 // Commit belong to the loader's goroutine; the others are safe for concurrent use.
 type Ledger interface {
-	// Accounts are as of the last commit.
+	// Accounts are as of the last commit, Books these with their rows.
 	Accounts() []Account
+	Books() ([]Account, []Row)
 	// Seen says what became of a message with this key, if it was committed among
 	// the most recent.
 	Seen(MessageKey) Fate

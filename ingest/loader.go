@@ -32,6 +32,11 @@ type Admission interface {
 	// (Unregistered, UnknownLocality) where its readings must wait. It is asked
 	// for every reading and answers from memory.
 	Admit(locality telemetry.Locality, kind telemetry.Kind, device telemetry.Device, at time.Time) (telemetry.Site, error)
+	// Locality is nil if there is such a locality, else a Problem (UnknownLocality). It
+	// is asked for every message.
+	Locality(telemetry.Locality) error
+	// What there is serves to say what a wrong topic was most likely meant to be.
+	codec.Places
 }
 
 // Listener hears of devices as their readings pass. The loader's goroutine calls
@@ -99,12 +104,14 @@ type Loader struct {
 	discards chan discard
 	upkeep   upkeep
 	accounts map[Sequence]*Account
+	rows     map[RowKey]*Row
 	// suspect are the epochs in which numbers were given twice.
 	suspect map[Epoch]bool
 	hash    keyHash
 	// gathered is when the last batch was.
 	gathered time.Time
 	canaries *telemetry.KindSpec
+	topics   *codec.Topics
 }
 
 // NewLoader makes a loader with the usual bounds.
@@ -112,7 +119,7 @@ func NewLoader(journal Taker, s store.Store, l Ledger) *Loader {
 	return &Loader{
 		Journal: journal, Store: s, Ledger: l, BatchMessages: 5000, GatherTime: 40 * time.Millisecond, Retention: 400 * 24 * time.Hour,
 		Now: time.Now, Logger: slog.New(slog.DiscardHandler), redrives: make(chan redrive), discards: make(chan discard), Bounds: DefaultBounds(), Findings: NewFindings(time.Now),
-		canaries: telemetry.NewCatalogue().Kind(telemetry.CanaryKind),
+		canaries: telemetry.NewCatalogue().Kind(telemetry.CanaryKind), topics: codec.NewTopics(telemetry.NewCatalogue()),
 	}
 }
 
@@ -120,9 +127,13 @@ func NewLoader(journal Taker, s store.Store, l Ledger) *Loader {
 // that ctx interrupts is done again at the next start.
 func (l *Loader) Run(ctx context.Context) error {
 	l.hash = newKeyHash()
-	l.accounts, l.suspect = map[Sequence]*Account{}, map[Epoch]bool{}
-	for _, a := range l.Ledger.Accounts() {
+	l.accounts, l.rows, l.suspect = map[Sequence]*Account{}, map[RowKey]*Row{}, map[Epoch]bool{}
+	accounts, rows := l.Ledger.Books()
+	for _, a := range accounts {
 		l.accounts[a.Sequence()] = &a
+	}
+	for _, r := range rows {
+		l.rows[r.Key()] = &r
 	}
 	// again is the First of a record after a gap that was taken from the start
 	// once more because of it: if the gap is still there, it is a loss.

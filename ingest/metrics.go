@@ -13,6 +13,7 @@ type Metrics struct {
 	receivedBytes *prometheus.CounterVec
 	repeated      *prometheus.CounterVec
 	inFlight      *prometheus.GaugeVec
+	brokerDropped *prometheus.CounterVec
 	recordSize    prometheus.Histogram
 	appendSeconds prometheus.Histogram
 	appendErrors  *prometheus.CounterVec
@@ -35,6 +36,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		receivedBytes: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "haidang_gateway_payload_bytes_total", Help: "Payload bytes delivered to the gateway since it started."}, []string{"gateway"}),
 		repeated:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: "haidang_gateway_repeated_total", Help: "Messages the broker sent once more while they were waiting for the journal."}, []string{"gateway"}),
 		inFlight:      prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "haidang_gateway_in_flight", Help: "Messages delivered to the gateway and not yet acknowledged to the broker."}, []string{"gateway"}),
+		brokerDropped: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "haidang_gateway_broker_dropped_total", Help: "Messages that the gateway's broker, if it is another program that tells, says to have dropped: for all its clients, and what it had dropped when it was first asked included."}, []string{"gateway"}),
 		recordSize:    prometheus.NewHistogram(prometheus.HistogramOpts{Name: "haidang_gateway_record_messages", Help: "Messages gathered into one journal record.", Buckets: prometheus.ExponentialBuckets(1, 4, 7)}),
 		appendSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "haidang_journal_append_seconds", Help: "Time until the journal confirmed a record.", Buckets: prometheus.ExponentialBuckets(0.0001, 4, 9)}),
 		appendErrors:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "haidang_journal_append_errors_total", Help: "Appends that failed and were repeated."}, []string{"gateway"}),
@@ -47,7 +49,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		problems:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: "haidang_loader_problems_total", Help: "Things found wrong with messages or fields of them since the loader started."}, []string{"reason"}),
 		values:        prometheus.NewCounter(prometheus.CounterOpts{Name: "haidang_store_values_total", Help: "Values written to the store since the loader started."}),
 	}
-	reg.MustRegister(m.connected, m.received, m.receivedBytes, m.repeated, m.inFlight, m.recordSize, m.appendSeconds, m.appendErrors,
+	reg.MustRegister(m.connected, m.received, m.receivedBytes, m.repeated, m.inFlight, m.brokerDropped, m.recordSize, m.appendSeconds, m.appendErrors,
 		m.batchMessages, m.writeSeconds, m.writeErrors, m.storeUp, m.delay, m.loadDelay, m.problems, m.values)
 	m.storeUp.Set(1)
 	return m
@@ -58,7 +60,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 func (m *Metrics) begin(gateway string) {
 	m.connected.WithLabelValues(gateway)
 	m.inFlight.WithLabelValues(gateway)
-	for _, c := range []*prometheus.CounterVec{m.received, m.receivedBytes, m.repeated, m.appendErrors} {
+	for _, c := range []*prometheus.CounterVec{m.received, m.receivedBytes, m.repeated, m.appendErrors, m.brokerDropped} {
 		c.WithLabelValues(gateway)
 	}
 }

@@ -114,45 +114,56 @@ func (l *Loader) redrivePage(ctx context.Context, r redrive) redriven {
 		return out
 	}
 	var c Commit
-	changed := map[Sequence]Account{}
+	b := l.newBooks()
 	for i := range w.items {
-		it := &w.items[i]
-		a, ok := changed[it.sequence]
-		if !ok {
-			a = *l.account(it.sequence)
-		}
-		l.resettle(it, &a, &c, &out.result)
-		changed[it.sequence] = a
+		l.resettle(&w.items[i], b, &c, &out.result)
 	}
-	out.err = l.commitAccounts(ctx, changed, c)
+	out.err = l.commitBooks(ctx, b, c)
 	return out
 }
 
 // resettle decides what became of a message that was quarantined, and moves it
-// from one column of its account to another.
-func (l *Loader) resettle(it *item, a *Account, c *Commit, r *RedriveResult) {
-	q := *it.redriven
+// from one column of its account to another, and from the row in which it was counted
+// to that of its locality, which there may not have been then.
+func (l *Loader) resettle(it *item, b *books, c *Commit, r *RedriveResult) {
+	q, a := *it.redriven, b.account(it.sequence)
 	r.Tried++
+	old, row := b.row(it.sequence, q.Row), b.row(it.sequence, it.row)
+	if q.Partial {
+		row = old // it is stored there
+	}
 	if it.duplicate {
 		r.Duplicate++
 		a.Quarantined--
 		a.Duplicate++
+		old.Quarantined--
+		row.Duplicate++
 		c.Release = append(c.Release, q.ID)
 		return
 	}
-	if it.stored > 0 && !q.Partial {
+	switch {
+	case q.Partial:
+	case it.stored > 0:
 		a.Quarantined--
 		a.Stored++
 		a.Partial++ // taken back below if nothing is left to mend
+		old.Quarantined--
+		row.Stored++
+		row.Partial++
 		q.Partial = true
 		if it.content { // else its key was another one when it came
 			c.Fates = append(c.Fates, KeyFate{Key: it.key, Fate: Kept})
 		}
+	default:
+		old.Quarantined--
+		row.Quarantined++
 	}
+	q.Row = row.Locality
 	switch {
 	case len(it.problems) == 0 && it.stored > 0:
 		r.Stored++
 		a.Partial--
+		row.Partial--
 		c.Release = append(c.Release, q.ID)
 		return
 	case it.stored > 0:

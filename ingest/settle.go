@@ -15,12 +15,12 @@ import (
 func (l *Loader) commit(ctx context.Context, w *batchWork) error {
 	now, written := l.Now(), l.written()
 	for attempt := 0; ; attempt++ {
-		c, changed, err := l.outcomes(ctx, w, now)
+		c, b, err := l.outcomes(ctx, w, now)
 		if c.Written = written; err == nil {
 			err = l.Ledger.Commit(ctx, c)
 		}
 		if err == nil {
-			l.adopt(changed)
+			b.adopt()
 			l.observe(w, now)
 			return nil
 		}
@@ -36,19 +36,14 @@ func (l *Loader) commit(ctx context.Context, w *batchWork) error {
 
 // outcomes settles a batch's messages, and what must leave the quarantine for those
 // that come into it.
-func (l *Loader) outcomes(ctx context.Context, w *batchWork, now time.Time) (Commit, map[Sequence]Account, error) {
-	c := Commit{Fates: w.fates[:0], Marks: w.marks}
-	changed := map[Sequence]Account{}
+func (l *Loader) outcomes(ctx context.Context, w *batchWork, now time.Time) (Commit, *books, error) {
+	c, b := Commit{Fates: w.fates[:0], Marks: w.marks}, l.newBooks()
 	for s, position := range w.positions {
-		a := *l.account(s)
+		a := b.account(s)
 		a.Position, a.Again = position, a.Again+w.again[s]
-		changed[s] = a
 	}
 	for i := range w.items {
-		it := &w.items[i]
-		a := changed[it.sequence]
-		l.settle(it, &a, &c, now)
-		changed[it.sequence] = a
+		l.settle(&w.items[i], b, &c, now)
 	}
 	for _, d := range w.corrupt {
 		c.Quarantine = append(c.Quarantine, Quarantined{Gateway: d.Record.Gateway, Epoch: d.Record.Epoch, At: now,
@@ -56,17 +51,15 @@ func (l *Loader) outcomes(ctx context.Context, w *batchWork, now time.Time) (Com
 			Problems: []telemetry.Problem{{Reason: telemetry.CorruptRecord, Detail: d.Err.Error()}}})
 	}
 	w.fates = c.Fates
-	if err := l.makeRoom(ctx, &c, changed); err != nil {
+	if err := l.makeRoom(ctx, &c, b); err != nil {
 		return c, nil, err
 	}
-	for _, a := range changed {
-		c.Accounts = append(c.Accounts, a)
-	}
-	return c, changed, nil
+	b.into(&c)
+	return c, b, nil
 }
 
 // makeRoom cuts what comes into quarantine and chooses what must leave for it.
-func (l *Loader) makeRoom(ctx context.Context, c *Commit, changed map[Sequence]Account) (err error) {
+func (l *Loader) makeRoom(ctx context.Context, c *Commit, changed *books) (err error) {
 	if len(c.Quarantine) == 0 {
 		return nil
 	}
@@ -93,11 +86,9 @@ func (l *Loader) written() map[store.KindHour]int64 {
 	return l.Written()
 }
 
-// commitAccounts commits with the changed accounts, until the ledger takes it.
-func (l *Loader) commitAccounts(ctx context.Context, changed map[Sequence]Account, c Commit) error {
-	for _, a := range changed {
-		c.Accounts = append(c.Accounts, a)
-	}
+// commitBooks commits with the changed accounts and rows, until the ledger takes it.
+func (l *Loader) commitBooks(ctx context.Context, b *books, c Commit) error {
+	b.into(&c)
 	c.Written = l.written()
 	for attempt := 0; ; attempt++ {
 		err := l.Ledger.Commit(ctx, c)
@@ -112,7 +103,7 @@ func (l *Loader) commitAccounts(ctx context.Context, changed map[Sequence]Accoun
 			return ctx.Err()
 		}
 	}
-	l.adopt(changed)
+	b.adopt()
 	return nil
 }
 
@@ -123,27 +114,26 @@ func (l *Loader) refused(attempt int, err error) {
 	}
 }
 
-// adopt takes over the accounts that have been committed.
-func (l *Loader) adopt(changed map[Sequence]Account) {
-	for s, a := range changed {
-		*l.account(s) = a
-	}
-}
-
-// settle decides what became of a message and adds it to its account.
-func (l *Loader) settle(it *item, a *Account, c *Commit, now time.Time) {
+// settle decides what became of a message and adds it to its account and the row of its
+// locality.
+func (l *Loader) settle(it *item, b *books, c *Commit, now time.Time) {
+	a, r := b.account(it.sequence), b.row(it.sequence, it.row)
 	switch {
 	case it.canary != 0:
 		a.Canary++
+		r.Canary++
 		return
 	case it.duplicate:
 		a.Duplicate++
+		r.Duplicate++
 		return
 	case it.stored > 0:
 		a.Stored++
+		r.Stored++
 		it.fate = Kept
 	default:
 		a.Quarantined++
+		r.Quarantined++
 		it.fate = Held
 	}
 	c.Fates = append(c.Fates, KeyFate{Key: it.key, Fate: it.fate})
@@ -152,8 +142,9 @@ func (l *Loader) settle(it *item, a *Account, c *Commit, now time.Time) {
 	}
 	if it.fate == Kept {
 		a.Partial++
+		r.Partial++
 	}
-	c.Quarantine = append(c.Quarantine, Quarantined{Gateway: it.sequence.Gateway, Epoch: it.sequence.Epoch, Device: it.owner(), Message: it.message, Partial: it.fate == Kept, Problems: it.problems, At: now})
+	c.Quarantine = append(c.Quarantine, Quarantined{Gateway: it.sequence.Gateway, Epoch: it.sequence.Epoch, Device: it.owner(), Row: r.Locality, Message: it.message, Partial: it.fate == Kept, Problems: it.problems, At: now})
 }
 
 // acknowledge lets the records go from the journal. First the journal notes how

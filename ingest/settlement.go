@@ -19,7 +19,7 @@ type Settlement struct {
 	Why  string `json:"why,omitempty"`
 	Rule string `json:"rule"`
 	// Lost is how much of What was missing beyond what had been settled before.
-	What    Lack   `json:"what" enum:"messages,forgotten,door,journal,values"`
+	What    Lack   `json:"what" enum:"messages,forgotten,door,journal,values,dropped,session"`
 	Gateway string `json:"gateway,omitempty"`
 	Epoch   Epoch  `json:"epoch,omitempty"`
 	Lost    int64  `json:"lost"`
@@ -29,13 +29,16 @@ type Settlement struct {
 type Lack string
 
 // What can be missing: [Balance.Missing], [Account.Forgotten], [SideBook.DoorLost],
-// [SideBook.JournalLost], and what the store lacks of its hours.
+// [SideBook.JournalLost], what the store lacks of its hours, and what a broker that is
+// another program says to have dropped and how often it has forgotten a gateway's session.
 const (
 	LackMessages  Lack = "messages"
 	LackForgotten Lack = "forgotten"
 	LackDoor      Lack = "door"
 	LackJournal   Lack = "journal"
 	LackValues    Lack = "values"
+	LackDropped   Lack = "dropped"
+	LackSession   Lack = "session"
 )
 
 // settledOf adds up what of one thing is settled.
@@ -79,7 +82,7 @@ func (a Audit) Settling(ctx context.Context, rule string, gateway telemetry.Devi
 	switch {
 	case settles(rule):
 		return a.settlingEpochs(ctx, rule, string(gateway))
-	case rule == ruleDoorLoss || rule == ruleJournalLoss:
+	case rule == ruleDoorLoss || rule == ruleJournalLoss || rule == ruleBrokerDropped || rule == ruleBrokerForgot:
 		return a.settlingSides(ctx, rule, string(gateway))
 	case rule == ruleStoreLoss:
 		return []Settlement{{What: LackValues}}, nil // how much is the hours' own word
@@ -112,9 +115,15 @@ func (a Audit) settlingSides(ctx context.Context, rule, gateway string) ([]Settl
 	if err != nil {
 		return nil, err
 	}
-	s, lost := Settlement{What: LackDoor, Gateway: gateway}, books[gateway].DoorLost
-	if rule == ruleJournalLoss {
-		s.What, lost = LackJournal, books[gateway].JournalLost
+	b := books[gateway]
+	s, lost := Settlement{What: LackDoor, Gateway: gateway}, b.DoorLost
+	switch rule {
+	case ruleJournalLoss:
+		s.What, lost = LackJournal, b.JournalLost
+	case ruleBrokerDropped:
+		s.What, lost = LackDropped, b.Broker.Total
+	case ruleBrokerForgot:
+		s.What, lost = LackSession, b.Broker.Forgotten
 	}
 	if s.Lost = sumSettlements(a.Sides.Books.Settlements()).side(s.What, gateway, lost); s.Lost == 0 {
 		return nil, nil

@@ -63,6 +63,8 @@ type SideBook struct {
 	// DoorLost and JournalLost are what was found missing, altogether.
 	DoorLost    uint64 `json:"door_lost"`
 	JournalLost uint64 `json:"journal_lost"`
+	// Broker is of a broker that is another program.
+	Broker BrokerBook `json:"broker"`
 }
 
 // SideBooks keeps what is remembered.
@@ -75,7 +77,7 @@ type SideBooks interface {
 // found says that the book has more than what was read anew.
 func (b SideBook) found(before SideBook) bool {
 	return b.Surplus != before.Surplus || b.SurplusKnown != before.SurplusKnown || b.Base != before.Base || b.BaseKnown != before.BaseKnown ||
-		b.DoorLost != before.DoorLost || b.JournalLost != before.JournalLost || !b.Begun.Equal(before.Begun)
+		b.DoorLost != before.DoorLost || b.JournalLost != before.JournalLost || b.Broker != before.Broker || !b.Begun.Equal(before.Begun)
 }
 
 // Side is what each side says of one gateway's messages.
@@ -99,6 +101,8 @@ type Side struct {
 	JournalLost uint64 `json:"journal_lost" doc:"Confirmed by the journal and not in its count, ever"`
 	// Compared says that door and gateway can be held against each other by now.
 	Compared bool `json:"compared" doc:"The door and the gateway's count can be held against each other; not yet after a start under load"`
+	// Broker is what a broker that is another program tells of itself; nil where it is ours.
+	Broker *BrokerSide `json:"broker,omitempty"`
 }
 
 const (
@@ -117,7 +121,9 @@ type Sides struct {
 	// Door is nil where the broker is another program.
 	Door Door
 	// Counts are the gateways' own, by name.
-	Counts  map[string]*Count
+	Counts map[string]*Count
+	// Brokers tell what the gateways know of their brokers, by name.
+	Brokers map[string]func() BrokerWord
 	Books   SideBooks
 	Journal func(context.Context) (map[string]uint64, error)
 
@@ -182,10 +188,11 @@ func (s *Sides) lookNow(ctx context.Context, keep bool) error {
 	if second, err = s.read(ctx, books); err != nil {
 		return err
 	}
-	out := []Side{}
+	out, told := []Side{}, map[string]bool{}
 	for i, r := range second {
 		r.settle(first[i])
 		s.find(r, books[r.side.Gateway])
+		s.findBroker(r, books[r.side.Gateway].Broker, told)
 		if before := books[r.side.Gateway]; keep || r.book.found(before) || r.waits() {
 			if err := s.Books.KeepSideBook(ctx, r.book); err != nil {
 				return err
@@ -237,6 +244,7 @@ func (s *Sides) read(ctx context.Context, books map[string]SideBook) ([]reading,
 		r := reading{side: Side{Gateway: gateway}, book: books[gateway]}
 		r.book.Gateway = gateway
 		s.readDoor(ctx, &r)
+		s.readBroker(&r)
 		r.readCount(s.Counts[gateway])
 		all = append(all, r)
 	}

@@ -46,7 +46,8 @@ type batchWork struct {
 type item struct {
 	sequence Sequence
 	message  Message
-	device   telemetry.Device // whose it is, if that could be read
+	device   telemetry.Device   // whose it is, if that could be read
+	row      telemetry.Locality // in which row of its account it is counted
 	key      MessageKey
 	// content says that a message's content identifies it: it brings its own time,
 	// or is the broker's memory of its topic. A device's status is retained by
@@ -129,15 +130,29 @@ func (l *Loader) isDuplicate(w *batchWork, it *item) bool {
 // decodeOne decodes one message; what is wrong with all of it becomes the item's
 // problem.
 func (l *Loader) decodeOne(it *item) (codec.Decoded, bool) {
-	m := it.message
+	m, lost := it.message, l.place(it)
 	if m.FullSize > len(m.Payload) {
 		it.problems = append(it.problems, telemetry.Problem{Reason: telemetry.TooLarge,
 			Detail: fmt.Sprintf("the payload has %d bytes, more than the journal takes; its first %d are kept", m.FullSize, len(m.Payload))})
 		return codec.Decoded{}, false
 	}
+	if lost != nil {
+		it.problems = append(it.problems, asProblem(lost))
+		return codec.Decoded{}, false
+	}
 	d, err := l.Codec(it.sequence.Gateway, m.Topic).Decode(codec.Message{Topic: m.Topic, Payload: m.Payload, Received: m.Received, Retained: m.Retained})
 	if err != nil {
-		it.problems = append(it.problems, asProblem(err))
+		p := asProblem(err)
+		if p.Reason == telemetry.BadTopic || p.Reason == telemetry.UnknownKind {
+			near := l.topics.Examine(m.Topic, l.Admission)
+			if near.Nearest != "" {
+				p.Detail += "; did you mean " + near.Nearest + "?"
+			}
+			if near.Known { // who looks for what became of it will look there
+				it.device = near.Device
+			}
+		}
+		it.problems = append(it.problems, p)
 		return codec.Decoded{}, false
 	}
 	it.problems = append(it.problems, d.Problems...)

@@ -94,11 +94,7 @@ func makeLedger(ctx context.Context, path string) error {
 		return fmt.Errorf("make an empty ledger: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	l, err := ledger.Open(ctx, ledger.Options{Dir: dir})
-	if err != nil {
-		return err
-	}
-	if err := l.Close(); err != nil {
+	if err := ledger.MakeEmpty(ctx, dir); err != nil {
 		return err
 	}
 	return os.Rename(filepath.Join(dir, ledger.FileName), path)

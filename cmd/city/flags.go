@@ -13,7 +13,7 @@ import (
 // sourceFlags say where messages come from.
 type sourceFlags struct {
 	Config         string `type:"existingfile" help:"YAML file that lists localities, gateways and their subscriptions. Default: Nha Trang, Cam Ranh, Ninh Hòa and Cam Lâm, a gateway each." placeholder:"FILE"`
-	BrokerURL      string `name:"broker" env:"HAIDANG_BROKER" help:"External MQTT broker, tcp://HOST:1883 or ssl://HOST:8883." placeholder:"URL"`
+	BrokerURL      string `name:"broker" env:"HAIDANG_BROKER" help:"External MQTT broker, tcp://HOST:1883 or ssl://HOST:8883. What it drops before a gateway has taken it is lost: most do by default; docs/brokers.md has the settings." placeholder:"URL"`
 	BrokerUser     string `env:"HAIDANG_BROKER_USER" help:"User at the external MQTT broker." placeholder:"NAME"`
 	BrokerPassword string `env:"HAIDANG_BROKER_PASSWORD" help:"Its password; better given in the environment." placeholder:"SECRET"`
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/haidang-iot/haidang/ingest/alarm"
 	"github.com/haidang-iot/haidang/ingest/api"
 	"github.com/haidang-iot/haidang/ingest/damage"
+	"github.com/haidang-iot/haidang/ingest/door"
 	"github.com/haidang-iot/haidang/ingest/figures"
 	"github.com/haidang-iot/haidang/ingest/journal"
 	"github.com/haidang-iot/haidang/ingest/ledger"
@@ -143,6 +144,7 @@ func (c *city) openLoading(ctx context.Context, f storeFlags, rf registryFlags, 
 	l.Store, l.Written = figures.Noting{Store: guard, Hours: own.hours}, guard.Written
 	audit := ingest.Audit{Ledger: led, Journal: j, Store: &ingest.StoreAudit{Ledger: led, Counter: own.counter, Catalogue: r.Catalogue,
 		Retention: l.Retention, Visible: own.visible, Findings: c.findings, Now: time.Now, Logger: c.log}}
+	audit.Whole, audit.Localities = door.Name, r.admission.Localities
 	audit.Sides = &ingest.Sides{Books: led, Journal: audit.Numbered, Findings: c.findings, Now: time.Now, Logger: c.log}
 	c.reg.MustRegister(ingest.NewLedgerCollector(audit, time.Now))
 	history := &ingest.Recorder{Audit: audit, History: led, Now: time.Now, Logger: c.log}

@@ -172,14 +172,14 @@ func (c *Up) watchDevices(keeper *doorkeeper, l *guarded, b *broker.Broker) map[
 // countSides has the broker's door and the gateways count, each for itself.
 func (c *Up) countSides(ctx context.Context, b *broker.Broker, gateways []*ingest.Gateway, l *guarded, here *city) error {
 	sides := l.audit.Sides
-	sides.Counts = map[string]*ingest.Count{}
+	sides.Counts, sides.Brokers = map[string]*ingest.Count{}, map[string]func() ingest.BrokerWord{}
 	var entrances []broker.Entrance
 	for _, g := range gateways {
 		count, err := here.openCount(g.Name, l.ledger.Accounts())
 		if err != nil {
 			return err
 		}
-		g.Count, sides.Counts[g.Name] = count, count
+		g.Count, sides.Counts[g.Name], sides.Brokers[g.Name] = count, count, g.BrokerWord
 		if b.MQTTURL() == "" || g.Broker.URL != b.MQTTURL() {
 			continue // a broker of its own
 		}

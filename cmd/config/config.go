@@ -167,6 +167,9 @@ func (g *GatewayConfig) CanaryTopics() (topics []string) {
 	return topics
 }
 
+// BrokerTopics are those by which a Mosquitto tells of itself, which gateways read.
+func BrokerTopics() []string { return ingest.MosquittoTopics() }
+
 // LocalityIDs are the ids of the localities.
 func (c *Config) LocalityIDs() []telemetry.Locality {
 	out := make([]telemetry.Locality, 0, len(c.Localities))

@@ -40,6 +40,10 @@ A gateway counts anew from 0 in each epoch of its journal. Where a journal or a 
 from a copy, the epoch that this concerns is listed below: what came again with numbers that had been given before, and
 what only a newer ledger knew of.
 
+Below the gateways stands what became of the messages of each locality, by their topics. (none) is what belongs to no locality
+that there is: haidang quarantine list --reason unknown_locality, or bad_topic; (earlier) was counted before these rows were
+kept. The rows of a gateway add up to its outcomes; where they do not, the exit code is 1.
+
 Before that, each side has counted for itself, and none of these counts is made of another one:
 
   acknowledged   what the broker has acknowledged (PUBACK) to who published it for this gateway, by the broker's own count
@@ -53,6 +57,11 @@ What is acknowledged, no longer waits and was not taken is lost, and so is what 
 looks once a minute; a loss is an alarm, and until somebody acknowledges it the exit code is 1. What was missing then is
 settled: it stays counted, and "settled" below says how much, by whom and why; what is lost after it is a loss again. A broker that is another
 program does not tell what it has acknowledged: then that is not known. What came before a count began is not in it.
+
+What such a broker throws away before a gateway can take it is in none of these counts. Each gateway asks it once a minute:
+"dropped by the broker" is what Mosquitto or EMQX says to have dropped, since it was asked first, for all its clients and not
+only for the gateways. If it grows, or if the broker has forgotten a gateway's session, that is an alarm and a loss until it
+is acknowledged. Other brokers do not tell: see docs/brokers.md for how to set them up and how to prove it.
 
 And the store itself is asked how many values it has of each hour, of the last two days or from --from to --to (31 days
 at most). It must have as many as the ledger says were newly written, and as it had itself when it was asked before; else
@@ -169,6 +178,29 @@ func printEpochs(w io.Writer, r ingest.Report) {
 	}
 }
 
+// printRows prints what became of the messages of each locality, where a gateway has more
+// than one.
+func printRows(w io.Writer, r ingest.Report) {
+	for _, d := range r.Differences {
+		fmt.Fprintf(w, "\nThe rows of %s do not add up to its account: they have %s, it has %s\n", ingest.Sequence{Gateway: d.Gateway, Epoch: d.Epoch}, outcomes(d.Rows), outcomes(d.Account))
+	}
+	if len(r.Localities) <= len(r.Gateways) {
+		return
+	}
+	fmt.Fprintln(w)
+	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "gateway\tlocality\tstored\t(partial)\tduplicate\tquarantined\tdiscarded\tcanary\t")
+	for _, b := range r.Localities {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", b.Gateway, b.Locality, terminal.Grouped(int64(b.Stored)), terminal.Grouped(int64(b.Partial)), terminal.Grouped(int64(b.Duplicate)),
+			terminal.Grouped(int64(b.Quarantined)), terminal.Grouped(int64(b.Discarded)), terminal.Grouped(int64(b.Canary)))
+	}
+	t.Flush()
+}
+
+func outcomes(o ingest.Outcomes) string {
+	return fmt.Sprintf("%d stored (%d in part), %d duplicate, %d quarantined, %d discarded, %d canary", o.Stored, o.Partial, o.Duplicate, o.Quarantined, o.Discarded, o.Canary)
+}
+
 func printLedger(w io.Writer, r ingest.Report) {
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "gateway\treceived\tstored\t(partial)\tduplicate\tquarantined\tdiscarded\tcanary\tqueued\tmissing\t")
@@ -191,6 +223,7 @@ func printLedger(w io.Writer, r ingest.Report) {
 	}
 	row(total)
 	t.Flush()
+	printRows(w, r)
 	printEpochs(w, r)
 	if r.Conflicts > 0 {
 		fmt.Fprintf(w, "\nOf these, %s wait in quarantine with another value than is stored for the same time: haidang quarantine list --reason conflict\n", terminal.Grouped(r.Conflicts))

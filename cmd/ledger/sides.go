@@ -18,17 +18,26 @@ func printSides(w io.Writer, r ingest.Report) {
 	}
 	fmt.Fprintln(w)
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "gateway\tacknowledged\twaiting\ttaken\t(again)\tQoS 0, retained\tconfirmed\tnumbered\tlost in broker\tlost in journal\t")
+	fmt.Fprintln(t, "gateway\tacknowledged\twaiting\ttaken\t(again)\tQoS 0, retained\tconfirmed\tnumbered\tlost in broker\tlost in journal\tdropped by the broker\t")
 	for _, s := range r.Sides {
 		taken, again, unsure, confirmed := "not known", "", "", ""
 		if k := s.Taken; k != nil {
 			taken, again = terminal.Grouped(int64(k.First+k.Again+k.Excluded)), terminal.Grouped(int64(k.Again))
 			unsure, confirmed = terminal.Grouped(int64(k.Unsure)), terminal.Grouped(int64(k.Confirmed))
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", s.Gateway, known(s.Door), known(s.Waiting), taken, again, unsure, confirmed,
-			terminal.Grouped(int64(s.Journal)), terminal.Grouped(int64(s.DoorLost)), terminal.Grouped(int64(s.JournalLost)))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", s.Gateway, known(s.Door), known(s.Waiting), taken, again, unsure, confirmed,
+			terminal.Grouped(int64(s.Journal)), terminal.Grouped(int64(s.DoorLost)), terminal.Grouped(int64(s.JournalLost)), droppedBy(s.Broker))
 	}
 	t.Flush()
+}
+
+// droppedBy is what a broker that is another program says to have dropped; ours drops
+// nothing.
+func droppedBy(b *ingest.BrokerSide) string {
+	if b == nil {
+		return "–"
+	}
+	return known(b.Dropped)
 }
 
 func known(n *uint64) string {
@@ -52,6 +61,8 @@ func verdict(r ingest.Report) string {
 	switch {
 	case missing > 0:
 		say("NOT BALANCED: messages are missing (or, below 0, counted twice). See the loader's log for which, and the alarm: haidang alarms list.")
+	case len(r.Differences) > 0:
+		say("NOT BALANCED: what is counted by locality does not add up. Nothing is lost by that; keep ledger.db and tell who maintains the program.")
 	case r.SidesProblem != "":
 		say("NOT COMPARED: broker, gateways and journal could not be held against each other: %s", r.SidesProblem)
 	case !r.Balanced:
@@ -76,6 +87,7 @@ func verdict(r ingest.Report) string {
 			say("Gateway %s: what the broker has acknowledged is not held against it yet; nothing may be under way for that moment.", s.Gateway)
 		}
 	}
+	lines = append(lines, brokerWords(r.Sides)...)
 	if len(r.Sides) == 0 && len(r.Gateways) > 0 && r.SidesProblem == "" {
 		say("What the broker has acknowledged and what the gateways took is not known here: the gateways run in another process.")
 	}
@@ -83,6 +95,45 @@ func verdict(r ingest.Report) string {
 		say("%s messages wait in the journal for the store.", terminal.Grouped(queued))
 	}
 	return strings.Join(lines, "\n")
+}
+
+// brokerWords says what brokers that are other programs tell of themselves, once for
+// gateways of which the same is to be said.
+func brokerWords(sides []ingest.Side) (lines []string) {
+	of := map[string][]string{}
+	for _, s := range sides {
+		if s.Broker == nil {
+			continue
+		}
+		b, name := s.Broker, "its broker"
+		if b.Name != "" {
+			name += " (" + b.Name + ")"
+		}
+		line := ""
+		switch {
+		case b.Dropped == nil:
+			line = fmt.Sprintf("whether %s drops what it has acknowledged is not known, for %s; docs/brokers.md says how to prove that it does not", name, b.Problem)
+		case *b.Dropped > 0:
+			line = fmt.Sprintf("%s says to have dropped %s messages since %s, for all its clients, not only for this gateway", name, terminal.Grouped(int64(*b.Dropped)), terminal.Moment(b.Since))
+		}
+		if b.Restarts > 0 || b.Forgotten > 0 {
+			if line != "" {
+				line += "; "
+			}
+			line += fmt.Sprintf("%s was started anew %s times, and had lost the gateway's session %s times", name, terminal.Grouped(int64(b.Restarts)), terminal.Grouped(int64(b.Forgotten)))
+		}
+		if line == "" {
+			continue
+		}
+		if of[line] == nil {
+			lines = append(lines, line)
+		}
+		of[line] = append(of[line], s.Gateway)
+	}
+	for i, line := range lines {
+		lines[i] = fmt.Sprintf("Gateway %s: %s.", strings.Join(of[line], ", "), line)
+	}
+	return lines
 }
 
 // settledShown is how many settled losses are printed, the newest.
@@ -129,6 +180,10 @@ func settledText(s ingest.Settlement) string {
 		what = fmt.Sprintf("%s messages of gateway %s of which only a newer ledger knew", n, s.Gateway)
 	case ingest.LackDoor:
 		what = fmt.Sprintf("%s messages lost between the broker and gateway %s", n, s.Gateway)
+	case ingest.LackDropped:
+		what = fmt.Sprintf("%s messages that the broker of gateway %s had dropped", n, s.Gateway)
+	case ingest.LackSession:
+		what = fmt.Sprintf("%s lost sessions of gateway %s", n, s.Gateway)
 	case ingest.LackJournal:
 		what = fmt.Sprintf("%s messages of gateway %s that the journal lacked", n, s.Gateway)
 	default:

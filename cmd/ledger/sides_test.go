@@ -60,10 +60,15 @@ func TestVerdict(t *testing.T) {
 		"nothing":          {ingest.Report{Balanced: true}, []string{"No gateway has received anything yet."}, "Balanced"},
 		"elsewhere": {func() ingest.Report { r := side(func(*ingest.Side) {}); r.Sides = nil; return r }(),
 			[]string{"that the gateways have received is", "not known here: the gateways run in another process"}, ""},
-		"settled":           {ingest.Report{Balanced: true, Gateways: []ingest.Balance{{Missing: 3, Settled: 3}}}, []string{"accounted for, but for the settled."}, "NOT"},
-		"missing":           {ingest.Report{Gateways: []ingest.Balance{{Missing: -3, Unsettled: -3}}}, []string{"NOT BALANCED"}, "accounted"},
-		"cannot be read":    {ingest.Report{SidesProblem: "no answer"}, []string{"NOT COMPARED", "no answer"}, "accounted"},
-		"a loss since then": {ingest.Report{Losses: []ingest.Loss{{Summary: "25 messages were lost", Since: time.Now()}}}, []string{"LOST: 25 messages were lost", "NOT BALANCED"}, "accounted"},
+		"a broker that tells": {side(func(s *ingest.Side) {
+			s.Broker = &ingest.BrokerSide{Name: "mosquitto version 2.0.11", Dropped: n(4000), Since: time.Now(), Restarts: 2, Forgotten: 1}
+		}), []string{"Gateway nha-trang: its broker (mosquitto version 2.0.11) says to have dropped 4 000 messages since", "for all its clients", "started anew 2 times", "session 1 times"}, ""},
+		"a broker that does not":      {side(func(s *ingest.Side) { s.Broker = &ingest.BrokerSide{Problem: "it is silent"} }), []string{"is not known, for it is silent; docs/brokers.md"}, ""},
+		"a broker that drops nothing": {side(func(s *ingest.Side) { s.Broker = &ingest.BrokerSide{Dropped: n(0)} }), nil, "its broker"},
+		"settled":                     {ingest.Report{Balanced: true, Gateways: []ingest.Balance{{Missing: 3, Settled: 3}}}, []string{"accounted for, but for the settled."}, "NOT"},
+		"missing":                     {ingest.Report{Gateways: []ingest.Balance{{Missing: -3, Unsettled: -3}}}, []string{"NOT BALANCED"}, "accounted"},
+		"cannot be read":              {ingest.Report{SidesProblem: "no answer"}, []string{"NOT COMPARED", "no answer"}, "accounted"},
+		"a loss since then":           {ingest.Report{Losses: []ingest.Loss{{Summary: "25 messages were lost", Since: time.Now()}}}, []string{"LOST: 25 messages were lost", "NOT BALANCED"}, "accounted"},
 	} {
 		got := verdict(c.report)
 		for _, w := range c.want {

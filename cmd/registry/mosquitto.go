@@ -17,7 +17,7 @@ import (
 // devicesMosquitto writes the files by which a Mosquitto knows the devices.
 type devicesMosquitto struct {
 	terminal.CityFlags
-	Out             string `required:"" help:"Folder of the two files, password_file and acl_file; those there are replaced." placeholder:"DIR"`
+	Out             string `required:"" help:"Folder of the files, password_file, acl_file and durability.conf; those there are replaced." placeholder:"DIR"`
 	GatewayUser     string `env:"HAIDANG_BROKER_USER" help:"Add a user by which gateways read what the configuration subscribes to, and send themselves a canary." placeholder:"NAME"`
 	GatewayPassword string `env:"HAIDANG_BROKER_PASSWORD" help:"With --gateway-user: its password; better given in the environment." placeholder:"SECRET"`
 	Config          string `type:"existingfile" help:"With --gateway-user: the YAML file that lists the gateways' subscriptions; the same as the gateways have." placeholder:"FILE"`
@@ -30,11 +30,17 @@ files again when devices have changed, and have Mosquitto read them with a SIGHU
 device, its newest. In mosquitto.conf:
 
   allow_anonymous false
-  use_username_as_clientid true
   password_file DIR/password_file
   acl_file DIR/acl_file
+  persistence_location /var/lib/mosquitto/
+  include_dir DIR
 
-Both files can be read by their owner and group: make the folder so that they are of Mosquitto's group, with
+The last reads durability.conf. As it comes, Mosquitto drops all but 1,000 of the messages that it has acknowledged
+while a gateway is away, and forgets all of them when it is started again; with this file neither. What no setting
+keeps is what it acknowledged between two savings if it is killed or loses power: docs/brokers.md has what was measured.
+Do not set use_username_as_clientid where several gateways share a user: each would end the others' connections.
+
+The files can be read by their owner and group: make the folder so that they are of Mosquitto's group, with
 install -d -g mosquitto -m 2750 DIR.
 
 Examples:
@@ -57,7 +63,7 @@ func (c *devicesMosquitto) Run(ctx context.Context, out *terminal.Output) error 
 	for _, f := range []struct {
 		name string
 		text *bytes.Buffer
-	}{{"password_file", &passwords}, {"acl_file", &acl}} {
+	}{{"password_file", &passwords}, {"acl_file", &acl}, {"durability.conf", bytes.NewBufferString(mosquittoDurability)}} {
 		to := fileFlags{Output: filepath.Join(c.Out, f.name), Force: true}
 		err := to.write(out, c.JSON, 0o640, func(w io.Writer, _ *counter) error {
 			_, err := f.text.WriteTo(w)
@@ -93,7 +99,7 @@ func (c *devicesMosquitto) addGateway(passwords, acl io.Writer) error {
 	if err != nil {
 		return err
 	}
-	s := access.Service{Username: c.GatewayUser, Password: access.Secret(c.GatewayPassword)}
+	s := access.Service{Username: c.GatewayUser, Password: access.Secret(c.GatewayPassword), Read: config.BrokerTopics()}
 	for _, g := range cfg.Gateways {
 		for _, one := range g.Subscriptions {
 			s.Read = append(s.Read, one.Filter)
@@ -102,3 +108,26 @@ func (c *devicesMosquitto) addGateway(passwords, acl io.Writer) error {
 	}
 	return access.MosquittoService(passwords, acl, s)
 }
+
+// mosquittoDurability are the settings with which a Mosquitto drops nothing that it has
+// acknowledged, and keeps it over a restart.
+const mosquittoDurability = `# Written by haidang: with these settings Mosquitto keeps what a gateway has not taken yet.
+# It needs persistence_location beside them.
+
+# Sessions and what waits in them survive a restart. They are saved when it is stopped, and
+# every autosave_interval seconds: what it acknowledged since, and no gateway had taken, is
+# lost if it is killed or loses power. Each saving writes all that waits, and nothing else
+# is done meanwhile; so a shorter interval costs more the more waits.
+persistence true
+autosave_interval 10
+autosave_on_changes false
+
+# Nothing is dropped while a gateway is away; the defaults keep 1,000 messages. Everything
+# that waits is in memory. Not 0, which means the same: Mosquitto 2.0.11 then ends the
+# connection of who publishes what it may not.
+max_queued_messages 1000000000
+max_queued_bytes 0
+
+# How many a gateway may be given before it has acknowledged the first; the default is 20.
+max_inflight_messages 1000
+`

@@ -86,6 +86,11 @@ func (p *pipeline) Admit(_ telemetry.Locality, _ telemetry.Kind, d telemetry.Dev
 	return site, nil
 }
 
+// Locality, Localities and Stands too: there is every locality.
+func (p *pipeline) Locality(telemetry.Locality) error                            { return nil }
+func (p *pipeline) Localities() []telemetry.Locality                             { return nil }
+func (p *pipeline) Stands(telemetry.Device) (telemetry.Locality, telemetry.Kind) { return "", "" }
+
 // Write makes it the store.
 func (p *pipeline) Write(_ context.Context, points []telemetry.Point) error {
 	for _, pt := range points {
@@ -103,6 +108,7 @@ func (p *pipeline) Write(_ context.Context, points []telemetry.Point) error {
 
 // Accounts and Commit make it the ledger.
 func (p *pipeline) Accounts() []ingest.Account                            { return nil }
+func (p *pipeline) Books() ([]ingest.Account, []ingest.Row)               { return nil, nil }
 func (p *pipeline) Seen(k ingest.MessageKey) ingest.Fate                  { return p.fates[k] }
 func (p *pipeline) Repeated(ingest.Mark) bool                             { return false }
 func (p *pipeline) Said() map[ingest.Sequence]uint64                      { return nil }

@@ -16,11 +16,12 @@ func TestDecodeFailsTopic(t *testing.T) {
 		about  string
 	}{
 		{"", telemetry.BadTopic, "is empty"},
-		{"kh", telemetry.BadTopic, "has 1 levels; kh/<locality>/<kind>/<device> has 4"},
+		{"kh", telemetry.BadTopic, "has 1 level; kh/<locality>/<kind>/<device> has 4"},
 		{"kh/nha-trang/air_quality", telemetry.BadTopic, "has 3 levels"},
 		{"kh/nha-trang/air_quality/aq-1/x", telemetry.BadTopic, "has 5 levels"},
-		{"/kh/nha-trang/air_quality/aq-1", telemetry.BadTopic, "has 5 levels"},
-		{"kh/nha-trang/air_quality/aq-1/", telemetry.BadTopic, "has 5 levels"},
+		{"/kh/nha-trang/air_quality/aq-1", telemetry.BadTopic, "begins with a slash"},
+		{"kh/nha-trang/air_quality/aq-1/", telemetry.BadTopic, "ends with a slash"},
+		{"site/kh/nha-trang/air_quality/aq-1", telemetry.BadTopic, "something before kh/"},
 		{"vn/nha-trang/air_quality/aq-1", telemetry.BadTopic, "does not begin with kh/"},
 		{"kh//air_quality/aq-1", telemetry.BadTopic, `locality "" cannot be used: it is empty`},
 		{"kh/nha-trang//aq-1", telemetry.BadTopic, `kind "" cannot be used`},

@@ -95,7 +95,7 @@ func looksLikeTime(spec *telemetry.KindSpec, key string, raw jsontext.Value, rec
 		return ""
 	}
 	for _, m := range spec.Metrics {
-		if plain(key) == plain(string(m.Name)) {
+		if telemetry.Plain(key) == telemetry.Plain(string(m.Name)) {
 			return "" // a metric in other letters, however large
 		}
 	}
@@ -171,7 +171,7 @@ func isTimeUnit(w string) bool {
 
 // namesSpan is whether a name is that of a length of time rather than a moment.
 func namesSpan(key string) bool {
-	name := plain(key)
+	name := telemetry.Plain(key)
 	for _, span := range []string{"uptime", "runtime", "ontime", "offtime", "lifetime", "airtime", "downtime", "worktime", "runningtime", "burntime", "elapsed",
 		"duration", "interval", "timeout", "traveltime", "responsetime", "waittime", "cycletime", "counter", "count", "serial", "imei", "imsi", "iccid"} {
 		if strings.Contains(name, span) {

@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -75,6 +76,14 @@ func explainTopic(s string) error {
 	case strings.ContainsAny(s, "+#"):
 		return whole(telemetry.BadTopic,
 			"the topic %s has a wildcard (+ or #) in it; that is for subscriptions only", quote(s))
+	case levels[0] == "" && len(levels) > 1:
+		return whole(telemetry.BadTopic, "the topic %s begins with a slash; %s does not", quote(s), topicForm)
+	case levels[len(levels)-1] == "" && len(levels) > 4:
+		return whole(telemetry.BadTopic, "the topic %s ends with a slash; %s does not", quote(s), topicForm)
+	case slices.Index(levels, Root) > 0:
+		return whole(telemetry.BadTopic, "the topic %s has something before %s/; %s is needed", quote(s), Root, topicForm)
+	case len(levels) == 1:
+		return whole(telemetry.BadTopic, "the topic %s has 1 level; %s has 4", quote(s), topicForm)
 	case len(levels) != 4:
 		return whole(telemetry.BadTopic, "the topic %s has %d levels; %s has 4", quote(s), len(levels), topicForm)
 	case levels[0] != Root:

@@ -44,7 +44,7 @@ const (
 )
 
 // leavingColumns are what a discard is made of.
-const leavingColumns = "SELECT id, gateway, epoch, reason, partial, size FROM quarantine"
+const leavingColumns = "SELECT id, gateway, epoch, row, reason, partial, size FROM quarantine"
 
 // Leaving implements [ingest.Ledger]. It returns at most 1,000.
 func (l *Ledger) Leaving(ctx context.Context, f ingest.QuarantineFilter) ([]ingest.Discard, error) {
@@ -63,7 +63,7 @@ func (l *Ledger) leaving(ctx context.Context, query string, args ...any) (out []
 	defer rows.Close()
 	for rows.Next() {
 		var d ingest.Discard
-		if err := rows.Scan(&d.ID, &d.Gateway, &d.Epoch, &d.Reason, &d.Partial, &d.Bytes); err != nil {
+		if err := rows.Scan(&d.ID, &d.Gateway, &d.Epoch, &d.Row, &d.Reason, &d.Partial, &d.Bytes); err != nil {
 			return nil, fmt.Errorf("list what leaves the quarantine: %w", err)
 		}
 		out = append(out, d)

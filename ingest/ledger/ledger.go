@@ -14,15 +14,12 @@
 package ledger
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"net/url"
 	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -64,6 +61,7 @@ type Ledger struct {
 
 	mu       sync.RWMutex
 	accounts map[ingest.Sequence]ingest.Account
+	rows     map[ingest.RowKey]ingest.Row
 	said     map[ingest.Sequence]uint64
 	settled  []ingest.Settlement
 
@@ -77,8 +75,8 @@ type Ledger struct {
 // and alarms without since when they are stale, layout 4 alarms none of which lasts,
 // layout 5 no canaries, layout 6 nothing that was discarded and no sizes of what is in
 // quarantine, layout 7 no epochs and nothing by which records are known again,
-// layout 8 no losses that are settled.
-const layout = 9
+// layout 8 no losses that are settled, layout 9 no rows of accounts.
+const layout = withRows
 
 // schema is applied at every start; user_version tells the layout.
 const schema = `
@@ -86,6 +84,9 @@ CREATE TABLE IF NOT EXISTS account (
 	gateway TEXT NOT NULL, epoch TEXT NOT NULL, position INTEGER NOT NULL, stored INTEGER NOT NULL,
 	duplicate INTEGER NOT NULL, quarantined INTEGER NOT NULL, partial INTEGER NOT NULL, discarded INTEGER NOT NULL, canary INTEGER NOT NULL,
 	again INTEGER NOT NULL, forgotten INTEGER NOT NULL, closed INTEGER NOT NULL, PRIMARY KEY (gateway, epoch)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS locality_row (
+	gateway TEXT NOT NULL, epoch TEXT NOT NULL, locality TEXT NOT NULL, stored INTEGER NOT NULL, duplicate INTEGER NOT NULL, quarantined INTEGER NOT NULL,
+	partial INTEGER NOT NULL, discarded INTEGER NOT NULL, canary INTEGER NOT NULL, PRIMARY KEY (gateway, epoch, locality)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS said (
 	gateway TEXT NOT NULL, epoch TEXT NOT NULL, received INTEGER NOT NULL, PRIMARY KEY (gateway, epoch)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS settled (
@@ -101,7 +102,7 @@ CREATE TABLE IF NOT EXISTS quarantine (
 	full_size INTEGER NOT NULL, received INTEGER NOT NULL, qos INTEGER NOT NULL, redelivered INTEGER NOT NULL,
 	retained INTEGER NOT NULL, partial INTEGER NOT NULL, reason TEXT NOT NULL, problems TEXT NOT NULL,
 	at INTEGER NOT NULL, tries INTEGER NOT NULL, sha256 BLOB, epoch TEXT NOT NULL DEFAULT '',
-	size INTEGER AS (` + sizeOf + `) VIRTUAL) STRICT;
+	row TEXT NOT NULL DEFAULT '(earlier)', size INTEGER AS (` + sizeOf + `) VIRTUAL) STRICT;
 CREATE INDEX IF NOT EXISTS quarantine_by_reason ON quarantine (reason, id);
 CREATE INDEX IF NOT EXISTS quarantine_by_device ON quarantine (device, id);
 CREATE INDEX IF NOT EXISTS quarantine_by_topic ON quarantine (topic, id);
@@ -174,7 +175,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	}
 	q := url.Values{"_pragma": {"auto_vacuum(INCREMENTAL)", "journal_mode(WAL)", "synchronous(" + sync + ")", "busy_timeout(2000)", "journal_size_limit(67108864)"}, "_txlock": {"immediate"}}
 	db := sqlitefile.Open("file:"+path+"?"+q.Encode(), o.Damaged)
-	l := &Ledger{db: db, now: o.Now, room: o.Room, accounts: map[ingest.Sequence]ingest.Account{}, said: map[ingest.Sequence]uint64{}, memory: newMemory(o.Memory), marks: newMarks()}
+	l := &Ledger{db: db, now: o.Now, room: o.Room, accounts: map[ingest.Sequence]ingest.Account{}, rows: map[ingest.RowKey]ingest.Row{}, said: map[ingest.Sequence]uint64{}, memory: newMemory(o.Memory), marks: newMarks()}
 	if err := l.load(ctx); err != nil {
 		return nil, fmt.Errorf("open ledger %s: %w", path, errors.Join(err, db.Close()))
 	}
@@ -194,6 +195,9 @@ func (l *Ledger) load(ctx context.Context) error {
 		return err
 	}
 	if err := l.loadAccounts(ctx); err != nil {
+		return err
+	}
+	if err := l.loadRows(ctx); err != nil {
 		return err
 	}
 	if err := l.loadSaid(ctx); err != nil {
@@ -240,6 +244,7 @@ func (l *Ledger) upgrade(ctx context.Context, tx *sql.Tx, from int) error {
 		{"quarantine", "sha256", "ALTER TABLE quarantine ADD COLUMN sha256 BLOB; ALTER TABLE quarantine ADD COLUMN size INTEGER AS (" + sizeOf + ") VIRTUAL"},
 		{"account", "epoch", "ALTER TABLE account RENAME TO account_before"},
 		{"quarantine", "epoch", "ALTER TABLE quarantine ADD COLUMN epoch TEXT NOT NULL DEFAULT ''"},
+		{"quarantine", "row", "ALTER TABLE quarantine ADD COLUMN row TEXT NOT NULL DEFAULT '(earlier)'"},
 		{"history", "missing", "ALTER TABLE history ADD COLUMN missing INTEGER NOT NULL DEFAULT 0; UPDATE history SET missing = received - stored - duplicate - quarantined - discarded - canary - queued"},
 		{"hour", "settled", "ALTER TABLE hour ADD COLUMN settled INTEGER NOT NULL DEFAULT 0"},
 		{"heard", "memory", "ALTER TABLE heard ADD COLUMN memory TEXT NOT NULL DEFAULT ''; ALTER TABLE heard ADD COLUMN noted INTEGER NOT NULL DEFAULT 0; UPDATE heard SET noted = received"},
@@ -279,6 +284,11 @@ func (l *Ledger) upgrade(ctx context.Context, tx *sql.Tx, from int) error {
 			return err
 		}
 	}
+	if from > 0 && from < withRows {
+		if _, err := tx.ExecContext(ctx, beginRows); err != nil {
+			return err
+		}
+	}
 	_, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", layout))
 	return err
 }
@@ -310,14 +320,7 @@ func (l *Ledger) Close() error {
 func (l *Ledger) Accounts() []ingest.Account {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	out := make([]ingest.Account, 0, len(l.accounts))
-	for _, a := range l.accounts {
-		out = append(out, a)
-	}
-	slices.SortFunc(out, func(a, b ingest.Account) int {
-		return cmp.Or(strings.Compare(a.Gateway, b.Gateway), strings.Compare(string(a.Epoch), string(b.Epoch)))
-	})
-	return out
+	return l.sorted()
 }
 
 // Seen implements [ingest.Ledger].
@@ -344,6 +347,9 @@ func (l *Ledger) Commit(ctx context.Context, c ingest.Commit) error {
 	for _, a := range c.Accounts {
 		l.accounts[a.Sequence()] = a
 	}
+	for _, r := range c.Rows {
+		l.rows[r.Key()] = r
+	}
 	return nil
 }
 
@@ -355,6 +361,9 @@ func (l *Ledger) write(ctx context.Context, tx *sql.Tx, c ingest.Commit) error {
 		if err != nil {
 			return fmt.Errorf("write account of gateway %s: %w", a.Sequence(), err)
 		}
+	}
+	if err := writeRows(ctx, tx, c.Rows); err != nil {
+		return err
 	}
 	if err := l.memory.write(ctx, tx, c.Fates); err != nil {
 		return err

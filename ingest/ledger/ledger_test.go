@@ -227,7 +227,7 @@ func TestNewerLayoutIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.WriteAt([]byte{0, 0, 0, 10}, 60); err != nil {
+	if _, err := f.WriteAt([]byte{0, 0, 0, 11}, 60); err != nil {
 		t.Fatal(err)
 	}
 	f.Close()
@@ -287,7 +287,7 @@ func TestAccountsOfLayout7(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.ExecContext(t.Context(), `DROP TABLE account; DROP TABLE said; DROP TABLE mark; ALTER TABLE quarantine DROP COLUMN epoch; ALTER TABLE history DROP COLUMN missing;
+	if _, err := db.ExecContext(t.Context(), `DROP TABLE account; DROP TABLE said; DROP TABLE mark; DROP TABLE locality_row; ALTER TABLE quarantine DROP COLUMN epoch; ALTER TABLE quarantine DROP COLUMN row; ALTER TABLE history DROP COLUMN missing;
 		CREATE TABLE account (gateway TEXT PRIMARY KEY, position INTEGER NOT NULL, stored INTEGER NOT NULL, duplicate INTEGER NOT NULL, quarantined INTEGER NOT NULL,
 			partial INTEGER NOT NULL, discarded INTEGER NOT NULL DEFAULT 0, canary INTEGER NOT NULL DEFAULT 0) STRICT;
 		INSERT INTO account VALUES ('nha-trang', 100, 80, 10, 5, 3, 2, 1);
@@ -303,13 +303,17 @@ func TestAccountsOfLayout7(t *testing.T) {
 		if diff := cmp.Diff(want, l.Accounts()); diff != "" {
 			t.Error(diff)
 		}
+		rows := []ingest.Row{{Gateway: "nha-trang", Locality: ingest.Earlier, Outcomes: want[0].Outcomes()}}
+		if _, got := l.Books(); cmp.Diff(rows, got) != "" {
+			t.Error(cmp.Diff(rows, got))
+		}
 		if lost := l.Accounts()[0].Lost(); lost != 2 {
 			t.Errorf("%d are lost, want 2", lost)
 		}
 		if diff := cmp.Diff(map[ingest.Sequence]uint64{{Gateway: "nha-trang"}: 120}, l.Said()); diff != "" {
 			t.Error(diff)
 		}
-		if got, _, err := l.Quarantine(t.Context(), ingest.QuarantineFilter{}); err != nil || len(got) != 1 || got[0].Epoch != "" {
+		if got, _, err := l.Quarantine(t.Context(), ingest.QuarantineFilter{}); err != nil || len(got) != 1 || got[0].Epoch != "" || got[0].Row != ingest.Earlier {
 			t.Errorf("quarantine %+v, %v", got, err)
 		}
 		if got := samples(t, l, ingest.HistoryQuery{From: time.Unix(1795292000, 0), To: time.Unix(1795294000, 0), Step: time.Minute}); len(got) != 1 || got[0].Missing != 2 {

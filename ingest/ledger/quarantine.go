@@ -26,8 +26,8 @@ func writeQuarantine(ctx context.Context, tx *sql.Tx, c ingest.Commit) error {
 		if err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, "UPDATE quarantine SET problems=?, reason=?, partial=?, tries=tries+1 WHERE id = ?",
-			problems, reason, q.Partial, q.ID); err != nil {
+		if _, err := tx.ExecContext(ctx, "UPDATE quarantine SET problems=?, reason=?, partial=?, row=?, tries=tries+1 WHERE id = ?",
+			problems, reason, q.Partial, string(q.Row), q.ID); err != nil {
 			return fmt.Errorf("keep message %d in quarantine: %w", q.ID, err)
 		}
 	}
@@ -35,7 +35,7 @@ func writeQuarantine(ctx context.Context, tx *sql.Tx, c ingest.Commit) error {
 		return nil
 	}
 	add, err := tx.PrepareContext(ctx, `INSERT INTO quarantine (gateway, device, topic, payload, full_size, received, qos, redelivered,
-		retained, partial, reason, problems, at, tries, sha256, epoch) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,0,?,?)`)
+		retained, partial, reason, problems, at, tries, sha256, epoch, row) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,0,?,?,?)`)
 	if err != nil {
 		return fmt.Errorf("prepare quarantine: %w", err)
 	}
@@ -47,7 +47,7 @@ func writeQuarantine(ctx context.Context, tx *sql.Tx, c ingest.Commit) error {
 		}
 		m := q.Message
 		if _, err := add.ExecContext(ctx, q.Gateway, string(q.Device), m.Topic, notNull(m.Payload), m.FullSize, m.Received.UnixMilli(), m.QoS, m.Redelivered,
-			m.Retained, q.Partial, reason, problems, q.At.UnixMilli(), q.SHA256, string(q.Epoch)); err != nil {
+			m.Retained, q.Partial, reason, problems, q.At.UnixMilli(), q.SHA256, string(q.Epoch), string(q.Row)); err != nil {
 			return fmt.Errorf("quarantine a message of gateway %s: %w", q.Gateway, err)
 		}
 	}
@@ -85,7 +85,7 @@ func (l *Ledger) Quarantine(ctx context.Context, f ingest.QuarantineFilter) ([]i
 // page lists until limit or the bytes of a page are reached.
 func (l *Ledger) page(ctx context.Context, where string, args []any, limit int) (out []ingest.Quarantined, next int64, err error) {
 	rows, err := l.db.QueryContext(ctx, `SELECT id, gateway, device, topic, payload, full_size, received, qos, redelivered, retained, partial,
-		problems, at, tries, sha256, epoch FROM quarantine WHERE `+where+` ORDER BY id`, args...)
+		problems, at, tries, sha256, epoch, row FROM quarantine WHERE `+where+` ORDER BY id`, args...)
 	if err != nil {
 		return nil, 0, fmt.Errorf("list quarantine: %w", err)
 	}
@@ -99,7 +99,7 @@ func (l *Ledger) page(ctx context.Context, where string, args []any, limit int) 
 		var problems string
 		m := &q.Message
 		if err := rows.Scan(&q.ID, &q.Gateway, &q.Device, &m.Topic, &m.Payload, &m.FullSize, &received, &m.QoS, &m.Redelivered, &m.Retained,
-			&q.Partial, &problems, &at, &q.Tries, &q.SHA256, &q.Epoch); err != nil {
+			&q.Partial, &problems, &at, &q.Tries, &q.SHA256, &q.Epoch, &q.Row); err != nil {
 			return nil, 0, fmt.Errorf("list quarantine: %w", err)
 		}
 		if err := json.Unmarshal([]byte(problems), &q.Problems); err != nil {

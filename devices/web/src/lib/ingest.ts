@@ -49,6 +49,8 @@ export interface LedgerSide {
   waiting: number | null
   door_lost: number
   journal_lost: number
+  /** A broker that is another program; absent where it is ours. */
+  broker?: { name?: string; dropped: number | null; dropped_since?: string; problem?: string; restarts: number; sessions_lost: number }
 }
 
 /** A step of the ledger's history. `t` is its end; the counts are what came in
