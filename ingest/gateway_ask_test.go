@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+
 	"github.com/haidang-iot/haidang/deploy/realserver"
 	"github.com/haidang-iot/haidang/ingest"
 )
@@ -63,8 +65,8 @@ func (c *city) side(s *ingest.Sides, what string, ok func(*ingest.BrokerSide) bo
 }
 
 // TestBrokerThatDrops has a Mosquitto with its default queue drop what it has acknowledged
-// while the city is stopped. The city says so when it runs again, and that it has not been
-// asked twice when the broker was started anew.
+// while the city is stopped. The city says so when it runs again, and also that the broker
+// was started anew and has forgotten its session.
 func TestBrokerThatDrops(t *testing.T) {
 	m := realserver.Mosquitto(t, realserver.MosquittoOptions{Config: "max_queued_messages 1000\nsys_interval 1\npersistence false"})
 	c := newCity(t)
@@ -78,7 +80,9 @@ func TestBrokerThatDrops(t *testing.T) {
 	p := newPublisher(t, m.URL)
 	p.publish(1500)
 	p.allAcked(c)
-	time.Sleep(1500 * time.Millisecond) // it tells once a second
+	told := make(chan string, 100)
+	p.client.Subscribe("$SYS/broker/publish/messages/dropped", 0, func(_ mqtt.Client, m mqtt.Message) { told <- string(m.Payload()) })
+	c.within(time.Minute, "the broker has counted what it has dropped", func() bool { return <-told == "500" })
 	s, g, stop := c.sided(m.URL, findings)
 	c.side(s, "the broker tells what it has dropped", func(b *ingest.BrokerSide) bool { return b.Dropped != nil && *b.Dropped == 500 })
 	if f := only(t, findings); f.Rule != "broker-dropped" || f.Value != 500 || !f.Lasting || !strings.Contains(f.DescriptionEN, "for all its clients") {

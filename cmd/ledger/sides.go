@@ -18,21 +18,28 @@ func printSides(w io.Writer, r ingest.Report) {
 	}
 	fmt.Fprintln(w)
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "gateway\tacknowledged\twaiting\ttaken\t(again)\tQoS 0, retained\tconfirmed\tnumbered\tlost in broker\tlost in journal\tdropped by the broker\t")
+	foreign := slices.ContainsFunc(r.Sides, func(s ingest.Side) bool { return s.Broker != nil })
+	dropped := func(text string) string {
+		if !foreign {
+			return ""
+		}
+		return text + "\t"
+	}
+	fmt.Fprintln(t, "gateway\tacknowledged\twaiting\ttaken\t(again)\tQoS 0, retained\tconfirmed\tnumbered\tlost in broker\tlost in journal\t"+dropped("dropped by the broker"))
 	for _, s := range r.Sides {
 		taken, again, unsure, confirmed := "not known", "", "", ""
 		if k := s.Taken; k != nil {
 			taken, again = terminal.Grouped(int64(k.First+k.Again+k.Excluded)), terminal.Grouped(int64(k.Again))
 			unsure, confirmed = terminal.Grouped(int64(k.Unsure)), terminal.Grouped(int64(k.Confirmed))
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", s.Gateway, known(s.Door), known(s.Waiting), taken, again, unsure, confirmed,
-			terminal.Grouped(int64(s.Journal)), terminal.Grouped(int64(s.DoorLost)), terminal.Grouped(int64(s.JournalLost)), droppedBy(s.Broker))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Gateway, known(s.Door), known(s.Waiting), taken, again, unsure, confirmed,
+			terminal.Grouped(int64(s.Journal)), terminal.Grouped(int64(s.DoorLost)), terminal.Grouped(int64(s.JournalLost)), dropped(droppedBy(s.Broker)))
 	}
 	t.Flush()
 }
 
-// droppedBy is what a broker that is another program says to have dropped; ours drops
-// nothing.
+// droppedBy is what a broker that is another program says to have dropped; ours, beside
+// which others may be, drops nothing.
 func droppedBy(b *ingest.BrokerSide) string {
 	if b == nil {
 		return "–"

@@ -213,7 +213,7 @@ func (f *fortress) mosquitto(secret string) {
 	t, dir := f.t, f.t.TempDir()
 	f.run("devices", "mosquitto", "--out", dir, "--gateway-user", "gateways", "--gateway-password", "the gateways' own")
 	broker := realserver.Mosquitto(t, realserver.MosquittoOptions{Config: fmt.Sprintf(
-		"max_queued_messages 1000\npassword_file %s\nacl_file %s\n", filepath.Join(dir, "password_file"), filepath.Join(dir, "acl_file"))})
+		"include_dir %s\npassword_file %s\nacl_file %s\n", dir, filepath.Join(dir, "password_file"), filepath.Join(dir, "acl_file"))})
 	address := "tcp://" + broker.Address
 	if _, _, err := f.connect(address, nil, "aq-1", "aq-1", "a guess"); err == nil {
 		t.Error("Mosquitto let a wrong secret in")

@@ -6,7 +6,7 @@ umask 027
 access=/mosquitto/data/access
 mkdir -p "$access"
 if [ ! -s "$access/password_file" ]; then
-	printf 'user haidang\ntopic readwrite kh/#\n' >"$access/acl_file"
+	printf 'user haidang\ntopic readwrite kh/#\ntopic read $SYS/broker/#\n' >"$access/acl_file"
 	printf 'haidang:%s\n' "$HAIDANG_BROKER_PASSWORD" >"$access/password_file.new"
 	mosquitto_passwd -U "$access/password_file.new" # hashes it in place, so that no command line shows it
 	mv "$access/password_file.new" "$access/password_file"
