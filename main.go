@@ -33,8 +33,9 @@ Examples:
 
 // commands is the command line: one field for each command.
 type commands struct {
-	Up         city.Up             `cmd:"" help:"Run everything in one process: broker, gateways, journal, loader, store."`
-	Gateway    city.Gateway        `cmd:"" help:"Run only gateways, from MQTT into an external journal."`
+	Up         city.Up             `cmd:"" help:"Run everything in one process: MQTT, journal, loader, store."`
+	Door       city.Door           `cmd:"" help:"Run only the door: MQTT from devices into an external journal."`
+	Gateway    city.Gateway        `cmd:"" help:"Run only gateways, from MQTT brokers into an external journal."`
 	Loader     city.Loader         `cmd:"" help:"Run only the loader, from an external journal into a store."`
 	Simulate   simulation.Simulate `cmd:"" help:"Publish the readings of simulated devices to an MQTT broker."`
 	Record     simulation.Record   `cmd:"" help:"Record what an MQTT broker has to say to a tape."`

@@ -37,6 +37,8 @@ const (
 	stageTaken                  // the loader has it
 	stageWritten                // the store has accepted it
 	stageSettled                // the ledger has counted it
+	// stageUnanswered is of a route: the store has it, and its sender no acknowledgement.
+	stageUnanswered
 	// stageNone is of a loader by itself: no canary has come for too long.
 	stageNone
 )
@@ -74,6 +76,9 @@ type Canaries struct {
 	// which loads, is to miss canaries once one has come.
 	Gateways []*Gateway
 	Expected []string
+	// Routes are the ways through a gateway of this process that has no session at a
+	// broker: the door.
+	Routes []Route
 	// Localities are those of the gateways, by name.
 	Localities map[string]telemetry.Locality
 	Journal    CanaryJournal
@@ -104,11 +109,13 @@ func NewCanaries(gateways []*Gateway, j CanaryJournal, f *Findings) *Canaries {
 	return c
 }
 
-// path is the way of one gateway's subscription, or, in a loader by itself, of one
-// gateway.
+// path is the way of one gateway's subscription, of a route, or, in a loader by itself, of
+// one gateway.
 type path struct {
-	gateway *Gateway // nil in a loader by itself
-	name    string
+	gateway  *Gateway // nil for a route, and in a loader by itself
+	route    *Route   // nil but for a route
+	name     string
+	locality telemetry.Locality
 	// subscription is the index of the gateway's, filter what it subscribes to and
 	// topic where its canaries go.
 	subscription  int
@@ -150,6 +157,7 @@ type flight struct {
 	refusal     string    // why the store does not take it
 	passedAbove bool      // the loader is past its number, seen at the look before
 	overtaken   bool      // a later one has come through
+	answered    bool      // its sender has the acknowledgement
 }
 
 // Run sends and looks until ctx ends.
@@ -173,7 +181,7 @@ func (c *Canaries) begin() {
 	defer c.mu.Unlock()
 	for _, g := range c.Gateways {
 		for i, s := range g.Subscriptions {
-			p := &path{gateway: g, name: g.Name, subscription: i, filter: s.Filter, lastGood: c.Now()}
+			p := &path{gateway: g, name: g.Name, locality: c.Localities[g.Name], subscription: i, filter: s.Filter, lastGood: c.Now()}
 			topic, ok := codec.CanaryTopic(s.Filter, g.Name)
 			switch {
 			case g.NoCanary:
@@ -186,8 +194,11 @@ func (c *Canaries) begin() {
 			c.paths = append(c.paths, p)
 		}
 	}
+	for i := range c.Routes {
+		c.paths = append(c.paths, c.Routes[i].path(c.Now()))
+	}
 	for _, name := range c.Expected {
-		c.paths = append(c.paths, &path{name: name, lastGood: c.Now(), note: "none has come yet"})
+		c.paths = append(c.paths, &path{name: name, locality: c.Localities[name], lastGood: c.Now(), note: "none has come yet"})
 	}
 }
 
@@ -204,11 +215,11 @@ func (c *Canaries) look(ctx context.Context) {
 	c.readBack(ctx)
 	for _, p := range c.paths {
 		why := known
-		if why == "" && p.gateway != nil {
-			why = p.gateway.State().Detail
+		if why == "" {
+			why = p.state()
 		}
 		switch {
-		case p.gateway == nil:
+		case p.elsewhere():
 			c.judgeAbsent(p, why, state)
 		case p.topic == "":
 			continue
@@ -239,6 +250,10 @@ func (c *Canaries) send(p *path) {
 		p.note = "the first is on its way"
 	}
 	c.mu.Unlock()
+	if p.route != nil {
+		c.sendBy(p.route, f.number)
+		return
+	}
 	client := p.gateway.session.Load()
 	if client == nil {
 		return
@@ -310,7 +325,7 @@ func (c *Canaries) taken(gateway string, number uint64, at time.Time) {
 	p, f := c.find(number)
 	if f == nil {
 		for _, other := range c.paths {
-			if other.gateway == nil && other.name == gateway {
+			if other.elsewhere() && other.name == gateway {
 				p, f = other, &flight{number: number, sent: c.Now(), stage: stageTaken}
 				p.add(f)
 			}
@@ -379,7 +394,7 @@ func (c *Canaries) States() []CanaryState {
 		if note == "" {
 			note = fmt.Sprintf("came through in %v at most, the last sent at %s", p.took.Round(c.Every/looksPerCanary), localTime(p.lastGood))
 		}
-		out = append(out, CanaryState{Gateway: p.name, Note: note})
+		out = append(out, CanaryState{Gateway: p.shown(), Note: note})
 	}
 	return out
 }

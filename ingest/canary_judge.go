@@ -24,7 +24,7 @@ func (c *Canaries) judge(ctx context.Context, p *path, why string) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	heard := p.gateway.heard[p.subscription].Load()
+	heard := p.passed()
 	flows := heard > p.heard
 	p.heard = heard
 	switch {
@@ -54,13 +54,13 @@ func (c *Canaries) judge(ctx context.Context, p *path, why string) {
 		f.still = 0
 	}
 	switch {
-	case f.still >= c.Patience && f.stage == stageAcked && !p.arrived && !p.gateway.OwnBroker && heard > 0:
+	case f.still >= c.Patience && f.stage == stageAcked && !p.arrived && !p.own() && heard > 0:
 		c.report(p, noRight(p))
 	case f.still >= c.Patience:
 		c.report(p, missing(p, f))
 		c.heal(p, f)
 	case f.looks > c.Patience && !p.broken:
-		p.note = fmt.Sprintf("late, behind messages that get on: sent at %s, %s", localTime(f.sent), wordsEN(f.stage))
+		p.note = fmt.Sprintf("late, behind messages that get on: sent at %s, %s", localTime(f.sent), p.standing(f.stage).en)
 	}
 }
 
@@ -69,7 +69,7 @@ func (c *Canaries) judge(ctx context.Context, p *path, why string) {
 func (c *Canaries) inJournal(p *path) (Epoch, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	i := slices.IndexFunc(p.flights, func(f *flight) bool { return f.stage == stageJournal })
+	i := slices.IndexFunc(p.flights, func(f *flight) bool { return f.stage == stageJournal || f.stage == stageUnanswered })
 	if i < 0 {
 		return "", false
 	}
@@ -106,8 +106,7 @@ func (c *Canaries) getsOn(p *path, f *flight, flows bool, epoch Epoch, passed ui
 // leave ends following what the loader, in another process, has dealt with.
 func (c *Canaries) leave(p *path, epoch Epoch, passed uint64) {
 	for i := len(p.flights) - 1; i >= 0; i-- {
-		if f := p.flights[i]; f.stage >= stageJournal && f.epoch == epoch && passed > f.place {
-			c.through(p, i)
+		if f := p.flights[i]; f.stage >= stageJournal && f.epoch == epoch && passed > f.place && c.arrives(p, i) {
 			return
 		}
 	}
@@ -175,12 +174,23 @@ func (c *Canaries) readBack(ctx context.Context) {
 	defer c.mu.Unlock()
 	for _, p := range c.paths {
 		for i := len(p.flights) - 1; i >= 0; i-- {
-			if found[p.flights[i].number] {
-				c.through(p, i)
+			if found[p.flights[i].number] && c.arrives(p, i) {
 				break
 			}
 		}
 	}
+}
+
+// arrives ends following a canary that is where it was to go, if its sender has the
+// acknowledgement too: who has none sends for ever.
+func (c *Canaries) arrives(p *path, i int) bool {
+	f := p.flights[i]
+	if p.route != nil && !f.answered {
+		f.stage = stageUnanswered
+		return false
+	}
+	c.through(p, i)
+	return true
 }
 
 // counted is the time of the canaries that are to be read back; zero if none are.
@@ -189,7 +199,7 @@ func (c *Canaries) counted() (from, to time.Time) {
 	defer c.mu.Unlock()
 	for _, p := range c.paths {
 		for _, f := range p.flights {
-			if f.stage < stageSettled {
+			if f.stage < stageSettled || f.stage == stageNone {
 				continue
 			}
 			if from.IsZero() || f.at.Before(from) {
@@ -217,7 +227,7 @@ func (c *Canaries) giveUp(p *path) {
 	})
 	if lost > 0 {
 		p.lost += lost
-		c.Findings.Report(loss(p, c.Localities[p.name], p.lastGood))
+		c.Findings.Report(loss(p, p.locality, p.lastGood))
 	}
 }
 
@@ -227,7 +237,8 @@ func (c *Canaries) through(p *path, i int) {
 	f := p.flights[i]
 	var wait []*flight
 	for _, before := range p.flights[:i] {
-		if before.stage >= stageAcked && before.stage < stageSettled && (p.gateway == nil || p.gateway.OwnBroker || p.took > 0) {
+		owed := before.stage >= stageAcked && before.stage < stageSettled && (p.route == nil || before.answered)
+		if owed && (p.elsewhere() || p.own() || p.took > 0) {
 			before.overtaken = true
 			wait = append(wait, before)
 		}
@@ -239,7 +250,7 @@ func (c *Canaries) through(p *path, i int) {
 		c.Logger.Info("canaries come through again", "gateway", p.name, "subscription", p.filter)
 		p.broken = false
 		if !c.otherBroken(p) {
-			c.Findings.Resolve(canaryRule, c.Localities[p.name], telemetry.Device(p.name))
+			c.Findings.Resolve(canaryRule, p.locality, telemetry.Device(p.name))
 		}
 	}
 	p.flights = append(wait, p.flights[i+1:]...)
@@ -249,7 +260,7 @@ func (c *Canaries) through(p *path, i int) {
 // otherBroken reports whether another subscription of the same gateway is broken.
 func (c *Canaries) otherBroken(p *path) bool {
 	for _, other := range c.paths {
-		if other != p && other.name == p.name && other.broken {
+		if other != p && other.name == p.name && other.locality == p.locality && other.broken {
 			return true
 		}
 	}
@@ -258,7 +269,7 @@ func (c *Canaries) otherBroken(p *path) bool {
 
 // report reports what is wrong with a path.
 func (c *Canaries) report(p *path, n Finding) {
-	n.Rule, n.Locality, n.Device = canaryRule, c.Localities[p.name], telemetry.Device(p.name)
+	n.Rule, n.Locality, n.Device = canaryRule, p.locality, telemetry.Device(p.name)
 	if n.Value = c.Now().Sub(p.lastGood).Round(time.Minute).Seconds(); n.Value == 0 {
 		n.Value = c.Now().Sub(p.lastGood).Round(time.Second).Seconds()
 	}
@@ -275,6 +286,9 @@ func (c *Canaries) report(p *path, n Finding) {
 // it, so that is done only where nothing can: where a canary has proved the way before,
 // or the broker is our own, which lets the gateway publish it for certain.
 func (c *Canaries) heal(p *path, f *flight) {
+	if p.route != nil {
+		return // nothing is subscribed to
+	}
 	client := p.gateway.session.Load()
 	if f.stage != stageAcked || f.still%c.Patience != 0 || p.heals >= maxHeals || client == nil {
 		return

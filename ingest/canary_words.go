@@ -54,17 +54,15 @@ func localTime(t time.Time) string {
 	return t.In(time.FixedZone("", 7*3600)).Format("2006-01-02 15:04:05")
 }
 
-// wordsEN says where a canary is.
-func wordsEN(s stage) string { return standings()[s].en }
-
 // missing is the finding of a canary that does not get on.
 func missing(p *path, f *flight) Finding {
-	s := standings()[f.stage]
+	s := p.standing(f.stage)
+	vi, en := p.who()
 	whereVI, whereEN := p.where()
 	n := Finding{
 		Severity: "danger", NotReady: true,
-		SummaryVI:     fmt.Sprintf("Cổng thu %s: bản tin tự kiểm tra không đến được kho dữ liệu", p.name),
-		SummaryEN:     fmt.Sprintf("Gateway %s: its message to itself does not reach the store", p.name),
+		SummaryVI:     vi + ": bản tin tự kiểm tra không đến được kho dữ liệu",
+		SummaryEN:     en + ": its message to itself does not reach the store",
 		DescriptionVI: fmt.Sprintf("Bản tin gửi lúc %s%s: %s", localTime(f.sent), whereVI, s.vi),
 		DescriptionEN: fmt.Sprintf("The one of %s%s: %s", localTime(f.sent), whereEN, s.en),
 		RunbookVI:     s.todoVI, RunbookEN: s.todoEN,
@@ -80,6 +78,9 @@ func missing(p *path, f *flight) Finding {
 func (p *path) where() (vi, en string) {
 	if p.topic == "" {
 		return "", ""
+	}
+	if p.route != nil {
+		return " (chủ đề " + p.topic + ")", " (topic " + p.topic + ")"
 	}
 	return fmt.Sprintf(" (đăng ký %s, chủ đề %s)", p.filter, p.topic), fmt.Sprintf(" (subscription %s, topic %s)", p.filter, p.topic)
 }
@@ -109,13 +110,14 @@ func cutOff(p *path) Finding {
 // loss is the finding of canaries that were acknowledged and are lost.
 func loss(p *path, l telemetry.Locality, to time.Time) Finding {
 	n, from, until := p.lost, localTime(p.lostSince), localTime(to)
+	vi, en := p.who()
 	whereVI, whereEN := p.where()
 	return Finding{
 		Rule: lossRule, Severity: "danger", Locality: l, Device: telemetry.Device(p.name), Lasting: true, Value: float64(n),
-		SummaryVI:     fmt.Sprintf("Cổng thu %s: bản tin đã được xác nhận rồi bị mất", p.name),
-		SummaryEN:     fmt.Sprintf("Gateway %s: messages were acknowledged and lost", p.name),
-		DescriptionVI: fmt.Sprintf("%d bản tin tự kiểm tra từ %s đến %s%s đã được máy chủ MQTT xác nhận nhưng không bao giờ đến; bản tin của thiết bị trong thời gian đó cũng có thể đã mất", n, from, until, whereVI),
-		DescriptionEN: fmt.Sprintf("%d of its messages to itself from %s to %s%s were acknowledged by the broker and never arrived; what devices sent in that time may be lost as well", n, from, until, whereEN),
+		SummaryVI:     vi + ": bản tin đã được xác nhận rồi bị mất",
+		SummaryEN:     en + ": messages were acknowledged and lost",
+		DescriptionVI: fmt.Sprintf("%d bản tin tự kiểm tra từ %s đến %s%s đã được xác nhận (PUBACK) nhưng không bao giờ đến; bản tin của thiết bị trong thời gian đó cũng có thể đã mất", n, from, until, whereVI),
+		DescriptionEN: fmt.Sprintf("%d of its messages to itself from %s to %s%s were acknowledged and never arrived; what devices sent in that time may be lost as well", n, from, until, whereEN),
 		RunbookVI:     "Đối chiếu số liệu của thời gian này với bộ nhớ của thiết bị và gửi lại nếu còn; rồi xác nhận cảnh báo này.",
 		RunbookEN:     "Compare this time's readings with what the devices remember, and have them send it again where they do; then acknowledge this alarm.",
 	}

@@ -13,12 +13,12 @@ import (
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
 
-// ErrNoDoor says that nobody counts at a broker's door: it is another program.
+// ErrNoDoor says that nobody counts what a broker acknowledges: it is another program.
 var ErrNoDoor = errors.New("the broker is another program, which does not tell what it has taken")
 
-// Door is the broker's own count.
+// Door counts what is acknowledged to who published it.
 type Door interface {
-	// Passed says what the broker has taken for a gateway, and then what waits there.
+	// Passed says what has been acknowledged for a gateway, and then what waits.
 	// Its error is [ErrNoDoor] where that cannot be known.
 	Passed(ctx context.Context, gateway string) (DoorCount, error)
 }
@@ -31,6 +31,9 @@ type DoorCount struct {
 	// Waiting is how many of these the gateway has not acknowledged: not delivered, or
 	// delivered and under way.
 	Waiting uint64
+	// Underway says that messages are between the gateway's count and their
+	// acknowledgement, as with a door that acknowledges what its gateway has counted.
+	Underway bool
 	// Problem says what is wrong with the gateway's session; empty if nothing is.
 	Problem string
 }
@@ -83,10 +86,10 @@ func (b SideBook) found(before SideBook) bool {
 // Side is what each side says of one gateway's messages.
 type Side struct {
 	Gateway string `json:"gateway"`
-	// Door is how many messages of QoS 1 and 2 the broker has acknowledged to who
+	// Door is how many messages of QoS 1 and 2 have been acknowledged to who
 	// published them for this gateway, since it counts; nil is not known, and DoorProblem
 	// says why. Waiting is how many of them still wait in the broker.
-	Door        *uint64 `json:"door" doc:"Messages of QoS 1 and 2 that the broker has acknowledged; null: not known"`
+	Door        *uint64 `json:"door" doc:"Messages of QoS 1 and 2 that the door has acknowledged; null: not known"`
 	Waiting     *uint64 `json:"waiting" doc:"Of these, how many still wait in the broker; null: not known"`
 	DoorProblem string  `json:"door_problem,omitempty"`
 	// Taken is the gateway's own count; nil is not known, and TakenProblem says why.
@@ -95,9 +98,9 @@ type Side struct {
 	TakenProblem string    `json:"taken_problem,omitempty"`
 	// Journal is how many messages the journal has numbered.
 	Journal uint64 `json:"journal" doc:"Messages that the journal has numbered"`
-	// DoorLost is how many were lost between the broker's acknowledgement and the
+	// DoorLost is how many were acknowledged and not counted by the
 	// gateway, JournalLost between the journal's confirmation and its count, ever.
-	DoorLost    uint64 `json:"door_lost" doc:"Acknowledged by the broker and never given to the gateway, ever"`
+	DoorLost    uint64 `json:"door_lost" doc:"Acknowledged to who published it and not in the gateway's count, ever"`
 	JournalLost uint64 `json:"journal_lost" doc:"Confirmed by the journal and not in its count, ever"`
 	// Compared says that door and gateway can be held against each other by now.
 	Compared bool `json:"compared" doc:"The door and the gateway's count can be held against each other; not yet after a start under load"`
@@ -113,12 +116,12 @@ const (
 	sideAgain = 2500 * time.Millisecond
 )
 
-// Sides holds the broker's door, the gateways' own counts and the journal against each
+// Sides holds the door, the gateways' own counts and the journal against each
 // other. What is under way is in none of the differences: the door is read before its
 // backlog, both before the gateway's count, and that before the journal; so a message
 // that moves on meanwhile only makes a later side larger.
 type Sides struct {
-	// Door is nil where the broker is another program.
+	// Door is nil where brokers are other programs.
 	Door Door
 	// Counts are the gateways' own, by name.
 	Counts map[string]*Count
@@ -142,7 +145,7 @@ func (s *Sides) Run(ctx context.Context) error {
 	for failed := false; ; {
 		err := s.lookNow(ctx, true)
 		if err != nil && !failed && ctx.Err() == nil {
-			s.Logger.Error("cannot compare what broker, gateways and journal have counted; trying again each minute", "error", err)
+			s.Logger.Error("cannot compare what door, gateways and journal have counted; trying again each minute", "error", err)
 		}
 		failed = err != nil
 		if !sleep(ctx, time.Minute) {
@@ -227,8 +230,8 @@ type reading struct {
 	doorLack, journalLack int64
 	// surplus and ahead are what is compared with the book's Surplus and Base.
 	surplus, ahead int64
-	// idle says that nothing is under way.
-	idle bool
+	// idle says that nothing is under way; underway that the door has something.
+	idle, underway bool
 }
 
 // waits says that messages are in the broker's hands alone: what it has counted is worth
@@ -269,7 +272,7 @@ func (s *Sides) readDoor(ctx context.Context, r *reading) {
 		return
 	}
 	total := r.book.accept(count.Counters)
-	r.side.Door, r.side.Waiting, r.side.DoorProblem = &total, &count.Waiting, count.Problem
+	r.side.Door, r.side.Waiting, r.side.DoorProblem, r.underway = &total, &count.Waiting, count.Problem, count.Underway
 }
 
 // accept notes the counters and gives how much has been accepted altogether. What a
@@ -322,7 +325,7 @@ func (r *reading) compare(journal uint64) {
 		return
 	}
 	r.surplus = int64(t.owed()) - int64(*r.side.Door) + int64(*r.side.Waiting)
-	r.idle = *r.side.Waiting == 0
+	r.idle = *r.side.Waiting == 0 && !r.underway
 	if r.book.SurplusKnown {
 		r.doorLack = r.book.Surplus - r.surplus
 	}
@@ -366,12 +369,12 @@ func (s *Sides) find(r reading, before SideBook) {
 	if n := settled.side(LackDoor, g, r.book.DoorLost); n > 0 && (first || r.book.DoorLost > before.DoorLost) {
 		s.Findings.Report(Finding{
 			Rule: ruleDoorLoss, Severity: "extreme", Device: telemetry.Device(g), Value: float64(n), Lasting: true,
-			SummaryVI:     fmt.Sprintf("Mất %d bản tin giữa máy chủ MQTT và cổng thu %s", n, g),
-			SummaryEN:     fmt.Sprintf("%d messages were lost between the broker and gateway %s", n, g),
-			DescriptionVI: fmt.Sprintf("Máy chủ MQTT đã xác nhận (PUBACK) các bản tin này với thiết bị, nhưng chúng không còn chờ ở đó và cổng thu %s chưa bao giờ nhận được.", g),
-			DescriptionEN: fmt.Sprintf("The broker has acknowledged them to the devices (PUBACK); they no longer wait there, and gateway %s has never taken them.", g),
-			RunbookVI:     "Chạy haidang audit. Kiểm tra đĩa và nhật ký của thư mục broker trong --data; thiết bị nào còn lưu số đo thì cho gửi lại.",
-			RunbookEN:     "Run haidang audit. Look at the disk and the log of the broker folder in --data; have devices that still hold readings send them again.",
+			SummaryVI:     fmt.Sprintf("Mất %d bản tin đã xác nhận với thiết bị (%s)", n, g),
+			SummaryEN:     fmt.Sprintf("%d messages were lost that had been acknowledged to devices (%s)", n, g),
+			DescriptionVI: "Cửa nhận tin đã xác nhận (PUBACK) nhiều bản tin hơn số nó đã đếm khi đưa vào hàng chờ.",
+			DescriptionEN: "The door has acknowledged (PUBACK) more messages than it has counted on their way into the journal.",
+			RunbookVI:     "Chạy haidang audit. Kiểm tra đĩa và nhật ký vận hành; thiết bị nào còn lưu số đo thì cho gửi lại.",
+			RunbookEN:     "Run haidang audit. Look at the disk and the log; have devices that still hold readings send them again.",
 		})
 	}
 	if n := settled.side(LackJournal, g, r.book.JournalLost); n > 0 && (first || r.book.JournalLost > before.JournalLost) {

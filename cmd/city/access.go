@@ -2,21 +2,13 @@ package city
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/subtle"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync/atomic"
-	"time"
 
-	"github.com/haidang-iot/haidang/cmd/config"
 	"github.com/haidang-iot/haidang/devices"
 	"github.com/haidang-iot/haidang/devices/access"
 	"github.com/haidang-iot/haidang/devices/api"
-	"github.com/haidang-iot/haidang/ingest"
-	"github.com/haidang-iot/haidang/ingest/broker"
 	"github.com/haidang-iot/haidang/ingest/ledger"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
@@ -25,6 +17,7 @@ import (
 type accessFlags struct {
 	Login bool `help:"Ask people to log in, as is done beyond the loopback anyway. The first start prints a link that makes the first administrator. Without it, and while nobody has an account, who is on this machine is administrator."`
 	oidcFlags
+	DoorSecret string `name:"door-secret" env:"HAIDANG_DOOR_SECRET" help:"Secret by which a haidang door elsewhere may ask who a device is; better given in the environment." placeholder:"SECRET"`
 	EMQXSecret string `name:"emqx-secret" env:"HAIDANG_EMQX_SECRET" help:"Secret by which EMQX may ask who a device is and what it may do; better given in the environment." placeholder:"SECRET"`
 }
 
@@ -34,6 +27,9 @@ const minShared = 20
 func (f accessFlags) check() error {
 	if n := len(f.EMQXSecret); n > 0 && n < minShared {
 		return fmt.Errorf("HAIDANG_EMQX_SECRET has %d characters and could be guessed: give at least %d, such as: openssl rand -base64 24", n, minShared)
+	}
+	if n := len(f.DoorSecret); n > 0 && n < minShared {
+		return fmt.Errorf("HAIDANG_DOOR_SECRET has %d characters and could be guessed: give at least %d, such as: openssl rand -base64 24", n, minShared)
 	}
 	return f.oidcFlags.check()
 }
@@ -79,6 +75,9 @@ func (l *loading) serveRegistry(s *server, c *access.Control, f accessFlags, log
 	a.Register(s.api)
 	c.Register(s.api)
 	s.handlePublic("/auth/oidc/", c.OIDCHandler().ServeHTTP)
+	if f.DoorSecret != "" {
+		s.handlePublic(access.DoorPath, c.Door(access.Secret(f.DoorSecret)).ServeHTTP)
+	}
 	if f.EMQXSecret != "" {
 		s.handlePublic("/api/v1/access/emqx/authentication", c.EMQXAuthentication(access.Secret(f.EMQXSecret)).ServeHTTP)
 		s.handlePublic("/api/v1/access/emqx/authorization", c.EMQXAuthorization(access.Secret(f.EMQXSecret)).ServeHTTP)
@@ -148,138 +147,4 @@ func (scoped) Localities(ctx context.Context) []telemetry.Locality {
 // May implements the Guard of ingest/api.
 func (s scoped) May(ctx context.Context, what, id string, at telemetry.Locality) error {
 	return s.control.May(access.Actor(ctx), devices.Entity(what), id, devices.PlaceOf(at))
-}
-
-// doorkeeper lets the parts of this process and devices in at the embedded
-// broker. It refuses devices until access control is there.
-//
-// A device is kept waiting until the gateways have subscribed: a message that
-// nobody has subscribed to yet is acknowledged by the broker and gone. After the
-// very first start their subscriptions are there before they are.
-type doorkeeper struct {
-	parts map[string]partPass
-	// open lets in whoever comes, without asking.
-	open       bool
-	control    atomic.Pointer[access.Control]
-	subscribed chan struct{} // closed once the gateways have
-}
-
-// partPass is what a gateway or the simulator of this process may do; its
-// password is of this process too.
-type partPass struct {
-	password           string
-	publish, subscribe []string
-	clientIDs          []string
-	// first says that others wait for it.
-	first bool
-}
-
-const (
-	// simulatorUser is the one user of all simulated devices; no gateway or device
-	// can have a ~ in its name.
-	simulatorUser = "~simulator"
-	// simulatedPrefix begins their ids.
-	simulatedPrefix = "sim"
-)
-
-func newDoorkeeper(cfg config.Config, open bool) *doorkeeper {
-	k := &doorkeeper{parts: map[string]partPass{}, open: open, subscribed: make(chan struct{})}
-	for _, g := range cfg.Gateways {
-		p := partPass{password: rand.Text(), publish: g.CanaryTopics(), clientIDs: []string{clientID(g.Name)}, first: true}
-		for _, s := range g.Subscriptions {
-			p.subscribe = append(p.subscribe, s.Filter)
-		}
-		k.parts[clientID(g.Name)] = p
-	}
-	sim := partPass{password: rand.Text(), clientIDs: []string{simulatedPrefix + "*"}}
-	for _, l := range cfg.LocalityIDs() {
-		sim.publish = append(sim.publish, "kh/"+string(l)+"/+/+")
-	}
-	k.parts[simulatorUser] = sim
-	return k
-}
-
-// Authenticate implements [broker.Authenticator].
-func (k *doorkeeper) Authenticate(ctx context.Context, login broker.Login) (broker.Grant, error) {
-	if p, ok := k.parts[login.Username]; ok {
-		if subtle.ConstantTimeCompare([]byte(p.password), []byte(login.Password)) != 1 {
-			return broker.Grant{}, access.RefusedSecret
-		}
-		if !p.first {
-			if err := k.wait(ctx); err != nil {
-				return broker.Grant{}, err
-			}
-		}
-		return broker.Grant{Identity: "part " + login.Username, Publish: p.publish, Subscribe: p.subscribe, ClientIDs: p.clientIDs, Internal: true}, nil
-	}
-	if err := k.wait(ctx); err != nil {
-		return broker.Grant{}, err
-	}
-	if k.open {
-		all := []string{"#"}
-		return broker.Grant{Identity: "anybody", Publish: all, Subscribe: all, ClientIDs: []string{"*"}}, nil
-	}
-	c := k.control.Load()
-	if c == nil {
-		return broker.Grant{}, errors.New("access control is not there yet")
-	}
-	g, err := c.Authenticate(ctx, login.ClientID, login.Username, access.Secret(login.Password), login.Remote)
-	if err != nil {
-		return broker.Grant{}, err
-	}
-	return broker.Grant{Identity: g.Identity, Publish: g.Publish, Subscribe: g.Subscribe, ClientIDs: []string{access.Username(telemetry.Device(g.Identity)), access.Username(telemetry.Device(g.Identity)) + "/*"}}, nil
-}
-
-// wait waits for the gateways' subscriptions.
-func (k *doorkeeper) wait(ctx context.Context) error {
-	select {
-	case <-k.subscribed:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// admitAfter lets devices in once all gateways have subscribed. One that cannot,
-// for what is wrong in its configuration, does not keep out the devices of all
-// others for ever.
-func (k *doorkeeper) admitAfter(gateways []*ingest.Gateway, log *slog.Logger) func(context.Context) error {
-	return func(ctx context.Context) error {
-		look, enough := time.NewTicker(10*time.Millisecond), time.NewTimer(subscribeWait)
-		defer look.Stop()
-		defer enough.Stop()
-		for {
-			missing := ""
-			for _, g := range gateways {
-				if s := g.State(); !s.Connected {
-					missing = s.Gateway + ": " + s.Detail
-				}
-			}
-			if missing == "" {
-				break
-			}
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-enough.C:
-				log.Warn("devices are let in although a gateway has not subscribed: what they send to it may be lost", "gateway", missing)
-			case <-look.C:
-				continue
-			}
-			break
-		}
-		close(k.subscribed)
-		<-ctx.Done()
-		return nil
-	}
-}
-
-// subscribeWait is how long devices are kept waiting for a gateway.
-const subscribeWait = 30 * time.Second
-
-// refused has access control write down what the broker refused.
-func (k *doorkeeper) refused(r broker.Refusal) {
-	if c := k.control.Load(); c != nil {
-		c.NoteRefused(access.Refusal{Kind: string(r.Kind), Username: r.Username, Known: r.Identity != "", ClientID: r.ClientID, Topic: r.Topic, Reason: r.Reason, Remote: r.Remote})
-	}
 }

@@ -4,20 +4,20 @@ import (
 	"github.com/haidang-iot/haidang/cmd/config"
 	"github.com/haidang-iot/haidang/ingest"
 	"github.com/haidang-iot/haidang/ingest/broker"
+	"github.com/haidang-iot/haidang/ingest/door"
 )
 
-// canaries has gateways of this process send themselves messages, and follows these
-// and those of gateways elsewhere to the store.
-func (g *guarded) canaries(here *city, gateways []*ingest.Gateway, b *broker.Broker) *ingest.Canaries {
+// canaries has gateways and the door of this process be sent messages, and follows these
+// and those of gateways elsewhere to the store. b is nil where the journal is elsewhere,
+// and so is who takes messages; what else is expected are the names of who does.
+func (g *guarded) canaries(here *city, gateways []*ingest.Gateway, expected []string, b *broker.Broker) *ingest.Canaries {
 	c := ingest.NewCanaries(gateways, g.journal, here.findings)
 	c.Localities, c.Logger = gatewayLocalities(&here.config), here.log
 	c.Reader, c.Accounts = g.figures.reader, g.ledger.Accounts
-	if len(gateways) == 0 {
-		c.Expected = expectedCanaries(here.config)
-	}
+	c.Expected = expected
 	c.Known = func() string {
 		if b != nil && b.Err() != nil {
-			return "the broker does not store: " + b.Err().Error()
+			return "the journal does not store: " + b.Err().Error()
 		}
 		if err := g.loader.StoreError(); err != nil {
 			return "the store does not accept: " + err.Error()
@@ -28,8 +28,10 @@ func (g *guarded) canaries(here *city, gateways []*ingest.Gateway, b *broker.Bro
 	return c
 }
 
-// expectedCanaries are the gateways that send themselves messages.
+// expectedCanaries are the gateways that send themselves messages, and the door: of who
+// has never sent one none is missed.
 func expectedCanaries(cfg config.Config) (names []string) {
+	names = append(names, door.Name)
 	for _, g := range cfg.Gateways {
 		if g.SendsCanary() {
 			names = append(names, g.Name)

@@ -96,8 +96,11 @@ func openCity(o cityOptions, out *terminal.Output) (*city, error) {
 }
 
 // keep looks at the data folder before anything in it is opened.
-func (c *city) keep(ctx context.Context, f loadFlags, hasBroker bool) error {
+func (c *city) keep(ctx context.Context, f loadFlags, hasBroker, hasDoor bool) error {
 	c.custody = newCustody(c.data, f, hasBroker, c.findings, c.log)
+	if hasDoor {
+		c.custody.keepSessions(f)
+	}
 	c.custody.sync = c.durability.power
 	for _, p := range c.custody.parts {
 		p.Backups.Reserve = c.disk.Reserve

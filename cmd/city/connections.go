@@ -205,6 +205,8 @@ func (c *connections) state(conn net.Conn, s http.ConnState) {
 		c.wake(k)
 	case http.StateIdle:
 		c.rest(k)
+	case http.StateHijacked: // MQTT by WebSocket, which has bounds of its own
+		c.leave(k)
 	}
 }
 

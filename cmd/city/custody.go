@@ -18,6 +18,7 @@ import (
 	"github.com/haidang-iot/haidang/ingest"
 	"github.com/haidang-iot/haidang/ingest/broker"
 	"github.com/haidang-iot/haidang/ingest/damage"
+	"github.com/haidang-iot/haidang/ingest/door/session"
 	"github.com/haidang-iot/haidang/ingest/journal"
 	"github.com/haidang-iot/haidang/ingest/ledger"
 	"github.com/haidang-iot/haidang/ingest/store/embedded"
@@ -57,7 +58,7 @@ type custody struct {
 }
 
 const (
-	brokerPart, storePart, ledgerPart, registryPart = "broker", "store", "ledger", "registry"
+	brokerPart, storePart, ledgerPart, registryPart, sessionsPart = "broker", "store", "ledger", "registry", "sessions"
 	// damagedDir is where damaged files are kept.
 	damagedDir = "damaged"
 	// backupEvery is how much of the ledger and the registry may be lost at most.
@@ -81,6 +82,11 @@ func newCustody(dir string, f loadFlags, hasBroker bool, findings *ingest.Findin
 	return k
 }
 
+// keepSessions adds what the door remembers of its clients.
+func (k *custody) keepSessions(f loadFlags) {
+	k.parts = append(k.parts, k.part(sessionsPart, filepath.Join(k.dir, doorDir, session.FileName), f.BackupBudget, false, makeSessions))
+}
+
 func (k *custody) part(name, file string, budget terminal.Size, whole bool, empty func(context.Context, string) error) damage.Part {
 	return damage.Part{Name: name, File: file, Whole: whole, Make: empty, Backups: &damage.Backups{
 		File: file, Dir: k.backups, Name: name, Every: backupEvery, Budget: cmp.Or(int64(budget), defaultBackupBudget), Now: k.now, Log: k.log,
@@ -98,6 +104,23 @@ func makeLedger(ctx context.Context, path string) error {
 		return err
 	}
 	return os.Rename(filepath.Join(dir, ledger.FileName), path)
+}
+
+// makeSessions makes an empty file of sessions at a path.
+func makeSessions(ctx context.Context, path string) error {
+	dir, err := os.MkdirTemp(filepath.Dir(path), "mend-*")
+	if err != nil {
+		return fmt.Errorf("make empty sessions: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	s, err := session.Open(ctx, session.Options{Dir: dir})
+	if err != nil {
+		return err
+	}
+	if err := s.Close(); err != nil {
+		return err
+	}
+	return os.Rename(filepath.Join(dir, session.FileName), path)
 }
 
 // makeRegistry makes an empty registry at a path.
@@ -175,7 +198,7 @@ func (k *custody) recall() (err error) {
 // beside is another SQLite file of the city that is there; "" if none is.
 func (k *custody) beside(p damage.Part) string {
 	for _, o := range k.parts {
-		if o.Name != p.Name && isThere(o.File) {
+		if o.Name != p.Name && o.Name != sessionsPart && isThere(o.File) {
 			return o.Name
 		}
 	}
@@ -311,13 +334,18 @@ func (k *custody) mend(ctx context.Context, p damage.Part) error {
 			return err
 		}
 		if len(backups) == 0 {
-			if beside := k.beside(p); beside != "" {
+			// A folder of before there was a door has no sessions.
+			if beside := k.beside(p); beside != "" && p.Name != sessionsPart {
 				k.tell(damage.BeganEmpty(p.Name, beside))
 			}
 			return nil // else a new city
 		}
 	}
 	m, err := p.Mend(ctx)
+	if errors.Is(err, damage.ErrNoBackup) && p.Name == sessionsPart {
+		k.tell(damage.BeganEmpty(p.Name, ledgerPart)) // commands may be lost, readings are not
+		return nil
+	}
 	if errors.Is(err, damage.ErrNoBackup) {
 		return fmt.Errorf("the %s of this city is gone and there is no backup of it in %s; nothing was begun in its place. Put the file back, or a copy of it with: haidang restore %s --data %s --from FILE. To begin without it, knowing what that means: haidang restore %s --data %s --empty (%w)",
 			p.Name, k.backups, p.Name, k.dir, p.Name, k.dir, err)

@@ -140,7 +140,7 @@ func TestCountThatIsLost(t *testing.T) {
 			here := &city{data: dir, findings: ingest.NewFindings(time.Now)}
 			here.custody = newCustody(dir, loadFlags{}, true, here.findings, slog.New(slog.DiscardHandler))
 			for again := range 2 { // what was begun anew is whole at the next start
-				if _, err := here.openCount("nha-trang", c.accounts); err != nil {
+				if _, err := here.openCount("nha-trang", false, c.accounts); err != nil {
 					t.Fatal(err)
 				}
 				if err := here.close(); err != nil {

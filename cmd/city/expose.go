@@ -178,34 +178,31 @@ func (f *registryFlags) admit(e access.Exposure) error {
 	return nil
 }
 
-// mqttFlags are those of the embedded broker's listener.
+// mqttFlags are those of the MQTT listener.
 type mqttFlags struct {
-	MQTT               string `name:"mqtt" default:"127.0.0.1:1883" help:"Address of the embedded MQTT broker. Beyond the loopback it needs --mqtt-credentials and a certificate." placeholder:"127.0.0.1:1883"`
-	MQTTCredentials    bool   `name:"mqtt-credentials" help:"Have the embedded broker ask every device for its credential; each may then publish only on its own topics."`
-	MQTTTLSCert        string `name:"mqtt-tls-cert" help:"Certificate chain (PEM) of the MQTT listener, where it is another than --tls-cert." placeholder:"FILE"`
-	MQTTTLSKey         string `name:"mqtt-tls-key" help:"Its key (PEM)." placeholder:"FILE"`
-	MQTTPlain          bool   `name:"mqtt-plain" help:"Let devices beyond this machine come unencrypted too. Their secrets and readings then cross the network for all to read: only for a network that is yours alone, such as an operator's private APN."`
-	MQTTMaxConnections int    `name:"mqtt-max-connections" default:"65536" help:"How many devices may be connected at a time." placeholder:"65536"`
+	MQTT        string `name:"mqtt" default:"127.0.0.1:1883" help:"Address where MQTT devices come: 3.1, 3.1.1 and 5; WebSocket clients at /mqtt of --http. Beyond the loopback devices must show their credentials, and it needs a certificate." placeholder:"127.0.0.1:1883"`
+	MQTTTLSCert string `name:"mqtt-tls-cert" help:"Certificate chain (PEM) of the MQTT listener, where it is another than --tls-cert." placeholder:"FILE"`
+	MQTTTLSKey  string `name:"mqtt-tls-key" help:"Its key (PEM)." placeholder:"FILE"`
+	MQTTPlain   bool   `name:"mqtt-plain" help:"Let devices beyond this machine come unencrypted too. Their secrets and readings then cross the network for all to read: only for a network that is yours alone, such as an operator's private APN."`
+	doorFlags
 }
 
-// check finds what is wrong in the flags themselves.
-func (f mqttFlags) check() error {
-	switch {
-	case f.MQTTMaxConnections < 1 || f.MQTTMaxConnections > 65536:
-		return fmt.Errorf("--mqtt-max-connections is %d: give 1 to 65536", f.MQTTMaxConnections)
-	case f.MQTTPlain && !f.MQTTCredentials:
-		return errors.New("--mqtt-plain is given without --mqtt-credentials: beyond this machine devices must show who they are, encrypted or not; add it, or leave --mqtt-plain out")
+// check finds what is wrong in the flags themselves; asked says that devices are asked
+// who they are, as flag has it done.
+func (f mqttFlags) check(asked bool, flag string) error {
+	if f.MQTTPlain && !asked {
+		return fmt.Errorf("--mqtt-plain is given without %s: beyond this machine devices must show who they are, encrypted or not; add it, or leave --mqtt-plain out", flag)
 	}
-	return nil
+	return f.doorFlags.check()
 }
 
 // expose adds what the flags say of MQTT to the exposure.
-func (f mqttFlags) expose(e *access.Exposure) {
-	e.MQTT, e.Authenticated, e.MQTTPlain = f.MQTT, f.MQTTCredentials, f.MQTTPlain
+func (f mqttFlags) expose(e *access.Exposure, asked bool) {
+	e.MQTT, e.Authenticated, e.MQTTPlain = f.MQTT, asked, f.MQTTPlain
 	e.MQTTEncrypted = e.Encrypted || f.MQTTTLSCert != ""
 }
 
-// certificate is the broker's: its own, else that of HTTP.
+// certificate is the door's: its own, else that of HTTP.
 func (f mqttFlags) certificate(http *certificate.Certificate, log *slog.Logger) (*certificate.Certificate, error) {
 	if f.MQTTTLSCert == "" && f.MQTTTLSKey == "" {
 		return http, nil

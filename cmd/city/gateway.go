@@ -64,7 +64,7 @@ func (c *Gateway) Run(ctx context.Context, out *terminal.Output) (err error) {
 	reg, findings := terminal.NewMetrics(), ingest.NewFindings(time.Now)
 	reg.MustRegister(findings)
 	source := ingest.Broker{URL: c.BrokerURL, Username: c.BrokerUser, Password: c.BrokerPassword}
-	gateways := newGateways(cfg, source, nil, j, log, ingest.NewMetrics(reg))
+	gateways := newGateways(cfg.Gateways, source, j, log, ingest.NewMetrics(reg))
 	canaries := ingest.NewCanaries(gateways, j, findings)
 	canaries.Localities, canaries.Logger = gatewayLocalities(&cfg), log
 	checks := func(ctx context.Context) []check {

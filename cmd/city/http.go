@@ -60,7 +60,9 @@ type server struct {
 	full     func() error
 	headers  access.Headers
 	mapStyle string
-	log      *slog.Logger
+	// mqtt serves MQTT over WebSocket; nil is nobody.
+	mqtt http.Handler
+	log  *slog.Logger
 }
 
 // listen takes the address now, so that a taken port is known before anything
@@ -149,9 +151,38 @@ func (s *server) run(ctx context.Context) error {
 // one has not too many.
 func (s *server) handler() http.Handler {
 	if s.control == nil {
-		return s.protect(http.NewCrossOriginProtection().Handler(s.mux))
+		return s.protect(s.connectsMQTT(http.NewCrossOriginProtection().Handler(s.mux)))
 	}
-	return s.protect(s.headers.Wrap(s.control.Middleware(newRequests(s.listener).bound(s.mux))))
+	return s.protect(s.connectsMQTT(s.headers.Wrap(s.control.Middleware(newRequests(s.listener).bound(s.mux)))))
+}
+
+// mqttPath is where MQTT clients come by WebSocket.
+const mqttPath = "/mqtt"
+
+// connectsMQTT hands a client of MQTT to the door, by all that is about requests: it says
+// by MQTT who it is, no cookie counts, and its connection lasts for days.
+func (s *server) connectsMQTT(next http.Handler) http.Handler {
+	if s.mqtt == nil {
+		return next
+	}
+	s.routes = append(s.routes, route{"GET " + mqttPath, access.Anyone})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == mqttPath {
+			s.mqtt.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// ownOrigin reports whether a request is no foreign page's.
+func (s *server) ownOrigin(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return true
+	}
+	u, err := url.Parse(origin)
+	return err == nil && u.Host != "" && s.knows(u.Host)
 }
 
 // guard has every operation of the API added from now on ask c, and refuses

@@ -45,7 +45,7 @@ func (c *Loader) Run(ctx context.Context, out *terminal.Output) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := here.keep(ctx, c.loadFlags, false); err != nil {
+	if err := here.keep(ctx, c.loadFlags, false, false); err != nil {
 		return err
 	}
 	j, err := openExternalJournal(ctx, c.Journal, c.JournalBudget, c.Replicas, here.log, &here.open)
@@ -57,7 +57,7 @@ func (c *Loader) Run(ctx context.Context, out *terminal.Output) (err error) {
 		return err
 	}
 	srv := here.srv
-	canaries := l.canaries(here, nil, nil)
+	canaries := l.canaries(here, nil, expectedCanaries(here.config), nil)
 	checks := func(ctx context.Context) []check { return append(l.checks(ctx), canaryChecks(canaries)...) }
 	srv.health(here.reg, here.findings, checks)
 	srv.pages()
@@ -67,7 +67,7 @@ func (c *Loader) Run(ctx context.Context, out *terminal.Output) (err error) {
 	var parts actors
 	l.run(&parts, srv)
 	parts.add("canaries", canaries.Run)
-	parts.add("ears", l.ears(nil, nil))
+	parts.add("ears", l.ears(nil, nil, nil))
 	parts.add("welcome", func(ctx context.Context) error {
 		if awaitReady(ctx, l.checks) {
 			fmt.Fprintf(out.Stdout, "loader is running (ready after %.1f s); ledger: %s/api/v1/ledger\n", time.Since(began).Seconds(), srv.url())

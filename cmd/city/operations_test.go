@@ -35,7 +35,8 @@ func newOperated(t *testing.T, registry string) *operated {
 		loadFlags: loadFlags{storeFlags: storeFlags{Store: "embedded", Retention: terminal.Duration(400 * 24 * time.Hour), Query: "auto"},
 			registryFlags: registryFlags{Registry: registry, Admission: "registered", AdmitLimit: 100}, accessFlags: accessFlags{Login: true},
 			quarantineFlags: quarantineFlags{64 << 20, terminal.Duration(time.Hour), 16 << 20, 1000}}}
-	up.mqttFlags.MQTT, up.mqttFlags.MQTTMaxConnections = "127.0.0.1:0", 16
+	up.mqttFlags.MQTT = "127.0.0.1:0"
+	up.doorFlags = doorFlags{MQTTMaxConnections: 16, MQTTMaxPerAddress: 16, MQTTDeviceConnections: 4, MQTTDeviceSessions: 2, MQTTSessionExpiry: terminal.Duration(time.Hour), MQTTSessionBudget: 1 << 20}
 	e, err := up.check()
 	if err != nil {
 		t.Fatal(err)
@@ -49,10 +50,10 @@ func newOperated(t *testing.T, registry string) *operated {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := here.keep(t.Context(), up.loadFlags, true); err != nil {
+	if err := here.keep(t.Context(), up.loadFlags, true, true); err != nil {
 		t.Fatal(err)
 	}
-	b, j, err := up.openBroker(t.Context(), newDoorkeeper(here.config, true), here)
+	b, j, err := up.openBroker(t.Context(), here)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -186,12 +186,11 @@ func (l *loading) checks(ctx context.Context) []check {
 // clientID names a gateway's session at its broker.
 func clientID(gateway string) string { return "haidang-" + gateway }
 
-// newGateways makes the configured gateways; broker is where they connect if
-// the configuration names none of their own, with a pass if that is our own and
-// asks for one.
-func newGateways(cfg config.Config, broker ingest.Broker, passes map[string]partPass, j *journal.Journal, log *slog.Logger, metrics *ingest.Metrics) []*ingest.Gateway {
+// newGateways makes gateways; broker is where they connect if the configuration names
+// none of their own.
+func newGateways(all []config.GatewayConfig, broker ingest.Broker, j *journal.Journal, log *slog.Logger, metrics *ingest.Metrics) []*ingest.Gateway {
 	var out []*ingest.Gateway
-	for _, c := range cfg.Gateways {
+	for _, c := range all {
 		b := broker
 		if c.Broker != "" {
 			b = ingest.Broker{URL: c.Broker, Username: c.Username}
@@ -200,12 +199,9 @@ func newGateways(cfg config.Config, broker ingest.Broker, passes map[string]part
 			}
 		}
 		b.ClientID = clientID(c.Name)
-		if pass, ok := passes[b.ClientID]; ok && c.Broker == "" {
-			b.Username, b.Password = b.ClientID, pass.password
-		}
 		g := ingest.NewGateway(c.Name, b, c.Subscribed(), j)
 		g.Logger, g.Metrics = log, metrics
-		g.NoCanary, g.OwnBroker = !c.SendsCanary(), passes != nil && c.Broker == ""
+		g.NoCanary = !c.SendsCanary()
 		g.MaxPayload = min(g.MaxPayload, j.MaxRecord()-topicRoom)
 		out = append(out, g)
 	}

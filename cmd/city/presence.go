@@ -9,6 +9,7 @@ import (
 	"github.com/haidang-iot/haidang/dashboards/rules"
 	"github.com/haidang-iot/haidang/devices"
 	"github.com/haidang-iot/haidang/ingest"
+	"github.com/haidang-iot/haidang/ingest/door"
 	"github.com/haidang-iot/haidang/ingest/ledger"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
@@ -66,22 +67,33 @@ const (
 )
 
 // ears tells the judge of silence, until ctx ends, through whom devices can be heard:
-// gateways that have subscribed (none are known where they run elsewhere), and a store
-// that takes what they bring. Devices are silent only while they could be heard.
-func (l *loading) ears(gateways []*ingest.Gateway, serves map[string]telemetry.Locality) func(context.Context) error {
+// the door, to which devices of every locality may come, and gateways that have subscribed
+// (nil and none where they run elsewhere), and a store that takes what they bring. Devices
+// are silent only while they could be heard.
+func (l *loading) ears(w *doorway, gateways []*ingest.Gateway, serves map[string]telemetry.Locality) func(context.Context) error {
 	return func(ctx context.Context) error {
 		tick := time.NewTicker(earsEvery)
 		defer tick.Stop()
 		for {
 			now := time.Now()
 			hears := map[telemetry.Locality]bool{}
+			if w != nil {
+				up := w.State().Detail == ""
+				l.registry.silence.Listen(devices.GatewayEar(door.Name), up, now)
+				hears[""] = up
+				for _, locality := range l.registry.Snapshot().Localities() { // see signOf
+					if !slices.ContainsFunc(gateways, func(g *ingest.Gateway) bool { return g.Name == string(locality) }) {
+						l.registry.silence.Listen(devices.GatewayEar(string(locality)), up, now)
+					}
+				}
+			}
 			for _, g := range gateways {
 				up := g.State().Detail == ""
 				l.registry.silence.Listen(devices.GatewayEar(g.Name), up, now)
 				hears[serves[g.Name]] = hears[serves[g.Name]] || up
 			}
 			for _, locality := range l.registry.Snapshot().Localities() {
-				if len(gateways) > 0 {
+				if w != nil || len(gateways) > 0 {
 					l.registry.silence.Listen(devices.LocalityEar(locality), hears[locality] || hears[""], now)
 				}
 			}

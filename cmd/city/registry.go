@@ -1,6 +1,7 @@
 package city
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"github.com/haidang-iot/haidang/devices/seed"
 	"github.com/haidang-iot/haidang/devices/sqlstore"
 	"github.com/haidang-iot/haidang/ingest"
+	"github.com/haidang-iot/haidang/ingest/door"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
 
@@ -174,7 +176,13 @@ func (r *registry) Held(d telemetry.Device, m ingest.Message, gateway string) {
 	r.silence.Contact(d, signOf(m, gateway))
 }
 
+// signOf is a message as a sign of life. Devices that come to the door share what is before
+// it by locality: its network, its operator. So there they stand together in incidents by
+// that, as behind a gateway.
 func signOf(m ingest.Message, gateway string) devices.Sign {
+	if gateway == door.Name {
+		gateway = cmp.Or(string(ingest.LocalityOf(m.Topic)), gateway)
+	}
 	return devices.Sign{Received: m.Received, Gateway: gateway, Retained: m.Retained}
 }
 

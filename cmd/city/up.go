@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,8 +19,8 @@ import (
 	"github.com/haidang-iot/haidang/ingest"
 	"github.com/haidang-iot/haidang/ingest/broker"
 	"github.com/haidang-iot/haidang/ingest/damage"
+	"github.com/haidang-iot/haidang/ingest/door"
 	"github.com/haidang-iot/haidang/ingest/journal"
-	"github.com/haidang-iot/haidang/ingest/telemetry"
 	"github.com/haidang-iot/haidang/simulator"
 )
 
@@ -29,9 +30,10 @@ type Up struct {
 	Data string `default:"haidang-data" help:"Folder that holds journal, ledger and store." placeholder:"DIR"`
 	listenFlags
 	mqttFlags
+	MQTTCredentials bool `name:"mqtt-credentials" help:"Ask every device for its credential; each may then publish only on its own topics."`
 	journalFlags
 	loadFlags
-	Simulate int    `help:"Let this many simulated devices publish to the broker." placeholder:"N"`
+	Simulate int    `help:"Let this many simulated devices publish." placeholder:"N"`
 	Seed     uint64 `default:"1" help:"With --simulate: the same seed gives the same devices and values." placeholder:"1"`
 	terminal.LogFlags
 }
@@ -39,7 +41,7 @@ type Up struct {
 // Help is kong's detailed help.
 func (Up) Help() string {
 	return `Examples:
-  haidang up                                       broker on 127.0.0.1:1883, query at http://127.0.0.1:8080/prometheus
+  haidang up                                       MQTT on 127.0.0.1:1883, query at http://127.0.0.1:8080/prometheus
   haidang up --simulate 40                         the same, with forty simulated devices
   haidang up --broker tcp://127.0.0.1:1884         take messages from another MQTT broker
   haidang up --durability power --data /srv/city   nothing acknowledged is lost with the power, however slow the disk
@@ -54,24 +56,25 @@ first administrator.`
 // city is reached from.
 func (c *Up) check() (access.Exposure, error) {
 	e := c.exposure()
-	if err := errors.Join(c.loadFlags.check(), c.listenFlags.check(), c.mqttFlags.check()); err != nil {
+	if err := errors.Join(c.loadFlags.check(), c.listenFlags.check(), c.mqttFlags.check(c.MQTTCredentials, "--mqtt-credentials")); err != nil {
 		return e, err
 	}
 	switch {
 	case c.MQTTCredentials && c.BrokerURL != "":
-		return e, errors.New("--mqtt-credentials is for the embedded broker, and --broker names another: leave one of them out")
+		return e, errors.New("--mqtt-credentials is for the program's own MQTT listener, and --broker names another: leave one of them out")
 	case c.MQTTTLSCert+c.MQTTTLSKey != "" && c.BrokerURL != "":
-		return e, errors.New("--mqtt-tls-cert is for the embedded broker, and --broker names another: leave one of them out")
+		return e, errors.New("--mqtt-tls-cert is for the program's own MQTT listener, and --broker names another: leave one of them out")
 	case c.BrokerURL == "":
-		c.expose(&e)
+		c.expose(&e, c.MQTTCredentials)
 	}
 	return e, errors.Join(e.Check(), c.admit(e))
 }
 
 // Run runs the city:
 //
-//	simulator ─► broker ─► gateways ─► journal ─► loader ─► store ─► HTTP
-//	                                                └─► ledger ──────┘
+//	devices, simulator ─► door ───────────────────┐
+//	                                              ├─► journal ─► loader ─► store ─► HTTP
+//	other brokers ──────► gateways of their own ──┘                └─► ledger ──────┘
 //
 // Started from the right, stopped from the left, so that who produces has ended
 // before who consumes.
@@ -86,30 +89,42 @@ func (c *Up) Run(ctx context.Context, out *terminal.Output) (err error) {
 	if err != nil {
 		return err
 	}
-	keeper := newDoorkeeper(here.config, !c.MQTTCredentials)
-	if err := here.keep(ctx, c.loadFlags, true); err != nil {
+	if err := here.keep(ctx, c.loadFlags, true, c.hasDoor()); err != nil {
 		return err
 	}
-	b, j, err := c.openBroker(ctx, keeper, here)
+	b, j, err := c.openBroker(ctx, here)
 	if err != nil {
 		return err
 	}
 	here.custody.broker = b
-	l, err := here.load(ctx, c.loadFlags, j, e, func(d telemetry.Device) { b.Disconnect(string(d)) })
+	keeper, asks := c.keeper(here.config)
+	l, err := here.load(ctx, c.loadFlags, j, e, keeper.end)
 	if err != nil {
 		return err
 	}
-	passes := c.watchDevices(keeper, l, b)
+	asks.control.Store(l.control)
 	source := ingest.Broker{URL: c.BrokerURL, Username: c.BrokerUser, Password: c.BrokerPassword}
-	if c.BrokerURL == "" {
-		source = ingest.Broker{URL: b.MQTTURL()}
+	apart := here.config.Gateways
+	if c.hasDoor() {
+		apart = here.config.WithBrokers()
 	}
-	gateways := newGateways(here.config, source, passes, j, here.log, here.metrics)
-	canaries := l.canaries(here, gateways, b)
-	if err := c.countSides(ctx, b, gateways, l, here); err != nil {
-		return err
+	gateways := newGateways(apart, source, j, here.log, here.metrics)
+	canaries := l.canaries(here, gateways, nil, b)
+	l.audit.Sides.Counts, l.audit.Sides.Brokers = map[string]*ingest.Count{}, map[string]func() ingest.BrokerWord{}
+	for _, g := range gateways {
+		if g.Count, err = here.openCount(g.Name, here.durability.power, l.ledger.Accounts()); err != nil {
+			return err
+		}
+		l.audit.Sides.Counts[g.Name], l.audit.Sides.Brokers[g.Name] = g.Count, g.BrokerWord
 	}
-	checks := upChecks(b, gateways, l, canaries)
+	var w *doorway
+	if c.hasDoor() {
+		if w, err = c.openDoor(ctx, here, l, keeper, asks, canaries); err != nil {
+			return err
+		}
+		source = ingest.Broker{URL: w.URL(), Username: simulatorUser, Password: keeper.parts[simulatorUser].password}
+	}
+	checks := upChecks(b, w, gateways, l, canaries)
 	here.srv.health(here.reg, here.findings, checks)
 	here.srv.pages()
 	if err := here.syncNames(); err != nil {
@@ -118,14 +133,15 @@ func (c *Up) Run(ctx context.Context, out *terminal.Output) (err error) {
 
 	var parts actors
 	l.run(&parts, here.srv)
-	parts.add("gateways", runAll(gateways))
+	if len(gateways) > 0 {
+		parts.add("gateways", runAll(gateways))
+	}
+	if w != nil {
+		parts.add("door", w.run)
+	}
 	parts.add("canaries", canaries.Run)
-	parts.add("ears", l.ears(gateways, gatewayLocalities(&here.config)))
-	parts.add("doorkeeper", keeper.admitAfter(gateways, here.log))
+	parts.add("ears", l.ears(w, gateways, gatewayLocalities(&here.config)))
 	if c.Simulate > 0 {
-		if pass, ok := passes[simulatorUser]; ok {
-			source.Username, source.Password = simulatorUser, pass.password
-		}
 		sim, err := c.simulator(here.config, source, here.log)
 		if err != nil {
 			return err
@@ -134,7 +150,7 @@ func (c *Up) Run(ctx context.Context, out *terminal.Output) (err error) {
 	}
 	parts.add("welcome", func(ctx context.Context) error {
 		if awaitReady(ctx, checks) {
-			c.welcome(out.Stdout, here, source, b, l.link, time.Since(began))
+			c.welcome(out.Stdout, here, w, l.link, time.Since(began))
 		}
 		<-ctx.Done()
 		return nil
@@ -142,73 +158,74 @@ func (c *Up) Run(ctx context.Context, out *terminal.Output) (err error) {
 	return parts.run(ctx, stopGrace)
 }
 
-// upChecks says whether all parts are well.
-func upChecks(b *broker.Broker, gateways []*ingest.Gateway, l *guarded, canaries *ingest.Canaries) func(context.Context) []check {
+// hasDoor says that devices come to this process itself.
+func (c *Up) hasDoor() bool { return c.BrokerURL == "" }
+
+// keeper makes who lets devices in, and what it asks.
+func (c *Up) keeper(cfg config.Config) (*doorkeeper, *ownGrants) {
+	asks := &ownGrants{}
+	if !c.MQTTCredentials {
+		return newDoorkeeper(cfg, nil), asks
+	}
+	return newDoorkeeper(cfg, asks), asks
+}
+
+// openDoor opens the door into the journal, with what it remembers of its clients.
+func (c *Up) openDoor(ctx context.Context, here *city, l *guarded, keeper *doorkeeper, asks *ownGrants, canaries *ingest.Canaries) (*doorway, error) {
+	sessions, err := here.openSessions(ctx, c.doorFlags)
+	if err != nil {
+		return nil, err
+	}
+	count, err := here.countFile(l.ledger.Accounts())
+	if err != nil {
+		return nil, err
+	}
+	o := doorOptions{keeper: keeper, journal: l.journal, sessions: sessions, count: count, canaries: canaries, asked: c.MQTTCredentials}
+	if c.MQTTCredentials {
+		o.refused = asks.refused
+		// What a device may do is decided when it connects: a changed one must again.
+		l.registry.Subscribe(func(e devices.Event) {
+			for _, d := range e.Devices {
+				keeper.end(d)
+			}
+		})
+	}
+	w, err := here.openDoor(ctx, c.mqttFlags, o)
+	if err != nil {
+		return nil, err
+	}
+	keeper.door.Store(w)
+	canaries.Routes = w.routes(here.config.DoorCanaries(), keeper.parts[canaryUser])
+	l.audit.Sides.Counts[door.Name], l.audit.Sides.Door = count, w
+	here.srv.mqtt = w.webSocket(here.srv, c.MQTTCredentials, !access.Loopback(c.HTTP) || c.published())
+	return w, nil
+}
+
+// upChecks says whether all parts are well. w is nil where there is no door.
+func upChecks(b *broker.Broker, w *doorway, gateways []*ingest.Gateway, l *guarded, canaries *ingest.Canaries) func(context.Context) []check {
 	return func(ctx context.Context) []check {
-		all := append([]check{{Name: "broker", Problem: text(b.Err())}}, gatewayChecks(gateways)...)
+		all := []check{{Name: "broker", Problem: text(b.Err())}}
+		if w != nil {
+			all = append(all, w.check())
+		}
+		all = append(all, gatewayChecks(gateways)...)
 		return append(append(all, l.checks(ctx)...), canaryChecks(canaries)...)
 	}
 }
 
-// watchDevices has the broker ask access control, if it is to, and returns what
-// the parts of this process then show it.
-func (c *Up) watchDevices(keeper *doorkeeper, l *guarded, b *broker.Broker) map[string]partPass {
-	switch {
-	case c.BrokerURL != "":
-		return nil
-	case !c.MQTTCredentials:
-		return keeper.parts
-	}
-	keeper.control.Store(l.control)
-	// What a device may do is decided when it connects: a changed one must again.
-	l.registry.Subscribe(func(e devices.Event) {
-		for _, d := range e.Devices {
-			b.Disconnect(string(d))
-		}
-	})
-	return keeper.parts
-}
-
-// countSides has the broker's door and the gateways count, each for itself.
-func (c *Up) countSides(ctx context.Context, b *broker.Broker, gateways []*ingest.Gateway, l *guarded, here *city) error {
-	sides := l.audit.Sides
-	sides.Counts, sides.Brokers = map[string]*ingest.Count{}, map[string]func() ingest.BrokerWord{}
-	var entrances []broker.Entrance
-	for _, g := range gateways {
-		count, err := here.openCount(g.Name, l.ledger.Accounts())
-		if err != nil {
-			return err
-		}
-		g.Count, sides.Counts[g.Name], sides.Brokers[g.Name] = count, count, g.BrokerWord
-		if b.MQTTURL() == "" || g.Broker.URL != b.MQTTURL() {
-			continue // a broker of its own
-		}
-		e := broker.Entrance{Gateway: g.Name, ClientID: g.Broker.ClientID}
-		for _, s := range g.Subscriptions {
-			e.Filters = append(e.Filters, s.Filter)
-		}
-		entrances = append(entrances, e)
-	}
-	if len(entrances) == 0 {
-		return nil
-	}
-	door, err := b.OpenDoor(ctx, entrances)
-	if err != nil {
-		return err
-	}
-	here.open.opened("broker's door", func() error { door.Close(); return nil })
-	sides.Door = door
-	return nil
+// countPath is a gateway's own count.
+func (c *city) countPath(gateway string) string {
+	return filepath.Join(c.data, "gateways", gateway+".count")
 }
 
 // openCount opens a gateway's own count, and tells if that was lost: it is damaged, or
 // gone from the folder of counts although the ledger knows messages of the gateway.
-func (c *city) openCount(gateway string, accounts []ingest.Account) (*ingest.Count, error) {
-	dir := filepath.Join(c.data, "gateways")
-	path := filepath.Join(dir, gateway+".count")
+func (c *city) openCount(gateway string, sync bool, accounts []ingest.Account) (*ingest.Count, error) {
+	path := c.countPath(gateway)
+	dir := filepath.Dir(path)
 	known := slices.ContainsFunc(accounts, func(a ingest.Account) bool { return a.Gateway == gateway && a.Position > 0 })
 	gone := known && isThere(dir) && !isThere(path)
-	count, err := ingest.OpenCount(path, c.durability.power, time.Now)
+	count, err := ingest.OpenCount(path, sync, time.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -222,28 +239,12 @@ func (c *city) openCount(gateway string, accounts []ingest.Account) (*ingest.Cou
 	return count, nil
 }
 
-// ackWait is how long the embedded broker waits for a gateway's acknowledgement
-// before it sends again, and so how much later comes what a killed process had
-// under way.
-const ackWait = 10 * time.Second
-
-// openBroker starts the embedded broker and opens the journal in it.
-func (c *Up) openBroker(ctx context.Context, keeper *doorkeeper, here *city) (*broker.Broker, *journal.Journal, error) {
+// openBroker starts the embedded JetStream server and opens the journal in it.
+func (c *Up) openBroker(ctx context.Context, here *city) (*broker.Broker, *journal.Journal, error) {
 	log, open := here.log, &here.open
-	o := broker.Options{
-		Dir: filepath.Join(c.Data, "broker"), SyncAlways: here.durability.power,
-		Reserve: uint64(c.DiskReserve), AckWait: ackWait, Logger: log,
-	}
-	if c.BrokerURL == "" {
-		if err := c.listenMQTT(&o, here); err != nil {
-			return nil, nil, err
-		}
-	}
-	o.Authenticator = keeper
-	if c.MQTTCredentials {
-		o.OnRefused = keeper.refused
-	}
-	b, err := broker.Start(ctx, o)
+	b, err := broker.Start(ctx, broker.Options{
+		Dir: filepath.Join(c.Data, "broker"), SyncAlways: here.durability.power, Reserve: uint64(c.DiskReserve), Logger: log,
+	})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -259,31 +260,13 @@ func (c *Up) openBroker(ctx context.Context, keeper *doorkeeper, here *city) (*b
 	open.opened("journal's connection", func() error { conn.Close(); return nil })
 	j, err := journal.Open(ctx, journal.Options{
 		Conn: conn, MaxBytes: int64(c.JournalBudget), Logger: log,
-		// Less than the broker's: what that has taken must be able to leave it.
-		Reserve: uint64(c.DiskReserve) / 4 * 3, FreeSpace: b.FreeSpace, Folder: b.Dir(), SyncNames: b.SyncNames,
+		Reserve: uint64(c.DiskReserve), FreeSpace: b.FreeSpace, Folder: b.Dir(), SyncNames: b.SyncNames,
 	})
 	if err != nil {
 		return nil, nil, err
 	}
 	open.opened("journal", func() error { j.Close(); return nil })
 	return b, j, nil
-}
-
-// listenMQTT sets how the broker listens.
-func (c *Up) listenMQTT(o *broker.Options, here *city) error {
-	cert, err := c.mqttFlags.certificate(here.srv.cert, here.log)
-	if err != nil {
-		return err
-	}
-	o.MQTTAddr, o.MaxConnections, o.PlainBeyond = c.MQTT, c.MQTTMaxConnections, c.MQTTPlain
-	if cert != nil {
-		o.TLS = cert.TLS()
-		watchCertificate(here.reg, "mqtt", cert)
-	}
-	if c.MQTTPlain && !access.Loopback(c.MQTT) {
-		here.log.Warn("devices beyond this machine may come unencrypted: their secrets and readings cross the network for all to read (--mqtt-plain)", "mqtt", c.MQTT)
-	}
-	return nil
 }
 
 func (c *Up) simulator(cfg config.Config, source ingest.Broker, log *slog.Logger) (*simulator.Simulator, error) {
@@ -294,18 +277,15 @@ func (c *Up) simulator(cfg config.Config, source ingest.Broker, log *slog.Logger
 }
 
 // welcome tells who has just started the city where to look.
-func (c *Up) welcome(w io.Writer, here *city, source ingest.Broker, b *broker.Broker, link access.NewLink, took time.Duration) {
-	fmt.Fprintf(w, "\nHải Đăng %s is running (ready after %.1f s). Ctrl-C stops it in order.\n\n", terminal.Version, took.Seconds())
+func (c *Up) welcome(out io.Writer, here *city, w *doorway, link access.NewLink, took time.Duration) {
+	fmt.Fprintf(out, "\nHải Đăng %s is running (ready after %.1f s). Ctrl-C stops it in order.\n\n", terminal.Version, took.Seconds())
 	s := here.srv
-	row := func(name, value string) { fmt.Fprintf(w, "  %-11s %s\n", name, value) }
+	row := func(name, value string) { fmt.Fprintf(out, "  %-11s %s\n", name, value) }
 	row("Console", s.url())
-	mqtt := terminal.Redact(source.URL)
-	if address, ok := strings.CutPrefix(b.TLSURL(), "ssl://"); ok {
-		mqtt = "ssl://" + shownAddress(address, s.cert) + "   on this machine also " + mqtt
-	} else if c.BrokerURL == "" && !access.Loopback(c.MQTT) {
-		mqtt = "tcp://" + shownAddress(c.MQTT, nil) + ", not encrypted"
+	row("MQTT", c.welcomeMQTT(s, w)+"   topic kh/<locality>/<kind>/<device>")
+	if w != nil && (c.MQTTCredentials || access.Loopback(c.HTTP) && !c.published()) {
+		row("", "or by WebSocket: ws"+strings.TrimPrefix(s.url(), "http")+mqttPath)
 	}
-	row("MQTT", mqtt+"   topic kh/<locality>/<kind>/<device>")
 	if c.Store == "embedded" {
 		row("Query", s.url()+terminal.PrometheusPath+"   (a Grafana data source of type Prometheus takes this URL)")
 	} else {
@@ -335,7 +315,26 @@ func (c *Up) welcome(w io.Writer, here *city, source ingest.Broker, b *broker.Br
 		}
 		row("Simulated", fmt.Sprintf("%d devices, seed %d%s", c.Simulate, c.Seed, wait))
 	}
-	fmt.Fprintln(w)
+	fmt.Fprintln(out)
+}
+
+// welcomeMQTT is where devices come.
+func (c *Up) welcomeMQTT(s *server, w *doorway) string {
+	if w == nil {
+		return terminal.Redact(c.BrokerURL)
+	}
+	if address, ok := strings.CutPrefix(w.TLSURL(), "ssl://"); ok {
+		if _, port, err := net.SplitHostPort(address); err == nil {
+			if host, _, err := net.SplitHostPort(c.MQTT); err == nil {
+				address = net.JoinHostPort(host, port)
+			}
+		}
+		return "ssl://" + shownAddress(address, s.cert) + "   on this machine also " + w.URL()
+	}
+	if !access.Loopback(c.MQTT) {
+		return "tcp://" + shownAddress(c.MQTT, nil) + ", not encrypted"
+	}
+	return w.URL()
 }
 
 // runAll runs gateways together.

@@ -65,6 +65,9 @@ func Default() Config {
 	return c
 }
 
+// doorName is what our own door calls itself as a gateway: no other may.
+const doorName = "door"
+
 // addGateways gives each locality a gateway of its name, where none are listed.
 func (c *Config) addGateways() {
 	if len(c.Gateways) > 0 {
@@ -126,6 +129,9 @@ func (c *Config) check() error {
 			return fmt.Errorf("gateways[%d]: name %q is there twice", i, g.Name)
 		}
 		names[g.Name] = true
+		if g.Name == doorName {
+			return fmt.Errorf("gateways[%d]: name %q is that of the program's own door: give the gateway another name, such as %s-2", i, g.Name, doorName)
+		}
 		for j := range g.Subscriptions {
 			s := &g.Subscriptions[j]
 			if s.Codec == "" {
@@ -194,6 +200,9 @@ func (c *Config) Codecs(cat *telemetry.Catalogue) (func(gateway, topic string) c
 				return nil, fmt.Errorf("gateway %s, subscription %s: %w", g.Name, s.Filter, err)
 			}
 			routes[g.Name] = append(routes[g.Name], route{s.Filter, cd})
+			if g.Broker == "" { // what devices bring to our door belongs to it as well
+				routes[doorName] = append(routes[doorName], route{s.Filter, cd})
+			}
 		}
 	}
 	fallback, err := codec.New(codec.NativeName, cat)
@@ -202,7 +211,7 @@ func (c *Config) Codecs(cat *telemetry.Catalogue) (func(gateway, topic string) c
 	}
 	return func(gateway, topic string) codec.Codec {
 		rs := routes[gateway]
-		if len(rs) == 1 {
+		if len(rs) == 1 && gateway != doorName {
 			return rs[0].codec
 		}
 		for _, r := range rs {
@@ -210,6 +219,6 @@ func (c *Config) Codecs(cat *telemetry.Catalogue) (func(gateway, topic string) c
 				return r.codec
 			}
 		}
-		return fallback // a gateway that is no longer configured
+		return fallback // a gateway that is no longer configured, or no filter of the door's
 	}, nil
 }

@@ -63,6 +63,22 @@ func (c *Control) Middleware(next http.Handler) http.Handler {
 	})
 }
 
+// Forwarded is a request as its sender made it, where a trusted proxy has passed it on: by
+// its address, and encrypted if it was.
+func (c *Control) Forwarded(r *http.Request) *http.Request {
+	q := c.origin(r)
+	if !q.remote.IsValid() {
+		return r
+	}
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil || peer.Addr().Unmap() == q.remote {
+		return r
+	}
+	r = r.Clone(r.Context())
+	r.RemoteAddr = netip.AddrPortFrom(q.remote, 0).String()
+	return r
+}
+
 // origin reads where a request comes from.
 func (c *Control) origin(r *http.Request) request {
 	q := request{agent: r.UserAgent(), secure: r.TLS != nil}

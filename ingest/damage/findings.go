@@ -45,6 +45,8 @@ func partName(part string) word {
 		return word{"sổ đăng ký thiết bị (registry.db)", "the registry (registry.db)"}
 	case "broker":
 		return word{"thư mục broker/ (hàng chờ và phiên MQTT)", "the folder broker/ (journal and MQTT sessions)"}
+	case "sessions":
+		return word{"các phiên MQTT (door/sessions.db)", "the MQTT sessions (door/sessions.db)"}
 	case "store":
 		return word{"thư mục store/ (kho dữ liệu)", "the folder store/ (the store)"}
 	}

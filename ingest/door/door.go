@@ -345,5 +345,6 @@ func (d *Door) Passed(_ context.Context, gateway string) (ingest.DoorCount, erro
 	if gateway != Name {
 		return ingest.DoorCount{}, ingest.ErrNoDoor
 	}
-	return ingest.DoorCount{Counters: []ingest.DoorCounter{{Name: Name, Began: d.began, Accepted: d.accepted.Load()}}}, nil
+	return ingest.DoorCount{Counters: []ingest.DoorCounter{{Name: Name, Began: d.began, Accepted: d.accepted.Load()}},
+		Underway: d.held.Load() > 0}, nil
 }
