@@ -88,6 +88,8 @@ type doorway struct {
 	*door.Door
 	count  *ingest.Count
 	sender *ingest.Sender
+	// old is what an older version has left; nil is nothing.
+	old *takeOver
 }
 
 // doorOptions are what a door needs besides flags.

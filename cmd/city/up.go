@@ -138,6 +138,7 @@ func (c *Up) Run(ctx context.Context, out *terminal.Output) (err error) {
 	}
 	if w != nil {
 		parts.add("door", w.run)
+		parts.add("take-over", w.old.run)
 	}
 	parts.add("canaries", canaries.Run)
 	parts.add("ears", l.ears(w, gateways, gatewayLocalities(&here.config)))
@@ -176,6 +177,10 @@ func (c *Up) openDoor(ctx context.Context, here *city, l *guarded, keeper *doork
 	if err != nil {
 		return nil, err
 	}
+	old, err := here.takeOver(ctx, l.journal, sessions, c.MQTTCredentials)
+	if err != nil {
+		return nil, err
+	}
 	count, err := here.countFile(l.ledger.Accounts())
 	if err != nil {
 		return nil, err
@@ -194,6 +199,7 @@ func (c *Up) openDoor(ctx context.Context, here *city, l *guarded, keeper *doork
 	if err != nil {
 		return nil, err
 	}
+	w.old = old
 	keeper.door.Store(w)
 	canaries.Routes = w.routes(here.config.DoorCanaries(), keeper.parts[canaryUser])
 	l.audit.Sides.Counts[door.Name], l.audit.Sides.Door = count, w

@@ -9,28 +9,43 @@ import (
 	"github.com/haidang-iot/haidang/deploy/realserver"
 )
 
-// The process that is everything is killed twenty times under load: every
-// reading that was acknowledged is in the store exactly once.
+// The process that is everything is killed again and again under load, by clients of
+// MQTT 3.1.1 and 5 that publish with QoS 1 and 2: every reading that was acknowledged is
+// in the store exactly once, and every command with the device that sleeps in between.
 func TestKilledUp(t *testing.T) {
 	long(t)
 	t.Parallel()
-	killedUp(t, 20, 3000, "--durability", "process")
+	killedUp(t, killRounds(t, 20), 3000, "--durability", "process")
 }
 
 // The same where every message is synced to the disk first.
 func TestKilledUpWithDurabilityPower(t *testing.T) {
 	long(t)
 	t.Parallel()
-	killedUp(t, 5, 1000, "--durability", "power")
+	killedUp(t, killRounds(t, 5), 1000, "--durability", "power")
+}
+
+// killRounds is how often: as HAIDANG_KILL_ROUNDS says, else as usual.
+func killRounds(t *testing.T, usual int) int {
+	t.Helper()
+	return times(t, "HAIDANG_KILL_ROUNDS", usual)
 }
 
 func killedUp(t *testing.T, rounds, rate int, more ...string) {
 	broker := address(freePort(t))
 	up := haidang(t, "up", append([]string{"--data", t.TempDir(), "--mqtt", broker}, more...)...)
 	t.Logf("up is ready after %v", up.ready())
-	pub := publish(t, broker, rate, true)
-	killed(t, chance(t), up, pub, rounds)
-	prove(t, up, pub, embedded(up))
+	commands := command(t, broker)
+	pubs := []*publisher{publish(t, broker, rate, true)}
+	for name, how := range map[string]dialed{"publisher-5-1": {5, 1}, "publisher-4-2": {4, 2}, "publisher-5-2": {5, 2}} {
+		pubs = append(pubs, publishAs(t, broker, name, how, rate/10, false))
+	}
+	killed(t, chance(t), up, pubs[0], rounds)
+	for _, pub := range pubs {
+		pub.progress(10)
+	}
+	commands.check()
+	proveAll(t, up, embedded(up), pubs...)
 	t.Logf("up has stopped after %v", up.stop())
 }
 

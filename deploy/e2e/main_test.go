@@ -91,6 +91,21 @@ func chance(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 0))
 }
 
+// times is how often something is done: as a variable of the environment says, for who
+// has time, else as usual.
+func times(t *testing.T, variable string, usual int) int {
+	t.Helper()
+	text := os.Getenv(variable)
+	if text == "" {
+		return usual
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("%s: %v", variable, err)
+	}
+	return n
+}
+
 // outage is how long a store or broker stays away.
 func outage() time.Duration {
 	if cmp.Or(os.Getenv("HAIDANG_E2E_LONG"), os.Getenv("CI")) != "" {

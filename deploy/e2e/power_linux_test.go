@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -68,15 +67,7 @@ func (p *powered) cut(chance *rand.Rand, keep float64) {
 // HAIDANG_POWER_CUTS says by hand.
 func powerCuts(t *testing.T, usual int) int {
 	t.Helper()
-	text := os.Getenv("HAIDANG_POWER_CUTS")
-	if text == "" {
-		return usual
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		t.Fatalf("HAIDANG_POWER_CUTS: %v", err)
-	}
-	return n
+	return times(t, "HAIDANG_POWER_CUTS", usual)
 }
 
 // Whatever had been acknowledged when the power was cut is stored exactly once, with a

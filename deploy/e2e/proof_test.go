@@ -87,7 +87,18 @@ type reader func(t *testing.T, kind, metric string) samples
 // p is the process that has the ledger.
 func prove(t *testing.T, p *process, pub *publisher, read reader) {
 	t.Helper()
-	readings := pub.finish()
+	proveAll(t, p, read, pub)
+}
+
+// proveAll is prove of several publishers.
+func proveAll(t *testing.T, p *process, read reader, pubs ...*publisher) {
+	t.Helper()
+	var readings []reading
+	acked := 0
+	for _, pub := range pubs {
+		readings = append(readings, pub.finish()...)
+		acked += pub.acked()
+	}
 	began := time.Now()
 	var sum balance
 	// What a killed gateway had not acknowledged, a broker sends again only
@@ -101,7 +112,7 @@ func prove(t *testing.T, p *process, pub *publisher, read reader) {
 	})
 	t.Logf("all is stored %.1f s after the last PUBACK: %+v", time.Since(began).Seconds(), sum)
 	sum = audit(t, p).total()
-	if sum.Stored != int64(len(readings)) || sum.Quarantined != 0 || sum.Partial != 0 || sum.Received < int64(pub.acked()) {
+	if sum.Stored != int64(len(readings)) || sum.Quarantined != 0 || sum.Partial != 0 || sum.Received < int64(acked) {
 		t.Errorf("%d readings were made and all acknowledged; the ledger has %+v", len(readings), sum)
 	}
 	// What a kill has sent twice is proven to be the same: no number is in doubt.

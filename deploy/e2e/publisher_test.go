@@ -3,10 +3,12 @@ package e2e_test
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -19,13 +21,14 @@ type sensor struct {
 	count                  int
 }
 
-// sensors are some of two kinds in each of the four default localities.
-func sensors() []*sensor {
+// sensors are some of two kinds in each of the four default localities; suffix tells
+// those of one publisher from another's.
+func sensors(suffix string) []*sensor {
 	var all []*sensor
 	for _, locality := range []string{"nha-trang", "cam-ranh", "ninh-hoa", "cam-lam"} {
 		all = append(all,
-			&sensor{locality: locality, kind: "air_quality", device: "air-" + locality},
-			&sensor{locality: locality, kind: "weather", device: "met-" + locality})
+			&sensor{locality: locality, kind: "air_quality", device: "air-" + locality + suffix},
+			&sensor{locality: locality, kind: "weather", device: "met-" + locality + suffix})
 	}
 	return all
 }
@@ -50,9 +53,12 @@ func (r reading) payload() []byte {
 func (r reading) temperature() float64 { return float64(r.seq%500) / 10 }
 
 // publisher publishes numbered readings to a broker, through all its absences,
-// and sends again what got no PUBACK.
+// and sends again what got no PUBACK (of QoS 2: no PUBREC, and the PUBREL for which no
+// PUBCOMP came).
 type publisher struct {
+	dialed
 	t       *testing.T
+	name    string // its client id
 	broker  string // host:port
 	rate    int    // readings a second while connected
 	window  int    // at most so many wait for their PUBACK
@@ -62,6 +68,7 @@ type publisher struct {
 	mu       sync.Mutex
 	readings []reading
 	waiting  map[uint16]int // packet id → index of the reading
+	released map[uint16]bool
 	pubacks  int
 	resent   int
 	connects int
@@ -72,9 +79,16 @@ type publisher struct {
 // publish starts a publisher; finish ends it.
 func publish(t *testing.T, broker string, rate int, late bool) *publisher {
 	t.Helper()
+	return publishAs(t, broker, "publisher", dialed{4, 1}, rate, late)
+}
+
+// publishAs starts one with a name, which its sensors have too, and a way to speak.
+func publishAs(t *testing.T, broker, name string, how dialed, rate int, late bool) *publisher {
+	t.Helper()
+	suffix := strings.TrimPrefix(name, "publisher")
 	p := &publisher{
-		t: t, broker: broker, rate: rate, window: 400, late: late, sensors: sensors(),
-		waiting: map[uint16]int{}, stopping: make(chan struct{}), done: make(chan struct{}),
+		dialed: how, t: t, name: name, broker: broker, rate: rate, window: 400, late: late, sensors: sensors(suffix),
+		waiting: map[uint16]int{}, released: map[uint16]bool{}, stopping: make(chan struct{}), done: make(chan struct{}),
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	go p.run(ctx)
@@ -102,7 +116,7 @@ func (p *publisher) run(ctx context.Context) {
 
 // session publishes over one connection. nil means that it is finished.
 func (p *publisher) session(ctx context.Context) error {
-	w, err := dialMQTT(ctx, p.broker, "publisher")
+	w, err := dialWith(ctx, p.broker, p.name, p.dialed)
 	if err != nil {
 		return err
 	}
@@ -116,7 +130,13 @@ func (p *publisher) session(ctx context.Context) error {
 	for {
 		select {
 		case id := <-w.acks:
-			p.acknowledged(id)
+			if p.acknowledged(id); p.qos == 2 {
+				if err := errors.Join(w.release(id), w.flush()); err != nil {
+					return err
+				}
+			}
+		case id := <-w.completed:
+			p.completed(id)
 		case <-w.broken:
 			return w.err
 		case <-ctx.Done():
@@ -148,6 +168,11 @@ func (p *publisher) resume(w *wire) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.connects++
+	for id := range p.released {
+		if err := w.release(id); err != nil {
+			return err
+		}
+	}
 	for _, id := range slices.SortedFunc(maps.Keys(p.waiting), func(a, b uint16) int { return cmp.Compare(p.waiting[a], p.waiting[b]) }) {
 		r := p.readings[p.waiting[id]]
 		if err := w.publish(r.topic(), r.payload(), id, true); err != nil {
@@ -174,7 +199,7 @@ func (p *publisher) sendNext(w *wire) (bool, error) {
 	}
 	s.count++
 	id := uint16(index%math.MaxUint16 + 1)
-	for _, taken := p.waiting[id]; taken; _, taken = p.waiting[id] {
+	for _, taken := p.waiting[id]; taken || p.released[id]; _, taken = p.waiting[id] {
 		id = id%math.MaxUint16 + 1
 	}
 	p.readings = append(p.readings, r)
@@ -186,10 +211,19 @@ func (p *publisher) acknowledged(id uint16) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if _, ok := p.waiting[id]; !ok {
-		p.t.Errorf("PUBACK for packet %d, which does not wait for one", id)
+		p.t.Errorf("%s: PUBACK for packet %d, which does not wait for one", p.name, id)
 	}
 	delete(p.waiting, id)
+	if p.qos == 2 {
+		p.released[id] = true
+	}
 	p.pubacks++
+}
+
+func (p *publisher) completed(id uint16) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.released, id)
 }
 
 func (p *publisher) ending() bool {
@@ -204,7 +238,7 @@ func (p *publisher) ending() bool {
 func (p *publisher) finished() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.ending() && len(p.waiting) == 0
+	return p.ending() && len(p.waiting)+len(p.released) == 0
 }
 
 // acked is how many readings have their PUBACK.
@@ -231,6 +265,6 @@ func (p *publisher) finish() []reading {
 	case <-time.After(patience):
 		p.t.Fatalf("after %v only %d readings have their PUBACK", patience, p.acked())
 	}
-	p.t.Logf("publisher: %d readings, %d PUBACKs, %d sent again, %d connections", len(p.readings), p.pubacks, p.resent, p.connects)
+	p.t.Logf("%s (MQTT %d, QoS %d): %d readings, %d PUBACKs, %d sent again, %d connections", p.name, p.version, p.qos, len(p.readings), p.pubacks, p.resent, p.connects)
 	return p.readings
 }

@@ -13,46 +13,53 @@ import (
 	"github.com/eclipse/paho.mqtt.golang/packets"
 )
 
-// wire is an MQTT 3.1.1 connection that publishes, packet by packet: a client
-// library would hide which PUBACKs came. One goroutine writes.
+// wire is an MQTT connection that publishes, packet by packet: a client library would
+// hide which acknowledgements came. One goroutine writes.
 type wire struct {
+	dialed
 	conn net.Conn
 	out  *bufio.Writer
-	// acks are the packet ids of PUBACKs. broken is closed when reading has
-	// ended, and err says why.
-	acks   chan uint16
+	// acks are the packet ids of PUBACKs, or of PUBRECs, completed those of PUBCOMPs.
+	// broken is closed when reading has ended, and err says why.
+	acks, completed chan uint16
+
 	broken chan struct{}
 	err    error
 	// closing ends the reader where nobody takes its acks any more.
 	closing chan struct{}
 }
 
+// dialed is how a publisher speaks: MQTT 3.1.1 (4) or 5, and QoS 1, or 2 with a session
+// that stays.
+type dialed struct{ version, qos byte }
+
 // dialMQTT connects with a clean session: what got no PUBACK is the publisher's
 // to send again.
 func dialMQTT(ctx context.Context, broker, client string) (*wire, error) {
+	return dialWith(ctx, broker, client, dialed{4, 1})
+}
+
+func dialWith(ctx context.Context, broker, client string, how dialed) (*wire, error) {
 	conn, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "tcp", broker)
 	if err != nil {
 		return nil, err
 	}
 	in := bufio.NewReader(conn)
-	if err := greet(conn, in, client); err != nil {
+	if err := greet(conn, in, client, how); err != nil {
 		conn.Close()
 		return nil, err
 	}
-	w := &wire{conn: conn, out: bufio.NewWriter(conn), acks: make(chan uint16, 1000), broken: make(chan struct{}), closing: make(chan struct{})}
+	w := &wire{dialed: how, conn: conn, out: bufio.NewWriter(conn), acks: make(chan uint16, 1000), completed: make(chan uint16, 1000), broken: make(chan struct{}), closing: make(chan struct{})}
 	go w.read(in)
 	return w, nil
 }
 
 // greet sends CONNECT and reads CONNACK.
-func greet(conn net.Conn, in *bufio.Reader, client string) error {
+func greet(conn net.Conn, in *bufio.Reader, client string, how dialed) error {
 	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		return err
 	}
-	hello := packets.NewControlPacket(packets.Connect).(*packets.ConnectPacket)
-	hello.ProtocolName, hello.ProtocolVersion = "MQTT", 4
-	hello.CleanSession, hello.ClientIdentifier = true, client
-	if err := hello.Write(conn); err != nil {
+	if _, err := conn.Write(how.hello(client)); err != nil {
 		return fmt.Errorf("send CONNECT: %w", err)
 	}
 	answer, err := packets.ReadPacket(in)
@@ -65,6 +72,21 @@ func greet(conn net.Conn, in *bufio.Reader, client string) error {
 	return conn.SetDeadline(time.Time{})
 }
 
+// hello is a CONNECT. In MQTT 5 its session stays for an hour.
+func (d dialed) hello(client string) []byte {
+	flags := byte(0)
+	if d.qos < 2 {
+		flags = 2 // begin anew
+	}
+	body := []byte{0, 4, 'M', 'Q', 'T', 'T', d.version, flags, 0, 0}
+	if d.version == 5 {
+		const sessionExpiry, size = 0x11, 5
+		body = append(body, size, sessionExpiry, 0, 0, 0x0e, 0x10)
+	}
+	body = append(append(body, 0, byte(len(client))), client...)
+	return append([]byte{packets.Connect << 4, byte(len(body))}, body...) // less than 128
+}
+
 func (w *wire) read(in *bufio.Reader) {
 	defer close(w.broken)
 	for {
@@ -72,25 +94,41 @@ func (w *wire) read(in *bufio.Reader) {
 		if p, w.err = packets.ReadPacket(in); w.err != nil {
 			return
 		}
-		if ack, ok := p.(*packets.PubackPacket); ok {
-			select {
-			case w.acks <- ack.MessageID:
-			case <-w.closing:
-				w.err = net.ErrClosed
-				return
-			}
+		to := w.acks
+		switch p.(type) {
+		case *packets.PubackPacket, *packets.PubrecPacket:
+		case *packets.PubcompPacket:
+			to = w.completed
+		default:
+			continue
+		}
+		select {
+		case to <- p.Details().MessageID:
+		case <-w.closing:
+			w.err = net.ErrClosed
+			return
 		}
 	}
 }
 
-// publish writes a PUBLISH of QoS 1; flush sends it.
+// publish writes a PUBLISH; flush sends it.
 func (w *wire) publish(topic string, payload []byte, id uint16, again bool) error {
 	p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
-	p.Qos, p.Dup, p.MessageID = 1, again, id
+	p.Qos, p.Dup, p.MessageID = w.qos, again, id
 	p.TopicName, p.Payload = topic, payload
+	if w.version == 5 {
+		p.Payload = append([]byte{0}, payload...) // of no properties
+	}
 	if err := w.conn.SetWriteDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		return err
 	}
+	return p.Write(w.out)
+}
+
+// release writes a PUBREL.
+func (w *wire) release(id uint16) error {
+	p := packets.NewControlPacket(packets.Pubrel).(*packets.PubrelPacket)
+	p.MessageID = id
 	return p.Write(w.out)
 }
 

@@ -18,7 +18,8 @@ import (
 // two can be told from each other. The id itself is accepted too.
 func Username(d telemetry.Device) string { return strings.ReplaceAll(string(d), ":", "~") }
 
-func deviceOf(username string) telemetry.Device {
+// DeviceOf is the device that calls itself so.
+func DeviceOf(username string) telemetry.Device {
 	return telemetry.Device(strings.ReplaceAll(username, "~", ":"))
 }
 
@@ -62,7 +63,7 @@ func (r Refused) known() bool {
 // Authenticate lets a device in at the broker and says what it may do there. The
 // error is a [Refused], which is in the journal then, or a fault of the store.
 func (c *Control) Authenticate(ctx context.Context, clientID, username string, password Secret, remote netip.AddrPort) (Grant, error) {
-	device := deviceOf(username)
+	device := DeviceOf(username)
 	s, err := c.recognise(ctx, device, password)
 	var g Grant
 	if err == nil {
@@ -184,7 +185,7 @@ const (
 // for brokers that ask at every topic. The error is as that of
 // [Control.Authenticate].
 func (c *Control) Authorize(ctx context.Context, username string, action TopicAction, name string, remote netip.AddrPort) error {
-	device := deviceOf(username)
+	device := DeviceOf(username)
 	var s devices.Standing
 	err := c.store.Read(ctx, func(r Reader) (err error) {
 		s, err = standing(ctx, r, device)

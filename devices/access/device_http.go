@@ -72,7 +72,7 @@ func (c *Control) device(ctx huma.Context, username string, secret Secret, next 
 // from an address is not looked at; the devices that were right the last time are.
 func (c *Control) authenticateHTTP(ctx context.Context, from netip.Addr, username string, secret Secret) (Grant, error) {
 	if wait := c.limits.deviceWait(from, c.now()); wait > 0 {
-		if k, known := c.doorbell.know(deviceOf(username)); !known || k.refused.Action != "" {
+		if k, known := c.doorbell.know(DeviceOf(username)); !known || k.refused.Action != "" {
 			e := fault(ReasonTooMany, "", int64((wait+time.Second-1)/time.Second))
 			e.RetryAfter = wait
 			return Grant{}, e

@@ -57,7 +57,7 @@ const partPrefix = "haidang-"
 // one takes over what waits there.
 func (c *Control) ownClientID(ctx context.Context, g Grant, a asked) error {
 	name, _, _ := strings.Cut(a.ClientID, "/")
-	other := deviceOf(name)
+	other := DeviceOf(name)
 	taken := strings.HasPrefix(name, partPrefix)
 	if !taken && string(other) != g.Identity {
 		err := c.store.Read(ctx, func(r Reader) error {

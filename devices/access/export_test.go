@@ -4,8 +4,6 @@ import (
 	"context"
 	"net/netip"
 	"time"
-
-	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
 
 // Cheapen lets tests log in often: the cost itself is measured by benchmarks.
@@ -49,9 +47,6 @@ var (
 
 // DeviceSecretIs is deviceSecretIs.
 func DeviceSecretIs(s Secret, sealed string) bool { return deviceSecretIs(s, sealed) }
-
-// DeviceOf is the device of a user name.
-func DeviceOf(username string) telemetry.Device { return deviceOf(username) }
 
 // Attempt counts a failed log-in to an account that is not there.
 func (c *Control) Attempt(name string, from netip.Addr, later time.Duration) {

@@ -97,7 +97,7 @@ func refusedBy(code byte) Refused {
 // Authenticate, which come back this way as their reason, are not written twice.
 // What repeats is counted in one entry, and what is made up by the thousand together.
 func (c *Control) NoteRefused(r Refusal) {
-	device := deviceOf(r.Username)
+	device := DeviceOf(r.Username)
 	e := Event{Action: CredentialRefused, At: c.now(), Count: 1, Subject: Username(device), Remote: addressOf(r.Remote)}
 	sentence := r.Reason
 	switch why := Refused(r.Reason); {

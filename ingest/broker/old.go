@@ -89,6 +89,9 @@ const (
 	oldTimeout = 10 * time.Second
 )
 
+// OldAccount is the account's name, in the names of its streams.
+const OldAccount = mqttAccount
+
 // oldFolder is where the account's streams are.
 func (b *Broker) oldFolder() string { return filepath.Join(b.opts.Dir, "jetstream", mqttAccount) }
 
