@@ -33,8 +33,6 @@ type intake struct {
 // open gives it the door.
 func (i *intake) open(d taker) { i.door.Store(&d) }
 
-var errNoDoor = errors.New("this process takes no messages")
-
 // sender is who asks, as the door knows them.
 func (i *intake) sender(ctx context.Context) (api.Sender, error) {
 	if g, ok := access.AskingDevice(ctx); ok {
@@ -100,7 +98,7 @@ func (i *intake) take(from door.Grant) func(context.Context, []ingest.Message) e
 	return func(ctx context.Context, messages []ingest.Message) error {
 		d := i.door.Load()
 		if d == nil {
-			return errNoDoor
+			return api.ErrNoDoor
 		}
 		err := (*d).Take(ctx, from, messages)
 		if errors.Is(err, door.ErrTooMany) {

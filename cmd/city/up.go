@@ -201,6 +201,7 @@ func (c *Up) openDoor(ctx context.Context, here *city, l *guarded, keeper *doork
 	}
 	w.old = old
 	keeper.door.Store(w)
+	l.intake.open(w)
 	canaries.Routes = w.routes(here.config.DoorCanaries(), keeper.parts[canaryUser])
 	l.audit.Sides.Counts[door.Name], l.audit.Sides.Door = count, w
 	here.srv.mqtt = w.webSocket(here.srv, c.MQTTCredentials, !access.Loopback(c.HTTP) || c.published())

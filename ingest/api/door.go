@@ -46,6 +46,9 @@ type Sender struct {
 // wraps it names the limit.
 var ErrTooMany = errors.New("too many messages")
 
+// ErrNoDoor says that this process takes no messages.
+var ErrNoDoor = errors.New("this process takes no messages")
+
 // Door takes messages over HTTP, of what cannot speak MQTT.
 type Door struct {
 	// Sender is who asks in a context.
@@ -250,6 +253,8 @@ func (d Door) take(ctx context.Context, s Sender, messages []ingest.Message) err
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, ErrNoDoor):
+		return problem(http.StatusServiceUnavailable, "no_door", "Tiến trình này không nhận bản tin; hãy gửi đến nơi chạy haidang up.", "This process takes no messages; send them to where haidang up runs.").after(time.Hour)
 	case errors.Is(err, ErrTooMany):
 		return problem(http.StatusTooManyRequests, "too_many_messages", "Gửi quá nhiều: "+err.Error()+". Hãy gửi chậm lại.", "Too much was sent: "+err.Error()+". Send less often.").after(time.Minute)
 	case errors.Is(err, ingest.ErrJournalFull):
