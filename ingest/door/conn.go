@@ -64,14 +64,16 @@ type conn struct {
 	large      int64 // its memory
 
 	// The reader's own.
-	rest     []byte // what was read of a packet that is not complete
-	now      time.Time
-	scratch  *scratch
-	readErr  error
-	topic    topic
-	aliases  []string
-	graceful bool
-	expiry   *time.Duration
+	rest    []byte // what was read of a packet that is not complete
+	now     time.Time
+	scratch *scratch
+	readErr error
+	topic   topic
+	aliases []string
+	// unreleased are the identifiers of QoS 2 whose PUBREL has not come, of MQTT 5.
+	unreleased map[uint16]struct{}
+	graceful   bool
+	expiry     *time.Duration
 
 	// done says that the connection has ended or is about to, leaving that it does so with
 	// the door.

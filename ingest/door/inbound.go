@@ -143,10 +143,28 @@ func (c *conn) publish(ctx context.Context, head packets.FixedHeader, body []byt
 		c.put(packets.Pubrec<<4, 2, byte(pk.PacketID>>8), byte(pk.PacketID))
 		return nil
 	}
+	if err := c.count(pk); err != nil {
+		return err
+	}
 	if err := c.slow(t); err != nil {
 		return err
 	}
 	return c.take(t, pk)
+}
+
+// count bounds the messages of QoS 2 that are under way by the Receive Maximum that
+// CONNACK of MQTT 5 has named: they are until PUBCOMP.
+func (c *conn) count(pk *packets.Packet) error {
+	if pk.FixedHeader.Qos < 2 || c.version < 5 {
+		return nil
+	}
+	if c.unreleased == nil {
+		c.unreleased = map[uint16]struct{}{}
+	}
+	if c.unreleased[pk.PacketID] = struct{}{}; len(c.unreleased) > c.d.o.Limits.InFlight {
+		return c.malformed(packets.ErrReceiveMaximum)
+	}
+	return nil
 }
 
 // malformed tells of a PUBLISH that cannot be one.
@@ -271,6 +289,7 @@ func (c *conn) release(pk *packets.Packet, body []byte) error {
 	if err := pk.PubrelDecode(body); err != nil {
 		return err
 	}
+	delete(c.unreleased, pk.PacketID)
 	answer := packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Pubcomp}, PacketID: pk.PacketID}
 	if c.session != nil && !c.session.Release(pk.PacketID) {
 		answer.ReasonCode = packets.ErrPacketIdentifierNotFound.Code
