@@ -26,7 +26,7 @@ type doorFlags struct {
 	MQTTDeviceRate        float64           `name:"mqtt-device-rate" help:"Messages a second of one device, over a minute; who sends more is made to wait. Default: 50 with --mqtt-credentials, else none." placeholder:"50"`
 	MQTTLocalityRate      float64           `name:"mqtt-locality-rate" help:"The same for all devices of a locality together; 0 is none." placeholder:"0"`
 	MQTTSessionExpiry     terminal.Duration `name:"mqtt-session-expiry" default:"7d" help:"How long what waits for a device stays without it." placeholder:"7d"`
-	MQTTSessionBudget     terminal.Size     `name:"mqtt-session-budget" default:"1GiB" help:"Disk that sessions and retained messages may take together." placeholder:"1GiB"`
+	MQTTSessionBudget     terminal.Size     `name:"mqtt-session-budget" default:"256MiB" help:"Memory, and as much disk, that sessions and retained messages may take together." placeholder:"256MiB"`
 }
 
 func (f doorFlags) check() error {
@@ -80,6 +80,7 @@ func (c *city) openSessions(ctx context.Context, f doorFlags) (*session.Sessions
 		return nil, err
 	}
 	c.open.opened("sessions", s.Close)
+	c.reg.MustRegister(s.Collector())
 	return s, nil
 }
 
