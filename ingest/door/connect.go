@@ -167,12 +167,17 @@ func (c *conn) login(ctx context.Context, pk *packets.Packet) (present bool, no 
 	return c.attach(ctx, pk)
 }
 
+// errBusy says that others were looked at for as long as this one may take.
+var errBusy = errors.New("too many are being looked at")
+
 // authenticate asks the authenticator, a bounded number of times at once.
 func (d *Door) authenticate(ctx context.Context, login Login) (Grant, error) {
 	select {
 	case d.authenticating <- struct{}{}:
 	case <-ctx.Done():
 		return Grant{}, errStopping
+	case <-time.After(d.o.Limits.ConnectTimeout):
+		return Grant{}, errBusy
 	}
 	defer func() { <-d.authenticating }()
 	who := d.o.Authenticator
@@ -190,6 +195,9 @@ func (d *Door) authenticate(ctx context.Context, login Login) (Grant, error) {
 func (c *conn) denied(ctx context.Context, pk *packets.Packet, err error) *denial {
 	if ctx.Err() != nil {
 		return deny(packets.ErrServerShuttingDown, "the door is stopping")
+	}
+	if errors.Is(err, errBusy) {
+		return deny(codeBusy(), "%v", err)
 	}
 	c.d.guesses.failed(c.remote.Addr(), c.username, c.d.o.Now())
 	code := packets.ErrBadUsernameOrPassword

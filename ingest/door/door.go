@@ -166,7 +166,10 @@ func Open(ctx context.Context, o Options) (*Door, error) {
 func (d *Door) Run(ctx context.Context) error {
 	defer d.closeListener()
 	if err := d.appends.Begin(ctx); err != nil {
-		return nil // ctx has ended before the journal answered
+		d.journal.close() // ctx has ended before the journal answered
+		d.direct.close()
+		close(d.drained)
+		return nil
 	}
 	// What has been taken outlives ctx by the time it takes to acknowledge it.
 	last, abandon := context.WithCancel(context.WithoutCancel(ctx))

@@ -38,7 +38,7 @@ func TestMemoryOfConnections(t *testing.T) {
 	x.eventually("all have published", func() bool { return len(x.journal.all()) == n })
 	each := (used() - before) / n
 	t.Logf("a connection takes %d bytes", each)
-	if each > 10<<10 {
-		t.Errorf("a connection takes %d bytes, more than 10 KiB", each)
+	if each > 12<<10 {
+		t.Errorf("a connection takes %d bytes, more than 12 KiB", each)
 	}
 }
