@@ -101,6 +101,7 @@ func (a *Appends) Append(ctx context.Context, messages []Message, behind int) (a
 	} else {
 		more = true
 	}
+	a.Metrics.inFlight.WithLabelValues(a.Gateway).Set(float64(behind))
 	a.Count.confirm()
 	a.next = Place{r.Epoch, r.End()}
 	return Place{r.Epoch, r.First}, true, more
