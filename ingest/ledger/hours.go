@@ -14,9 +14,18 @@ import (
 // writeHours adds what was newly written to the figures of its hours, in the
 // transaction that counts the outcomes.
 func writeHours(ctx context.Context, tx *sql.Tx, written map[store.KindHour]int64) error {
+	if len(written) == 0 {
+		return nil
+	}
+	// Parsing it for each kind would cost as much as the rest of a commit.
+	add, err := tx.PrepareContext(ctx, `INSERT INTO hour (hour, kind, written) VALUES (?,?,?)
+		ON CONFLICT (hour, kind) DO UPDATE SET written = written + excluded.written`)
+	if err != nil {
+		return fmt.Errorf("prepare figures of hours: %w", err)
+	}
+	defer add.Close()
 	for k, n := range written {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO hour (hour, kind, written) VALUES (?,?,?)
-			ON CONFLICT (hour, kind) DO UPDATE SET written = written + excluded.written`, k.Hour, string(k.Kind), n); err != nil {
+		if _, err := add.ExecContext(ctx, k.Hour, string(k.Kind), n); err != nil {
 			return fmt.Errorf("write figures of an hour: %w", err)
 		}
 	}
