@@ -127,7 +127,7 @@ func brokerWords(sides []ingest.Side) (lines []string) {
 			if line != "" {
 				line += "; "
 			}
-			line += fmt.Sprintf("%s was started anew %s times, and had lost the gateway's session %s times", name, terminal.Grouped(int64(b.Restarts)), terminal.Grouped(int64(b.Forgotten)))
+			line += fmt.Sprintf("restarts of %s that were seen: %s, sessions of the gateway that it had lost: %s", name, terminal.Grouped(int64(b.Restarts)), terminal.Grouped(int64(b.Forgotten)))
 		}
 		if line == "" {
 			continue
