@@ -164,6 +164,13 @@ func (a *Appends) appendLast(r Record) error {
 	return a.Journal.Append(ctx, r)
 }
 
+// Received counts messages that were delivered to a gateway, whether or not they are in the
+// journal yet.
+func (m *Metrics) Received(gateway string, messages, bytes int) {
+	m.received.WithLabelValues(gateway).Add(float64(messages))
+	m.receivedBytes.WithLabelValues(gateway).Add(float64(bytes))
+}
+
 // Connected shows whether a gateway that is no session of another broker takes messages.
 func (m *Metrics) Connected(gateway string, yes bool) {
 	m.connected.WithLabelValues(gateway).Set(map[bool]float64{true: 1}[yes])

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -182,6 +183,35 @@ type currentRules struct {
 	// stand are the kinds that devices measure at each site.
 	stand map[telemetry.Site]map[telemetry.Kind]bool
 	read  time.Time // zero: something has changed since
+	reads int       // of known
+	made  rendered
+}
+
+// rendered are rules that hold until something changes: to make them costs time and
+// memory with each site and each device that keeps a pace of its own.
+type rendered struct {
+	text     []byte
+	read     int // which reading of the registry they are made from
+	cadences []rules.Cadence
+	// from and until bound when the same limits are in force; until is zero if for ever.
+	from, until time.Time
+}
+
+// holds reports whether they are those of a moment.
+func (r *rendered) holds(now time.Time, read int, cadences []rules.Cadence) bool {
+	return r.text != nil && r.read == read && !now.Before(r.from) && (r.until.IsZero() || now.Before(r.until)) && slices.Equal(r.cadences, cadences)
+}
+
+// nextChange is when other limits of a table come into force or leave it; zero is never.
+func nextChange(table []limits.Limit, now time.Time) (next time.Time) {
+	for _, l := range table {
+		for _, t := range []time.Time{l.Since, l.Until} {
+			if t.After(now) && (next.IsZero() || t.Before(next)) {
+				next = t
+			}
+		}
+	}
+	return next
 }
 
 func newCurrentRules(r *devices.Registry, cadences func() []rules.Cadence, log *slog.Logger) *currentRules {
@@ -214,11 +244,22 @@ func (c *currentRules) at(now time.Time) ([]byte, error) {
 			c.log.Warn("cannot read limits and areas of sites; alarms go on with those of before", "error", err)
 		} else {
 			known, c.known, c.stand = fresh, fresh, standing(c.registry)
+			c.reads++
 		}
 		c.mu.Unlock()
 	}
-	known.At, known.Cadences = now, c.cadences()
-	return rules.Prometheus(rules.All(known), "vi")
+	cadences := c.cadences()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.made.holds(now, c.reads, cadences) {
+		return c.made.text, nil
+	}
+	known.At, known.Cadences = now, cadences
+	text, err := rules.Prometheus(rules.All(known), "vi")
+	if err == nil {
+		c.made = rendered{text, c.reads, cadences, now, nextChange(known.Limits, now)}
+	}
+	return text, err
 }
 
 // gone reports whether no device measures a kind at a site any more.

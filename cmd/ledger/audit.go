@@ -46,7 +46,7 @@ kept. The rows of a gateway add up to its outcomes; where they do not, the exit 
 
 Before that, each side has counted for itself, and none of these counts is made of another one:
 
-  acknowledged   what the broker has acknowledged (PUBACK) to who published it for this gateway, by the broker's own count
+  acknowledged   what was acknowledged (PUBACK) to who published it, counted where that is written
   waiting        how many of these still wait in the broker for the gateway; after a kill some do for up to 30 seconds
   taken          what the gateway took, counted in a file of its own before the journal was asked; "again" is what the
                  broker sent once more, because somebody was killed before it was confirmed

@@ -25,7 +25,7 @@ func printSides(w io.Writer, r ingest.Report) {
 		}
 		return text + "\t"
 	}
-	fmt.Fprintln(t, "gateway\tacknowledged\twaiting\ttaken\t(again)\tQoS 0, retained\tconfirmed\tnumbered\tlost in broker\tlost in journal\t"+dropped("dropped by the broker"))
+	fmt.Fprintln(t, "gateway\tacknowledged\twaiting\ttaken\t(again)\tQoS 0, retained\tconfirmed\tnumbered\tlost after PUBACK\tlost in journal\t"+dropped("dropped by the broker"))
 	for _, s := range r.Sides {
 		taken, again, unsure, confirmed := "not known", "", "", ""
 		if k := s.Taken; k != nil {
@@ -91,12 +91,12 @@ func verdict(r ingest.Report) string {
 		case s.TakenProblem != "":
 			say("Gateway %s: its own count is not known: %s.", s.Gateway, s.TakenProblem)
 		case !s.Compared:
-			say("Gateway %s: what the broker has acknowledged is not held against it yet; nothing may be under way for that moment.", s.Gateway)
+			say("Gateway %s: what was acknowledged is not held against it yet; nothing may be under way for that moment.", s.Gateway)
 		}
 	}
 	lines = append(lines, brokerWords(r.Sides)...)
 	if len(r.Sides) == 0 && len(r.Gateways) > 0 && r.SidesProblem == "" {
-		say("What the broker has acknowledged and what the gateways took is not known here: the gateways run in another process.")
+		say("What was acknowledged and what the gateways took is not known here: the gateways run in another process.")
 	}
 	if queued > 0 {
 		say("%s messages wait in the journal for the store.", terminal.Grouped(queued))
@@ -186,7 +186,7 @@ func settledText(s ingest.Settlement) string {
 	case ingest.LackForgotten:
 		what = fmt.Sprintf("%s messages of gateway %s of which only a newer ledger knew", n, s.Gateway)
 	case ingest.LackDoor:
-		what = fmt.Sprintf("%s messages lost between the broker and gateway %s", n, s.Gateway)
+		what = fmt.Sprintf("%s messages lost that were acknowledged (%s)", n, s.Gateway)
 	case ingest.LackDropped:
 		what = fmt.Sprintf("%s messages that the broker of gateway %s had dropped", n, s.Gateway)
 	case ingest.LackSession:
@@ -203,7 +203,7 @@ func settledText(s ingest.Settlement) string {
 	return fmt.Sprintf("Settled: %s before %s, by %s: %s", what, at, s.Who, strings.Join(strings.Fields(why), " "))
 }
 
-// extent says of which messages a balance tells: of all that the broker has acknowledged
+// extent says of which messages a balance tells: of all that was acknowledged
 // and that do not wait there, if that is known of every gateway.
 func extent(r ingest.Report) string {
 	doors := 0
@@ -217,10 +217,10 @@ func extent(r ingest.Report) string {
 	}
 	for _, s := range r.Sides {
 		if *s.Waiting > 0 {
-			return "that the broker has acknowledged and the gateways have taken"
+			return "that was acknowledged and the gateways have taken"
 		}
 	}
-	return "that the broker has acknowledged"
+	return "that was acknowledged"
 }
 
 func abs(n int64) int64 { return max(n, -n) }

@@ -49,11 +49,11 @@ func TestVerdict(t *testing.T) {
 		want   []string
 		never  string
 	}{
-		"all is known": {side(func(*ingest.Side) {}), []string{"Balanced: every message that the broker has acknowledged is accounted for."}, ""},
+		"all is known": {side(func(*ingest.Side) {}), []string{"Balanced: every message that was acknowledged is accounted for."}, ""},
 		"some wait": {side(func(s *ingest.Side) { s.Waiting = n(2000) }),
-			[]string{"every message that the broker has acknowledged and the gateways have taken is", "2 000 messages still wait in the broker for gateway nha-trang"}, ""},
+			[]string{"every message that was acknowledged and the gateways have taken is", "2 000 messages still wait in the broker for gateway nha-trang"}, ""},
 		"another broker": {side(func(s *ingest.Side) { s.Door, s.Waiting, s.DoorProblem = nil, nil, ingest.ErrNoDoor.Error() }),
-			[]string{"every message that the gateways have received is", "does not tell what it has taken"}, "broker has acknowledged is accounted"},
+			[]string{"every message that the gateways have received is", "does not tell what it has taken"}, "was acknowledged is accounted"},
 		"not compared yet": {side(func(s *ingest.Side) { s.Compared = false }), []string{"that the gateways have received is", "not held against it yet"}, ""},
 		"no count":         {side(func(s *ingest.Side) { s.Taken, s.TakenProblem, s.Compared = nil, "disk", false }), []string{"its own count is not known: disk"}, ""},
 		"queued":           {func() ingest.Report { r := side(func(*ingest.Side) {}); r.Gateways[0].Queued = 7; return r }(), []string{"7 messages wait in the journal"}, ""},

@@ -1,15 +1,10 @@
 package e2e_test
 
 import (
-	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-
-	mqtt "github.com/eclipse/paho.mqtt.golang"
 
 	"github.com/haidang-iot/haidang/deploy/realserver"
 )
@@ -22,53 +17,6 @@ func missed(t *testing.T, p *process, gateway, where string) {
 		code, body := p.get("/readyz")
 		return code == 503 && strings.Contains(body, `"canary `+gateway+`"`) && strings.Contains(body, where)
 	})
-}
-
-// sendMany publishes readings of a device with QoS 1, one a millisecond from a time on, and
-// returns once all are acknowledged.
-func sendMany(t *testing.T, broker string, n int, from time.Time) {
-	t.Helper()
-	c := mqtt.NewClient(mqtt.NewClientOptions().AddBroker("tcp://" + broker).SetClientID("aq-1"))
-	if token := c.Connect(); !token.WaitTimeout(patience) || token.Error() != nil {
-		t.Fatalf("connect: %v", token.Error())
-	}
-	defer c.Disconnect(100)
-	for i := range n {
-		token := c.Publish("kh/nha-trang/air_quality/aq-1", 1, false, fmt.Sprintf(`{"ts":%d,"pm25":%d}`, from.UnixMilli()+int64(i), i%500))
-		if !token.WaitTimeout(patience) || token.Error() != nil {
-			t.Fatalf("publish reading %d: %v", i, token.Error())
-		}
-	}
-}
-
-// The file that says which messages the broker keeps for whom is emptied while the city
-// is stopped, then the file that says which consumers a session has: a broker would
-// acknowledge what devices send and throw it away, or keep it for ever. The start says
-// so, joins them again before anyone can publish, and loses nothing.
-func TestSessionWithoutItsConsumer(t *testing.T) {
-	long(t)
-	t.Parallel()
-	data, broker := t.TempDir(), address(freePort(t))
-	up := haidang(t, "up", "--data", data, "--mqtt", broker)
-	up.ready()
-	for n, file := range []string{"$MQTT_msgs/meta.inf", "$MQTT_sess/msgs/1.blk"} {
-		up.stop()
-		if err := os.Truncate(filepath.Join(data, "broker", "jetstream", "MQTT", "streams", file), 0); err != nil {
-			t.Fatal(err)
-		}
-		up.start()
-		up.ready()
-		sendMany(t, broker, 2000, time.Now().Add(time.Duration(n-2)*time.Hour))
-		eventually(t, patience, "all is stored", func() bool {
-			l, ok := ledger(up)
-			return ok && l.total().Stored == int64(2000*(n+1))
-		})
-		eventually(t, patience, "the damage is an alarm", func() bool {
-			_, body := up.get("/api/v1/alarms?state=active")
-			return strings.Count(body, `"rule":"damage-stream"`) == n+1 && !strings.Contains(body, `"rule":"door-loss"`)
-		})
-	}
-	up.stop()
 }
 
 // A loader is held while gateways and journal go on: it cannot say so itself, but the

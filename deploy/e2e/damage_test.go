@@ -78,7 +78,7 @@ func (c *damagedCity) counts() (received, stored, queued int) {
 		return -1, -1, -1
 	}
 	for _, g := range r.Gateways {
-		if g.Gateway == "nha-trang" {
+		if g.Gateway == "door" {
 			received, stored, queued = received+g.Received, stored+g.Stored, queued+g.Queued
 		}
 	}

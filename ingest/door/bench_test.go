@@ -154,3 +154,44 @@ func realJournal(t testing.TB, power bool) ingest.Appender {
 	t.Cleanup(j.Close)
 	return j
 }
+
+// BenchmarkDoorAtRate is the same at a steady rate, whether or not messages are
+// acknowledged in between: how large records become, and what they then cost.
+func BenchmarkDoorAtRate(b *testing.B) {
+	for _, load := range []struct{ connections, rate int }{{200, 500}, {200, 5000}, {2000, 5000}, {2000, 20000}} {
+		b.Run(fmt.Sprintf("process/%dat%d", load.connections, load.rate), func(b *testing.B) {
+			counted := &counting{Appender: realJournal(b, false)}
+			x := open(b, func(o *door.Options) { o.Journal = counted })
+			conns := make([]net.Conn, load.connections)
+			var acks sync.WaitGroup
+			for i := range conns {
+				conns[i] = logIn(b, x.addr(), fmt.Sprint("c", i))
+				acks.Go(func() { _, _ = io.Copy(io.Discard, conns[i]) })
+			}
+			b.ResetTimer()
+			before, start := cpu(), time.Now()
+			for i := range b.N {
+				if due := start.Add(time.Duration(i) * time.Second / time.Duration(load.rate)); time.Until(due) > time.Millisecond {
+					time.Sleep(time.Until(due))
+				}
+				c := i % len(conns)
+				_, _ = conns[c].Write(publish(fmt.Sprintf("kh/nha-trang/air_quality/aq-%03d", c), uint16(i%60000+1)))
+			}
+			b.ReportMetric(float64((cpu()-before).Nanoseconds())/float64(b.N), "cpu-ns/op")
+			x.stop()
+			acks.Wait()
+			b.ReportMetric(float64(b.N)/float64(counted.n), "msg/record")
+		})
+	}
+}
+
+// counting counts records.
+type counting struct {
+	ingest.Appender
+	n int
+}
+
+func (c *counting) Append(ctx context.Context, r ingest.Record) error {
+	c.n++
+	return c.Appender.Append(ctx, r)
+}

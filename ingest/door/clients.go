@@ -64,7 +64,7 @@ func (s *clients) enter(c *conn, now time.Time) (out *conn, wait bool, err error
 	from := network(c.remote.Addr())
 	if !c.local && s.address[from] >= s.limits.PerAddress {
 		if out = s.oldest(places, func(o *conn) bool { return network(o.remote.Addr()) == from }, now); out == nil {
-			return nil, false, fmt.Errorf("%d connections of this address have not said yet who they are: the limit of one address", s.limits.PerAddress)
+			return nil, false, fmt.Errorf("%d connections of this address have not said yet who they are: the limit of one address (--mqtt-max-per-address)", s.limits.PerAddress)
 		}
 	} else if places.Len() >= maxHalfOpen {
 		if out = s.oldest(places, func(*conn) bool { return true }, now); out == nil {
@@ -137,7 +137,7 @@ func (s *clients) admit(c *conn, now time.Time) (out *conn, err error) {
 	same := s.live[c.grant.Identity]
 	if c.limited {
 		if s.devices >= s.limits.Connections {
-			return nil, &limitError{fmt.Sprintf("%d connections of devices: the limit in all", s.devices), packets.ErrQuotaExceeded}
+			return nil, &limitError{fmt.Sprintf("%d connections of devices: the limit in all (--mqtt-max-connections)", s.devices), packets.ErrQuotaExceeded}
 		}
 		n := 0
 		for _, o := range same {
@@ -147,7 +147,7 @@ func (s *clients) admit(c *conn, now time.Time) (out *conn, err error) {
 		}
 		if n >= s.limits.PerDevice {
 			if out = dead(same, now); out == nil {
-				return nil, &limitError{fmt.Sprintf("%d connections with this user name: the limit of one device", n), packets.ErrQuotaExceeded}
+				return nil, &limitError{fmt.Sprintf("%d connections with this user name: the limit of one device (--mqtt-device-connections)", n), packets.ErrQuotaExceeded}
 			}
 		}
 		if s.limits.DeviceRate > 0 {

@@ -30,6 +30,7 @@ func (d *Door) commit(ctx context.Context, done chan<- stored) {
 		if b == nil {
 			return
 		}
+		d.o.Metrics.Received(Name, len(b.messages), b.payload)
 		at, there, more := d.appends.Append(ctx, b.messages, d.journal.size())
 		if there {
 			done <- stored{b, at, true}
@@ -158,8 +159,10 @@ func (f *finisher) acknowledge(d *Door, b stored) {
 		d.accepted.Add(uint64(accepted))
 	}
 	d.release(weight)
+	now := d.o.Now().UnixNano()
 	for i, c := range f.conns {
 		c.dirty = false
+		c.answered.Store(now)
 		c.flush()
 		f.conns[i] = nil
 	}
@@ -279,9 +282,16 @@ func (d *Door) takeAll(messages []ingest.Message, t *taking) error {
 
 // will takes a message of nobody's who waits: a client's will.
 func (d *Door) will(p session.Publication) {
-	p.Received = d.o.Now()
 	weight := int64(len(p.Topic) + len(p.Payload) + overhead)
+	// While the journal is away, wills are not gathered without bound: who would come
+	// after them waits.
+	d.roomMu.Lock()
+	for !d.stopping.Load() && d.held.Load() > d.o.Limits.InFlightBytes {
+		d.room.Wait()
+	}
+	d.roomMu.Unlock()
 	d.held.Add(weight)
+	p.Received = d.o.Now()
 	it := item{qos: p.QoS, retain: p.Retain, properties: &p.Properties, weight: weight}
 	direct := d.o.NotTelemetry != nil && d.o.NotTelemetry(p.Topic)
 	// Nobody is owed an acknowledgement of it, as of one of QoS 0.

@@ -59,6 +59,8 @@ type conn struct {
 	heard    atomic.Int64
 	blocked  atomic.Bool
 	deadline atomic.Int64
+	// answered is when the client was last given an acknowledgement.
+	answered atomic.Int64
 	// largeSince is since when a large packet has been coming; 0 is none.
 	largeSince atomic.Int64
 	large      int64 // its memory

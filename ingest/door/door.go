@@ -141,7 +141,7 @@ func Open(ctx context.Context, o Options) (*Door, error) {
 		o.Metrics = ingest.NewMetrics(prometheus.NewRegistry())
 	}
 	d := &Door{
-		o: o, began: o.Now(), journal: newPending(), direct: newPending(), clients: newClients(o.Limits), guesses: newFailures(),
+		o: o, began: o.Now(), journal: newPending(true), direct: newPending(false), clients: newClients(o.Limits), guesses: newFailures(),
 		authenticating: make(chan struct{}, maxAuthenticating), scratches: newScratches(), drained: make(chan struct{}),
 	}
 	d.room.L = &d.roomMu

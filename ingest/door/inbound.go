@@ -248,7 +248,7 @@ func (c *conn) slow(t *topic) error {
 			continue
 		}
 		if l.rate.tell(c.now) {
-			c.refused(RefusedPublish, t.name, fmt.Sprintf("made to wait: more than %g messages a second of one %s, over a minute", l.rate.perSecond, l.name), packets.ErrQuotaExceeded)
+			c.refused(RefusedPublish, t.name, fmt.Sprintf("made to wait, nothing is lost: more than %g messages a second of one %s, over a minute (--mqtt-%s-rate)", l.rate.perSecond, l.name, l.name), packets.ErrQuotaExceeded)
 		}
 		c.d.metrics.slowed.WithLabelValues(l.name).Add(wait.Seconds())
 		if err := c.hold(wait); err != nil {

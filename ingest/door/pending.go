@@ -20,6 +20,11 @@ const (
 	// quietTime how long if none comes meanwhile: senders may wait for us.
 	gatherTime = 10 * time.Millisecond
 	quietTime  = 2 * time.Millisecond
+	// calmTime is how long messages are gathered that nobody waits for with the next one:
+	// devices that send every now and then. Who sends within eagerTime of its last
+	// acknowledgement is taken to have waited for it.
+	calmTime  = 20 * time.Millisecond
+	eagerTime = 10 * time.Millisecond
 	// fewSenders are not waited for: each may be waiting for its acknowledgement.
 	fewSenders = 8
 	// maxPayload is the longest payload that the journal can hold.
@@ -59,7 +64,9 @@ type batch struct {
 	items    []item
 	arena    []byte
 	bytes    int
+	payload  int // as it was delivered
 	senders  int
+	eager    bool // some sender waits for us with its next message
 	began    time.Time
 	// seen is how many messages there were when the committer looked last.
 	seen int
@@ -69,7 +76,8 @@ func (b *batch) clear() {
 	clear(b.messages)
 	clear(b.items)
 	b.messages, b.items = b.messages[:0], b.items[:0]
-	b.arena, b.bytes, b.senders, b.seen = b.arena[:0], 0, 0, 0
+	b.payload = 0
+	b.arena, b.bytes, b.senders, b.seen, b.eager = b.arena[:0], 0, 0, 0, false
 	if cap(b.arena) > 4*arenaSize {
 		b.arena = nil
 	}
@@ -94,6 +102,8 @@ type pending struct {
 	free   []*batch
 	number uint64
 	closed bool
+	// patient says that messages may be gathered though nobody else sends.
+	patient bool
 	// enough is how many senders the committer waits for.
 	enough int
 	// before is how many senders the batch before had, and when it was taken; window is
@@ -105,7 +115,9 @@ type pending struct {
 	windowSenders, lastSenders int
 }
 
-func newPending() *pending { return &pending{wake: make(chan struct{}, 1), enough: 1} }
+func newPending(patient bool) *pending {
+	return &pending{wake: make(chan struct{}, 1), enough: 1, patient: patient}
+}
 
 // signal wakes who takes batches.
 func (p *pending) signal() {
@@ -129,8 +141,10 @@ func (p *pending) add(m ingest.Message, it item, now time.Time) bool {
 	b.messages = append(b.messages, m)
 	b.items = append(b.items, it)
 	b.bytes += size
+	b.payload += m.FullSize
+	calm := !b.eager
 	p.sender(b, it.conn, now)
-	if len(b.items) == 1 || b.senders >= p.enough {
+	if len(b.items) == 1 || b.eager && (calm || b.senders >= p.enough) {
 		p.signal()
 	}
 	return true
@@ -166,8 +180,10 @@ func (p *pending) sender(b *batch, c *conn, now time.Time) {
 	}
 	if c == nil {
 		b.senders++
+		b.eager = true
 		return
 	}
+	b.eager = b.eager || !p.patient || now.UnixNano()-c.answered.Load() < int64(eagerTime)
 	if c.group != b.number {
 		c.group = b.number
 		b.senders++
@@ -214,10 +230,15 @@ func (p *pending) look(now time.Time) (b *batch, wait time.Duration, closed bool
 		p.enough = max(p.enough, n)
 	}
 	age := now.Sub(b.began)
-	quiet := len(b.items) == b.seen && age >= quietTime
-	if len(p.all) == 1 && !p.closed && b.senders < p.enough && age < gatherTime && !quiet {
-		b.seen = len(b.items)
-		return nil, min(quietTime, gatherTime-age), false
+	if len(p.all) == 1 && !p.closed {
+		if !b.eager && age < calmTime {
+			return nil, calmTime - age, false
+		}
+		quiet := len(b.items) == b.seen && age >= quietTime
+		if b.eager && b.senders < p.enough && age < gatherTime && !quiet {
+			b.seen = len(b.items)
+			return nil, min(quietTime, gatherTime-age), false
+		}
 	}
 	p.before, p.takenAt = b.senders, now
 	p.all = p.all[1:]

@@ -193,8 +193,8 @@ export class City {
   ledger() {
     this.extra += 37
     const account = (gateway, n, queued) => ({ gateway, position: n - queued, received: n, stored: n - queued - 812 - 57 - 3, duplicate: 812, quarantined: 57, discarded: 3, canary: 0, partial: 14, queued, missing: 0, forgotten: 0, unsettled: 0 })
-    const { missing, unsettled, settlements } = this.lost
-    return { time: iso(Date.now()), balanced: unsettled === 0, gateways: [{ ...account('nha-trang', 1284417 + this.extra, 12), missing, unsettled }, account('cam-ranh', 402118 + this.extra, 0), account('ninh-hoa', 351002, 3), account('cam-lam', 298113, 0)], settlements,
+    const { missing, unsettled, settlements, sides } = this.lost
+    return { time: iso(Date.now()), balanced: unsettled === 0, gateways: [{ ...account('nha-trang', 1284417 + this.extra, 12), missing, unsettled }, account('cam-ranh', 402118 + this.extra, 0), account('ninh-hoa', 351002, 3), account('cam-lam', 298113, 0)], settlements, sides,
       journal: { records: 4, bytes: 48210, max_bytes: 8 * 2 ** 30, oldest: iso(Date.now() - 900), positions: {} } }
   }
 

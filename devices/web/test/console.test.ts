@@ -311,6 +311,17 @@ describe('the operations centre', () => {
     await p.getByText('Cân bằng, trừ phần mất mát đã xác nhận').waitFor()
   })
 
+  it('tells what brokers of others have dropped, and where that is not known', async () => {
+    await start('viewer')
+    const side = (gateway: string, broker: object) => ({ gateway, door: null, waiting: null, door_lost: 0, journal_lost: 0, broker: { restarts: 1, sessions_lost: 2, ...broker } })
+    Object.assign((server as any).city.lost, { sides: [
+      side('nha-trang', { name: 'mosquitto version 2.0.11', dropped: 4000, dropped_since: '2026-11-28T08:00:00Z' }), side('cam-ranh', { dropped: null, problem: 'it tells nothing' })] })
+    const p = await visit('phone', '/ledger')
+    const rows = p.getByRole('region', { name: 'Máy chủ MQTT bên ngoài' }).getByRole('row')
+    await rows.getByText('mosquitto version 2.0.11').waitFor()
+    expect((await rows.allInnerTexts()).map((s: string) => s.replace(/\s+/g, ' ')).filter((s: string) => s.includes('4.000') || /cam-ranh.*không biết được/.test(s))).toHaveLength(2)
+  })
+
   it('hides from a viewer what only others may do', async () => {
     await start('viewer')
     const p = await visit('desktop', '/sites/thap-tram-huong')

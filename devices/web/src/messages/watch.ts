@@ -109,7 +109,7 @@ export const watch = {
   'ledger.broker.forgot': ['Quên phiên', 'Sessions lost'],
   'ledger.settled.messages': ['Cổng {gateway}: thiếu {n} bản tin', 'Gateway {gateway}: {n} messages missing'],
   'ledger.settled.forgotten': ['Cổng {gateway}: {n} bản tin chỉ sổ cái mới hơn biết', 'Gateway {gateway}: {n} messages only a newer ledger knew of'],
-  'ledger.settled.door': ['Mất {n} bản tin giữa máy chủ MQTT và cổng {gateway}', '{n} messages lost between the broker and gateway {gateway}'],
+  'ledger.settled.door': ['Mất {n} bản tin đã xác nhận ({gateway})', '{n} acknowledged messages lost ({gateway})'],
   'ledger.settled.journal': ['Cổng {gateway}: hàng đợi thiếu {n} bản tin', 'Gateway {gateway}: the journal lacked {n} messages'],
   'ledger.settled.values': ['Kho dữ liệu thiếu {n} giá trị', 'The store lacked {n} values'],
   'ledger.settled.dropped': ['Máy chủ MQTT của cổng {gateway} đã bỏ {n} bản tin', 'The broker of gateway {gateway} had dropped {n} messages'],
