@@ -227,7 +227,7 @@ func (c *conn) attach(ctx context.Context, pk *packets.Packet) (present bool, no
 	k := &pk.Connect
 	want := session.Connect{
 		Key: session.Key{User: c.grant.Identity, Client: c.clientID}, Version: c.version, Clean: k.Clean,
-		ReceiveMaximum: pk.Properties.ReceiveMaximum, MaximumPacket: c.maxPacket, Internal: c.grant.Internal,
+		ReceiveMaximum: pk.Properties.ReceiveMaximum, MaximumPacket: c.maxPacket, Internal: c.grant.Internal, Allowed: c.grant.maySubscribe,
 	}
 	want.Expiry = wanted(pk)
 	if c.d.o.Authenticator == nil {

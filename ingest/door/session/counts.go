@@ -18,11 +18,12 @@ const (
 	dropDisk     = "disk"      // nothing may be written any more
 	dropExpired  = "expired"   // its time was over before it could be sent
 	dropTooLarge = "too_large" // for the client
+	dropRights   = "rights"    // not granted any more
 	dropRetained = "retained"  // not retained: the user's or everybody's limit
 )
 
 func drops() []string {
-	return []string{dropSlow, dropFull, dropTotal, dropDisk, dropExpired, dropTooLarge, dropRetained}
+	return []string{dropSlow, dropFull, dropTotal, dropDisk, dropExpired, dropTooLarge, dropRights, dropRetained}
 }
 
 // counts are what is told of all sessions.

@@ -40,6 +40,9 @@ type Connect struct {
 	Will           *Will
 	// Internal marks a part of this system; no limit per user applies to it.
 	Internal bool
+	// Allowed says which filters the client may have, as a session that is present may
+	// be of a time when it could have more; nil is all. It must not call back.
+	Allowed func(filter string) bool
 }
 
 // Will is published when a connection ends otherwise than by the client's own DISCONNECT.

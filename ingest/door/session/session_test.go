@@ -712,3 +712,23 @@ func TestLargeSubscriptionsAndWills(t *testing.T) {
 		t.Errorf("wills take %d bytes: %v", c.Stats().Bytes, err)
 	}
 }
+
+// Who may have less than before gets no more of it, neither what waits nor what comes.
+func TestRightsThatHaveBecomeLess(t *testing.T) {
+	c := begin(t, session.Limits{})
+	x, l, _ := c.connect("x", kept(time.Hour))
+	c.subscribe(x, sub("a/#", 1), sub("b", 1), sub("$share/g/c", 1))
+	x.Detach(true, nil)
+	c.publish("1:a/1=waits", "1:b=waits")
+	x, l, present := c.connect("x", kept(time.Hour), func(w *session.Connect) { w.Allowed = func(f string) bool { return f == "b" } })
+	c.publish("1:a/1=comes", "1:b=comes", "1:c=comes")
+	got := c.want(l, "1:b=waits, 1:b=comes")
+	if !present || c.Wants("a/1", false) || c.Wants("c", false) || c.Stats().Dropped["rights"] != 1 {
+		t.Errorf("present %t, %+v", present, c.Stats())
+	}
+	ack(x, packets.Puback, got...)
+	c.reopen(true)
+	if c.Wants("a/1", false) || c.Wants("c", false) || !c.Wants("b", false) {
+		t.Error("what was taken away is back after a crash")
+	}
+}

@@ -239,6 +239,9 @@ func (s *Sessions) attach(c Connect, l Link, now time.Time, ch *changes) (x *Ses
 	if st.kept {
 		ch.session(st, c.Expiry, time.Time{}, 0)
 	}
+	if present && c.Allowed != nil {
+		st.restrict(c.Allowed, ch)
+	}
 	return x, present, nil
 }
 

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -284,4 +285,32 @@ func (x *Session) unsubscribe(filters []string) ([]byte, *changes) {
 		}
 	}
 	return codes, c
+}
+
+// restrict takes away subscriptions that the client may not have any more, and what waits
+// by them.
+func (st *state) restrict(allowed func(filter string) bool, c *changes) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for name, sub := range st.subscriptions {
+		if allowed(sub.filter) {
+			continue
+		}
+		delete(st.subscriptions, name)
+		st.all.unsubscribe(sub)
+		st.weigh(-sub.size())
+		if st.kept {
+			c.unsubscribe(st, name)
+		}
+		st.all.log.Info("an MQTT client has lost a subscription that is not granted any more", "user", st.key.User, "client_id", st.key.Client, "filter", name)
+	}
+	for d := st.queue.head; d != nil; {
+		next := d.next
+		if !d.sent && !allowed(d.m.topic) {
+			st.all.counts.drop(dropRights)
+			st.complete(d)
+		}
+		d = next
+	}
+	st.pending = slices.DeleteFunc(st.pending, func(r pendingRetained) bool { return !allowed(r.m.topic) })
 }
