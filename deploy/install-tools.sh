@@ -11,6 +11,7 @@ set -euo pipefail
 
 readonly INFLUXDB=v1.8.3
 readonly TELEGRAF=v1.37.2
+readonly NPM_MQTT=5.16.0
 readonly TOOLS=${HAIDANG_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/haidang-tools}
 
 say() { echo "==> tools: $*"; }
@@ -19,6 +20,7 @@ warn() { echo "!!  tools: $*" >&2; }
 # have PROGRAM: is it installed? Debian keeps some where users do not look.
 have() {
 	case $1 in
+	paho) /usr/bin/python3 -c 'import paho.mqtt.client' 2>/dev/null ;;
 	postgres) compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v postgres >/dev/null ;;
 	gcc) echo 'int main(void) { return 0; }' | gcc -include stdlib.h -x c -o /dev/null - 2>/dev/null ;;
 	*) PATH=$PATH:/usr/sbin:/usr/local/sbin command -v "$1" >/dev/null ;;
@@ -38,6 +40,7 @@ missing() {
 		prometheus-alertmanager prometheus-alertmanager
 		chromium         chromium
 		gcc              gcc libc6-dev
+		paho             python3-paho-mqtt
 	PROGRAMS
 }
 
@@ -108,12 +111,26 @@ telegraf() {
 		warn "go install telegraf failed"
 }
 
+npm_mqtt_present() { grep -qs "\"version\": \"$NPM_MQTT\"" "$TOOLS/node_modules/mqtt/package.json"; }
+
+npm_mqtt() {
+	npm_mqtt_present && return
+	if ! command -v npm >/dev/null; then
+		warn "npm is missing; its mqtt is not installed"
+		return
+	fi
+	say "installing npm's mqtt $NPM_MQTT into $TOOLS"
+	mkdir -p "$TOOLS" && npm install --silent --no-audit --no-fund --prefix "$TOOLS" "mqtt@$NPM_MQTT" >/dev/null || warn "npm install mqtt failed"
+}
+
 debian_packages
 influxdb
+npm_mqtt
 [[ ${1:-} != bench ]] || telegraf
 
 left=$(missing | tr '\n' ' ')
 influxdb_present || left+="influxd@$INFLUXDB "
+npm_mqtt_present || left+="mqtt@$NPM_MQTT (npm) "
 [[ ${1:-} != bench ]] || telegraf_present || left+="telegraf@$TELEGRAF"
 left=${left% }
 if [[ -z $left ]]; then
