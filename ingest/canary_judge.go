@@ -283,8 +283,7 @@ func (c *Canaries) report(p *path, n Finding) {
 
 // heal makes anew a subscription whose messages are acknowledged and not delivered: a
 // session may have lost its consumer. To give it up for a moment loses what waits for
-// it, so that is done only where nothing can: where a canary has proved the way before,
-// or the broker is our own, which lets the gateway publish it for certain.
+// it, so that is done only where nothing can: where a canary has proved the way before.
 func (c *Canaries) heal(p *path, f *flight) {
 	if p.route != nil {
 		return // nothing is subscribed to
@@ -295,7 +294,7 @@ func (c *Canaries) heal(p *path, f *flight) {
 	}
 	p.heals++
 	p.next = 1 // the next look, by which it is done, sends one to see
-	anew := p.arrived || p.gateway.OwnBroker
+	anew := p.arrived
 	c.Logger.Warn("subscribing anew, for the broker acknowledges messages and delivers none", "gateway", p.name, "subscription", p.filter, "given up before", anew)
 	go resubscribe(*client, p.filter, anew)
 }

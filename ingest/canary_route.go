@@ -49,7 +49,7 @@ func (r *Route) path(now time.Time) *path {
 func (p *path) elsewhere() bool { return p.gateway == nil && p.route == nil }
 
 // own says that the canary is let through for certain.
-func (p *path) own() bool { return p.route != nil || p.gateway != nil && p.gateway.OwnBroker }
+func (p *path) own() bool { return p.route != nil }
 
 // state is what is wrong with the gateway already; empty if nothing is known.
 func (p *path) state() string {

@@ -165,41 +165,13 @@ func (s *hangingStore) Write(ctx context.Context, points []telemetry.Point) erro
 	}
 }
 
-// TestCanaryFindsASessionWithoutItsConsumer: the broker acknowledges and throws away,
-// for nobody looks after its sessions at its start. The gateway subscribes anew, and the
-// loss stays.
-func TestCanaryFindsASessionWithoutItsConsumer(t *testing.T) {
-	c := newCity(t)
-	g := c.gateway(c.broker.MQTTURL())
-	stop := c.run(g.Run)
-	c.eventually("the gateway is connected", func() bool { return g.State().Connected })
-	stop()
-	c.must(c.broker.Close(context.WithoutCancel(t.Context())))
-	c.must(os.Truncate(filepath.Join(c.dir, "broker/jetstream/MQTT/streams/$MQTT_msgs/meta.inf"), 0))
-	c.openBroker(time.Second)
-	c.loader = c.newLoader(c.store)
-	g = c.gateway(c.broker.MQTTURL())
-	g.OwnBroker = true
-	f := c.follow(15, g)
-	c.load()
-	c.run(g.Run)
-	c.run(f.canaries.Run)
-	if n := f.missing("nha-trang", "does not deliver it back"); !n.NotReady {
-		t.Errorf("a session without its consumer leaves the city ready: %+v", n)
-	}
-	c.eventually("it is over, and the loss stays", func() bool {
-		return f.found("canary", "nha-trang").Rule == "" && f.found("canary-loss", "nha-trang").Lasting
-	})
-	f.counted("nha-trang", 2)
-}
-
 // TestCanaryFindsWhatStandsStill: a loader that is not there, then a store that hangs;
 // what came late is no loss.
 func TestCanaryFindsWhatStandsStill(t *testing.T) {
 	c := newCity(t)
 	hanging := &hangingStore{Store: c.loader.Store, held: make(chan struct{})}
 	c.loader = c.newLoader(hanging)
-	g := c.gateway(c.broker.MQTTURL())
+	g := c.gateway(c.foreign())
 	f := c.follow(15, g)
 	c.run(g.Run)
 	c.run(f.canaries.Run)
@@ -229,12 +201,12 @@ func TestCanaryIsLateBehindABacklog(t *testing.T) {
 	c := newCity(t)
 	c.loader = c.newLoader(slowStore{c.loader.Store})
 	c.loader.BatchMessages = 1
-	g := c.gateway(c.broker.MQTTURL())
+	g := c.gateway(c.foreign())
 	g.GatherMessages = 10
 	f := c.follow(30, g)
 	c.run(g.Run)
 	c.eventually("the gateway is connected", func() bool { return g.State().Connected })
-	p := newPublisher(t, c.broker.MQTTURL())
+	p := newPublisher(t, c.foreign())
 	p.publish(4000) // 400 records, of 30 ms each
 	p.allAcked(c)
 	c.load()
@@ -265,7 +237,7 @@ func (forgetfulStore) Write(context.Context, []telemetry.Point) error { return n
 func TestCanaryBelievesNoWord(t *testing.T) {
 	c := newCity(t)
 	c.loader = c.newLoader(forgetfulStore{})
-	g := c.gateway(c.broker.MQTTURL())
+	g := c.gateway(c.foreign())
 	f := c.follow(15, g)
 	c.load()
 	c.run(g.Run)

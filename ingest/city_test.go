@@ -14,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/haidang-iot/haidang/deploy/realserver"
 	"github.com/haidang-iot/haidang/ingest"
 	"github.com/haidang-iot/haidang/ingest/broker"
 	"github.com/haidang-iot/haidang/ingest/codec"
@@ -24,7 +25,7 @@ import (
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
 
-// city is the real thing in one process: broker, journal, ledger and embedded
+// city is the real thing in one process: journal, ledger and embedded
 // store, with a loader between them and the gateways a test starts.
 type city struct {
 	t         *testing.T
@@ -37,6 +38,7 @@ type city struct {
 	loader    *ingest.Loader
 	registry  *prometheus.Registry
 	metrics   *ingest.Metrics
+	mosquitto string // see foreign
 	// epoch and position are those of the gateway "nha-trang", when the test appends
 	// itself.
 	epoch    ingest.Epoch
@@ -46,15 +48,9 @@ type city struct {
 // newCity opens the parts; nothing runs yet.
 func newCity(t *testing.T) *city {
 	t.Helper()
-	return newCityWith(t, 0)
-}
-
-// newCityWith is newCity with a broker that repeats after ackWait.
-func newCityWith(t *testing.T, ackWait time.Duration) *city {
-	t.Helper()
 	c := &city{t: t, dir: t.TempDir(), registry: prometheus.NewRegistry()}
 	c.metrics = ingest.NewMetrics(c.registry)
-	c.openBroker(ackWait)
+	c.openBroker()
 	var err error
 	c.ledger, err = ledger.Open(t.Context(), ledger.Options{Dir: c.dir})
 	c.must(err)
@@ -69,10 +65,10 @@ func newCityWith(t *testing.T, ackWait time.Duration) *city {
 
 // openBroker opens the broker and the journal in it. It may be called again once they
 // are closed.
-func (c *city) openBroker(ackWait time.Duration) {
+func (c *city) openBroker() {
 	c.t.Helper()
 	var err error
-	c.broker, err = broker.Start(c.t.Context(), broker.Options{Dir: c.dir + "/broker", MQTTAddr: "127.0.0.1:0", AckWait: ackWait})
+	c.broker, err = broker.Start(c.t.Context(), broker.Options{Dir: c.dir + "/broker"})
 	c.must(err)
 	b := c.broker
 	c.t.Cleanup(func() { b.Close(context.Background()) })
@@ -82,6 +78,15 @@ func (c *city) openBroker(ackWait time.Duration) {
 	c.journal, err = journal.Open(c.t.Context(), journal.Options{Conn: conn})
 	c.must(err)
 	c.t.Cleanup(c.journal.Close)
+}
+
+// foreign is the URL of a broker that is another program, for gateways.
+func (c *city) foreign() string {
+	c.t.Helper()
+	if c.mosquitto == "" {
+		c.mosquitto = realserver.Mosquitto(c.t, realserver.MosquittoOptions{}).URL
+	}
+	return c.mosquitto
 }
 
 func (c *city) must(err error) {

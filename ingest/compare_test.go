@@ -30,7 +30,7 @@ func (c *city) restart(damage func()) {
 	c.must(c.ledger.Close())
 	damage()
 	var err error
-	c.broker, err = broker.Start(c.t.Context(), broker.Options{Dir: c.dir + "/broker", MQTTAddr: "127.0.0.1:0"})
+	c.broker, err = broker.Start(c.t.Context(), broker.Options{Dir: c.dir + "/broker"})
 	c.must(err)
 	conn, err := c.broker.Connect("journal")
 	c.must(err)

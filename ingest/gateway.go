@@ -55,10 +55,9 @@ type Gateway struct {
 	GatherBytes, MaxPayload int
 
 	// Canaries follow the messages that the gateway sends itself; nil are none. NoCanary
-	// says that it is to send none, OwnBroker that the broker is for certain one that
-	// lets it.
-	Canaries            *Canaries
-	NoCanary, OwnBroker bool
+	// says that it is to send none.
+	Canaries *Canaries
+	NoCanary bool
 	// Count is the gateway's own count of messages; nil counts nothing.
 	Count *Count
 

@@ -90,9 +90,6 @@ func (t *told) begin(g *Gateway) {
 	defer t.mu.Unlock()
 	t.news, t.log = make(chan struct{}, 1), g.Logger.With("gateway", g.Name)
 	t.word = BrokerWord{URL: g.brokerName(), Since: g.Now(), Problem: "it has not been asked yet"}
-	if g.OwnBroker {
-		t.word.URL = ""
-	}
 	t.counter = g.Metrics.brokerDropped.WithLabelValues(g.Name)
 }
 
@@ -181,7 +178,7 @@ const maxUnanswered = 2
 // ask asks the broker until ctx ends.
 func (g *Gateway) ask(ctx context.Context, c mqtt.Client) {
 	patience, every := askShort, askEvery
-	for !g.OwnBroker && g.told.mayAsk() {
+	for g.told.mayAsk() {
 		answered := g.askOnce(ctx, c, patience)
 		switch {
 		case ctx.Err() != nil:

@@ -4,16 +4,20 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
+	"github.com/eclipse/paho.mqtt.golang/packets"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/haidang-iot/haidang/deploy/realserver"
 	"github.com/haidang-iot/haidang/ingest"
+	"github.com/haidang-iot/haidang/ingest/door"
+	"github.com/haidang-iot/haidang/ingest/door/session"
 	"github.com/haidang-iot/haidang/ingest/journal"
 )
 
@@ -82,16 +86,45 @@ func (p *publisher) allAcked(c *city) {
 	c.eventually("all published messages are acknowledged", func() bool { return int(p.acked.Load()) == p.sent })
 }
 
-// brokers runs a test against the embedded broker and against Mosquitto.
+// brokers runs a test against Mosquitto, and against a broker that is ours and another
+// city's.
 func brokers(t *testing.T, test func(t *testing.T, c *city, url string)) {
-	t.Run("embedded", func(t *testing.T) {
+	t.Run("another city's", func(t *testing.T) {
 		c := newCity(t)
-		test(t, c, c.broker.MQTTURL())
+		test(t, c, c.another("#").URL())
 	})
 	t.Run("mosquitto", func(t *testing.T) {
-		test(t, newCity(t), realserver.Mosquitto(t, realserver.MosquittoOptions{}).URL)
+		c := newCity(t)
+		test(t, c, c.foreign())
 	})
 }
+
+// another is another city's door, which journals nothing, as a broker. Each client is
+// somebody of its own there, and may subscribe to a filter.
+func (c *city) another(filter string) *door.Door {
+	c.t.Helper()
+	sessions, err := session.Open(c.t.Context(), session.Options{Dir: c.t.TempDir(), Limits: session.Limits{Messages: 100_000, Bytes: 256 << 20}})
+	c.must(err)
+	c.t.Cleanup(func() { sessions.Close() })
+	d, err := door.Open(c.t.Context(), door.Options{Addr: "127.0.0.1:0", Journal: nowhere{}, Sessions: sessions, Authenticator: granting(filter), Limits: door.Limits{DeviceRate: -1}})
+	c.must(err)
+	c.run(d.Run)
+	return d
+}
+
+// granting lets everybody subscribe to a filter.
+type granting string
+
+func (g granting) Authenticate(_ context.Context, l door.Login) (door.Grant, error) {
+	return door.Grant{Identity: l.ClientID, Publish: []string{"#"}, Subscribe: []string{string(g)}}, nil
+}
+
+// nowhere is a journal that keeps nothing.
+type nowhere struct{}
+
+func (nowhere) Append(context.Context, ingest.Record) error { return nil }
+
+func (nowhere) Position(context.Context, string) (ingest.Epoch, uint64, error) { return "E", 0, nil }
 
 func TestGatewayCarriesEverything(t *testing.T) {
 	brokers(t, func(t *testing.T, c *city, url string) {
@@ -119,10 +152,10 @@ func TestGatewayCarriesEverything(t *testing.T) {
 func TestGatewayLeavesCommandsAlone(t *testing.T) {
 	c := newCity(t)
 	c.load()
-	g := c.gateway(c.broker.MQTTURL())
+	g := c.gateway(c.foreign())
 	c.run(g.Run)
 	c.eventually("the gateway is connected", func() bool { return g.State().Connected })
-	p := newPublisher(t, c.broker.MQTTURL())
+	p := newPublisher(t, c.foreign())
 	p.client.Publish("kh/nha-trang/command/d1", 1, false, `{"dim":40}`).Wait()
 	p.publish(1)
 	if b := c.settled("nha-trang", 1); b.Received != 1 || b.Stored != 1 {
@@ -183,15 +216,11 @@ func value(t *testing.T, g prometheus.Gatherer, name string) (sum float64) {
 	return sum
 }
 
-// TestRefusedSubscriptionIsTold asks the embedded broker for more than it grants:
-// a SUBACK of 0x80 is no error of the client's token.
+// TestRefusedSubscriptionIsTold asks a broker for more than it grants: a SUBACK of 0x80
+// is no error of the client's token.
 func TestRefusedSubscriptionIsTold(t *testing.T) {
 	c := newCity(t)
-	g := c.gateway(c.broker.MQTTURL())
-	g.Subscriptions = nil
-	for i := range 4 { // two subscriptions each, 20,000 in flight for each of them
-		g.Subscriptions = append(g.Subscriptions, ingest.Subscription{Filter: fmt.Sprintf("kh/l%d/#", i)})
-	}
+	g := c.gateway(c.another("kh/cam-ranh/#").URL())
 	c.run(g.Run)
 	c.eventually("the refusal is told", func() bool { return strings.Contains(g.State().Detail, "refused") })
 	if g.State().Connected {
@@ -232,23 +261,65 @@ func (a slowAppender) Append(ctx context.Context, r ingest.Record) error {
 	return a.Appender.Append(ctx, r)
 }
 
-// TestRepetitionWhileWaitingIsOneDelivery keeps the embedded broker waiting until
-// it sends again what it has no acknowledgement for.
+// TestRepetitionWhileWaitingIsOneDelivery: a broker sends again, on the same connection,
+// what it has no acknowledgement for.
 func TestRepetitionWhileWaitingIsOneDelivery(t *testing.T) {
-	c := newCityWith(t, time.Second)
+	c := newCity(t)
 	c.load()
-	g := c.gateway(c.broker.MQTTURL())
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	c.must(err)
+	t.Cleanup(func() { l.Close() })
+	go impatient(l, 50)
+	g := c.gateway("tcp://" + l.Addr().String())
 	a := slowAppender{c.journal, make(chan struct{})}
 	g.Journal = a
 	c.run(g.Run)
-	c.eventually("the gateway is connected", func() bool { return g.State().Connected })
-	p := newPublisher(t, c.broker.MQTTURL())
-	p.publish(50)
 	c.eventually("the broker repeats", func() bool { return value(t, c.registry, "haidang_gateway_repeated_total") >= 50 })
 	close(a.release)
 	b := c.settled("nha-trang", 50)
 	if b.Received != 50 || b.Stored != 50 {
 		t.Errorf("balance is %+v, want 50 received and stored", b)
 	}
-	p.check(c)
+}
+
+// impatient is a broker of one client that gets n messages, and each once more.
+func impatient(l net.Listener, n uint16) {
+	conn, err := l.Accept()
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	send := func(kind byte, fill func(packets.ControlPacket)) {
+		p := packets.NewControlPacket(kind)
+		fill(p)
+		_ = p.Write(conn) // an error ends the reading, too
+	}
+	for told := false; ; {
+		p, err := packets.ReadPacket(conn)
+		if err != nil {
+			return
+		}
+		switch p := p.(type) {
+		case *packets.ConnectPacket:
+			send(packets.Connack, func(packets.ControlPacket) {})
+		case *packets.PingreqPacket:
+			send(packets.Pingresp, func(packets.ControlPacket) {})
+		case *packets.SubscribePacket:
+			send(packets.Suback, func(a packets.ControlPacket) {
+				ack := a.(*packets.SubackPacket)
+				ack.MessageID, ack.ReturnCodes = p.MessageID, []byte{1}
+			})
+			if told { // it asks for more than its filter
+				continue
+			}
+			told = true
+			for i := range 2 * n {
+				send(packets.Publish, func(a packets.ControlPacket) {
+					m := a.(*packets.PublishPacket)
+					m.Qos, m.Dup, m.MessageID, m.TopicName = 1, i >= n, 1+i%n, airTopic
+					m.Payload = fmt.Appendf(nil, `{"ts":%d,"pm25":1}`, beginning.UnixMilli()+int64(i%n))
+				})
+			}
+		}
+	}
 }

@@ -40,7 +40,8 @@ func (d *damaged) publish() {
 	})
 }
 
-// listening waits until the gateways take messages, also where the city is not ready.
+// listening waits until the door or the gateways take messages, also where the city is
+// not ready.
 func (d *damaged) listening() {
 	d.t.Helper()
 	eventually(d.t, patience, "the gateways take messages", func() bool {
@@ -55,6 +56,9 @@ func (d *damaged) listening() {
 		for _, c := range body.Checks {
 			if strings.HasPrefix(c.Name, "gateway ") && c.Problem == "" {
 				gateways++
+			}
+			if c.Name == "door" && c.Problem == "" {
+				return true
 			}
 		}
 		return gateways == 4

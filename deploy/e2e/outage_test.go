@@ -95,7 +95,7 @@ func TestJournalFull(t *testing.T) {
 		refused, _ := gauge(up, "haidang_journal_append_errors_total") // not there before the first
 		return refused > 0
 	})
-	if !up.says("nothing is lost", "--journal-budget", "the broker holds the messages") {
+	if !up.says("nothing is lost", "--journal-budget", "devices are made to wait") {
 		t.Errorf("the log does not say what is to be done")
 	}
 	time.Sleep(outage())
@@ -104,7 +104,7 @@ func TestJournalFull(t *testing.T) {
 	if bytes > budget || budget != 1<<20 || inFlight == 0 {
 		t.Errorf("a full journal has %.0f bytes of %.0f; %.0f messages are in flight", bytes, budget, inFlight)
 	}
-	if code, body := up.get("/readyz"); code != 503 || !hasAll(body, []string{"gateway cam-lam", "--journal-budget"}) {
+	if code, body := up.get("/readyz"); code != 503 || !hasAll(body, []string{`"door"`, "--journal-budget"}) {
 		t.Errorf("/readyz with a full journal: %d %s", code, body)
 	}
 	db.Start()

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/minio/highwayhash"
@@ -95,9 +94,6 @@ func (s *inspected) inspect() (found []StreamDamage, err error) {
 			d := s.damage
 			d.Description = filepath.Join(described, "meta.inf")
 			found = append(found, d)
-			if err := s.forgetDoors(described); err != nil {
-				return nil, err
-			}
 		}
 	}
 	blocks, err := filepath.Glob(filepath.Join(s.path, blocksDir, "*.blk"))
@@ -133,31 +129,6 @@ func (s *inspected) inspect() (found []StreamDamage, err error) {
 		}
 	}
 	return found, nil
-}
-
-// forgetDoors removes what the consumers that count at the door have counted, where they
-// or their stream will be made anew: the server would go on with the count as if of a new
-// one, and what was counted would be added to itself.
-func (s *inspected) forgetDoors(described string) error {
-	if !s.mend {
-		return nil
-	}
-	if described == s.path {
-		described = filepath.Join(s.path, "obs", "*")
-	}
-	doors, err := filepath.Glob(described)
-	if err != nil {
-		return err
-	}
-	for _, dir := range doors {
-		if !strings.HasPrefix(filepath.Base(dir), doorPrefix) {
-			continue
-		}
-		if err := os.RemoveAll(dir); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // block tells of a damaged block, and mends it.

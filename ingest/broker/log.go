@@ -7,8 +7,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/nats-io/nats-server/v2/server"
 )
 
 // serverLogger passes on what nats-server says. Its notices (banner, every
@@ -16,10 +14,6 @@ import (
 // know of the start is said by the command.
 type serverLogger struct {
 	log *slog.Logger
-	// violation hears of each denied publish and subscription; nil if there is no
-	// authenticator.
-	violation func(violation)
-	srv       *server.Server
 
 	limit limiter
 
@@ -29,7 +23,7 @@ type serverLogger struct {
 
 const (
 	maxWarnings = 20
-	// maxLine bounds a line: client ids are part of them.
+	// maxLine bounds a line.
 	maxLine = 1024
 )
 
@@ -52,44 +46,13 @@ func (l *serverLogger) Warnf(format string, v ...any) {
 	l.warn(line(format, v))
 }
 
-// Errorf receives, besides the server's own failures, every mistake an MQTT
-// client makes: none of them is a failure of this process. What is reported as a
-// refusal is not said twice.
-func (l *serverLogger) Errorf(format string, v ...any) {
-	if l.violation != nil {
-		if denied, ok := parseViolation(l.srv, format, v); ok {
-			l.violation(denied)
-			return
-		}
-		if _, rest, ok := cutClient(format); ok && saysNotAuthorized(rest) {
-			return
-		}
-	}
-	l.warn(line(format, v))
-}
+func (l *serverLogger) Errorf(format string, v ...any) { l.warn(line(format, v)) }
 
-// saysNotAuthorized recognises the two lines by which nats-server tells that the
-// gate has refused a client.
-func saysNotAuthorized(rest string) bool {
-	reason := server.ErrAuthentication.Error()
-	switch rest {
-	case " - %v - %s", " - " + reason, " - unable to connect: " + reason:
-		return true
-	}
-	return false
-}
-
-// line formats what nats-server has to say. It puts the name of a client, with
-// the client id that the client chose, in front of the format: %[1]999999d in it
-// would be obeyed, thousands of times over.
+// line formats what nats-server has to say.
 func line(format string, args []any) string {
 	text := format
 	if len(args) > 0 {
-		name := ""
-		if _, rest, ok := cutClient(format); ok {
-			name, format = format[:len(format)-len(rest)], rest
-		}
-		text = name + fmt.Sprintf(format, args...)
+		text = fmt.Sprintf(format, args...)
 	}
 	if len(text) > maxLine {
 		text = text[:maxLine] + "…"
@@ -97,8 +60,7 @@ func line(format string, args []any) string {
 	return strings.ToValidUTF8(text, "\uFFFD")
 }
 
-// warn logs, but not more than maxWarnings in a second: a client can make as many
-// mistakes as it likes.
+// warn logs, but not more than maxWarnings in a second.
 func (l *serverLogger) warn(msg string) {
 	ok, silent := l.limit.allow(time.Now())
 	if silent > 0 {

@@ -338,3 +338,9 @@ func (o *Old) ask(ctx context.Context, subject string, request, answer any, resp
 	}
 	return nil
 }
+
+// isMissing says that there is no such stream, consumer or message.
+func isMissing(err error) bool {
+	var refused *server.ApiError
+	return errors.As(err, &refused) && refused.Code == 404
+}

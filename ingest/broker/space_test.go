@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	mqtt "github.com/eclipse/paho.mqtt.golang"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/haidang-iot/haidang/deploy/realserver"
@@ -83,72 +81,13 @@ func (j *journalOf) have(t *testing.T) {
 	}
 }
 
-// load publishes over MQTT at QoS 1, one message after the other, and counts the
-// PUBACKs, through every disconnect.
-type load struct {
-	acked atomic.Int64
-	stop  chan struct{}
-	done  chan struct{}
-}
-
-func reconnect(o *mqtt.ClientOptions) {
-	o.SetAutoReconnect(true).SetMaxReconnectInterval(200 * time.Millisecond).
-		SetConnectTimeout(2 * time.Second).SetWriteTimeout(time.Second)
-}
-
-func startLoad(t *testing.T, b *broker.Broker, topic string, size int) *load {
-	l := &load{stop: make(chan struct{}), done: make(chan struct{})}
-	c := client(t, b, "device", reconnect)
-	go func() {
-		defer close(l.done)
-		for i := 0; ; i++ {
-			payload := make([]byte, size)
-			copy(payload, fmt.Sprintf("%09d", i))
-			select {
-			case <-c.Publish(topic, 1, false, payload).Done():
-				l.acked.Store(int64(i + 1))
-			case <-l.stop:
-				return
-			}
-		}
-	}()
-	return l
-}
-
-// end stops the load and tells how many messages have a PUBACK.
-func (l *load) end() int64 {
-	close(l.stop)
-	<-l.done
-	return l.acked.Load()
-}
-
-// delivered waits until the subscriber has had every message up to n.
-func delivered(t *testing.T, got <-chan mqtt.Message, n int64) {
-	t.Helper()
-	seen := map[string]bool{}
-	missing := n
-	for missing > 0 {
-		p := string(receive(t, got).Payload()[:9])
-		if p < fmt.Sprintf("%09d", n) && !seen[p] {
-			missing--
-		}
-		seen[p] = true
-	}
-}
-
 // The disk fills up entirely: nothing acknowledged is lost, and the broker stores
-// again by itself when there is space, over the same connections.
+// again by itself when there is space, over the same connection.
 func TestFullDiskRecovers(t *testing.T) {
 	dir := realserver.TinyDisk(t, "64m")
-	b := start(t, broker.Options{
-		Dir: filepath.Join(dir, "broker"), MQTTAddr: "127.0.0.1:0", CheckEvery: 100 * time.Millisecond,
-		AckWait: 2 * time.Second,
-	})
+	b := start(t, broker.Options{Dir: filepath.Join(dir, "broker"), CheckEvery: 100 * time.Millisecond})
 	j := newJournal(t, b)
-	got := subscribe(t, client(t, b, "gateway", reconnect), "kh/#")
-	l := startLoad(t, b, "kh/x", 1000)
-	eventually(t, "some messages are stored", func() bool { return l.acked.Load() > 200 && j.publish(10_000) == nil })
-
+	eventually(t, "some records are stored", func() bool { return j.publish(10_000) == nil && j.acked > 20 })
 	giveBack := realserver.FillDisk(t, dir, 1<<20)
 	eventually(t, "the broker notices", func() bool {
 		_ = j.publish(10_000) // fails sooner or later, and must not count then
@@ -158,24 +97,13 @@ func TestFullDiskRecovers(t *testing.T) {
 	giveBack()
 	eventually(t, "the broker stores again", func() bool { return b.Err() == nil })
 	eventually(t, "the journal stores again", func() bool { return j.publish(10_000) == nil })
-	before := l.acked.Load()
-	eventually(t, "MQTT stores again", func() bool { return l.acked.Load() > before+200 })
 	j.have(t)
-	delivered(t, got, l.end())
 }
 
-// With a reserve the disk never fills up: MQTT publishers are refused before,
-// keep their messages, and are served again when there is space.
-func TestReserveRefusesMQTT(t *testing.T) {
+// Below the reserve the broker says so, with what to do, until there is space again.
+func TestReserveIsTold(t *testing.T) {
 	dir := realserver.TinyDisk(t, "64m")
-	b := start(t, broker.Options{
-		Dir: filepath.Join(dir, "broker"), MQTTAddr: "127.0.0.1:0", CheckEvery: 50 * time.Millisecond,
-		Reserve: 24 << 20, AckWait: 2 * time.Second,
-	})
-	got := subscribe(t, client(t, b, "gateway", reconnect), "kh/#")
-	l := startLoad(t, b, "kh/x", 1000)
-	eventually(t, "some messages are stored", func() bool { return l.acked.Load() > 200 })
-
+	b := start(t, broker.Options{Dir: filepath.Join(dir, "broker"), CheckEvery: 50 * time.Millisecond, Reserve: 24 << 20})
 	giveBack := realserver.FillDisk(t, dir, 20<<20)
 	eventually(t, "the broker notices", func() bool { return b.Err() != nil })
 	for _, want := range []string{"--disk-reserve", "24 MiB", dir} {
@@ -183,15 +111,6 @@ func TestReserveRefusesMQTT(t *testing.T) {
 			t.Errorf("error does not say %q: %v", want, b.Err())
 		}
 	}
-	// Publishes are refused, so the count stands still.
-	var stood int64
-	eventually(t, "publishes are refused", func() bool {
-		before := stood
-		stood = l.acked.Load()
-		return before == stood
-	})
 	giveBack()
-	eventually(t, "the broker accepts again", func() bool { return b.Err() == nil })
-	eventually(t, "MQTT is stored again", func() bool { return l.acked.Load() > stood+200 })
-	delivered(t, got, l.end())
+	eventually(t, "it is over", func() bool { return b.Err() == nil })
 }

@@ -20,8 +20,8 @@ const (
 	stopTimeout = 30 * time.Second
 )
 
-// watch looks after the server until Close: it refuses MQTT publishes while
-// space is short and restarts a server that has stopped storing.
+// watch looks after the server until Close: it tells while space is short, and
+// restarts a server that has stopped storing.
 func (b *Broker) watch(ctx context.Context) {
 	tick := time.NewTicker(b.opts.CheckEvery)
 	defer tick.Stop()
@@ -32,7 +32,6 @@ func (b *Broker) watch(ctx context.Context) {
 			return
 		case now := <-tick.C:
 			w.check(ctx, now)
-			b.sessions.sweep()
 		}
 	}
 }
@@ -40,7 +39,7 @@ func (b *Broker) watch(ctx context.Context) {
 // watcher is what watch remembers between two looks.
 type watcher struct {
 	b         *Broker
-	refusing  bool // MQTT publishes are refused for want of space
+	refusing  bool // space is short
 	retryAt   time.Time
 	retryWait time.Duration
 }
@@ -73,9 +72,7 @@ func (w *watcher) check(ctx context.Context, now time.Time) {
 	w.restart(ctx, now, free)
 }
 
-// guardReserve lets no MQTT message be stored while less than the reserve is
-// free. Setting the account's limit is the one way that answers publishers (with
-// a disconnect, so that they keep the message) and lets subscribers drain.
+// guardReserve tells while less than the reserve is free: who appends stops by itself.
 func (w *watcher) guardReserve(free uint64) {
 	reserve := w.b.opts.Reserve
 	if reserve == 0 {
@@ -85,14 +82,10 @@ func (w *watcher) guardReserve(free uint64) {
 	refuse := free < reserve || w.refusing && free < reserve+reserve/16
 	if refuse {
 		w.b.setFault(fmt.Errorf("disk of %s is nearly full: %d MiB free, less than the reserve of %d MiB of --disk-reserve;"+
-			" MQTT publishes are refused until there is space: free some or lower the reserve",
+			" nothing more is accepted until there is space: free some or lower the reserve",
 			w.b.opts.Dir, free>>20, reserve>>20))
 	}
-	if refuse == w.refusing {
-		return
-	}
 	w.refusing = refuse
-	w.b.limitMQTT(refuse)
 }
 
 func (w *watcher) restart(ctx context.Context, now time.Time, free uint64) {
@@ -122,8 +115,6 @@ func (w *watcher) restart(ctx context.Context, now time.Time, free uint64) {
 	w.b.mu.Lock()
 	w.b.srv = srv
 	w.b.mu.Unlock()
-	// A new server has the usual limits again.
-	w.refusing = false
 }
 
 func (b *Broker) server() *server.Server {
@@ -144,30 +135,6 @@ func (b *Broker) setFault(fault error) {
 		b.log.Error(fault.Error())
 	case before != nil && fault == nil:
 		b.log.Info("broker stores again", "dir", b.opts.Dir)
-	}
-}
-
-func (b *Broker) mqttLimit() int64 { return b.opts.MaxStoreBytes }
-
-// limitMQTT sets what the MQTT account may store: nothing, or its usual limit.
-func (b *Broker) limitMQTT(nothing bool) {
-	srv := b.server()
-	if srv == nil {
-		return
-	}
-	limit := b.mqttLimit()
-	if nothing {
-		limit = 0
-	}
-	acc, err := srv.LookupAccount(mqttAccount)
-	if err == nil {
-		err = acc.UpdateJetStreamLimits(map[string]server.JetStreamAccountLimits{"": {
-			MaxMemory: -1, MaxStore: limit, MaxStreams: -1, MaxConsumers: -1, MaxAckPending: -1,
-			MemoryMaxStreamBytes: -1, StoreMaxStreamBytes: -1,
-		}})
-	}
-	if err != nil {
-		b.log.Error("cannot limit what MQTT may store", "err", err)
 	}
 }
 
