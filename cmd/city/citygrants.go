@@ -91,7 +91,7 @@ func (g *cityGrants) Authenticate(ctx context.Context, login door.Login) (door.G
 		g.log.Warn("the city does not answer; a device is let in by what it said before", "device", known.grant.Identity, "said", known.said, "error", err)
 		return known.grant, nil
 	case err != nil:
-		return door.Grant{}, fmt.Errorf("the city does not say who this is: %w", err)
+		return door.Grant{}, fmt.Errorf("the city does not say who this is: %w: %w", door.ErrUnavailable, err)
 	case answers[0].Refused != "":
 		g.forget(k)
 		return door.Grant{}, access.Refused(answers[0].Refused)

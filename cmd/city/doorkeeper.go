@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
-	"errors"
+	"fmt"
 	"sync/atomic"
 
 	"github.com/haidang-iot/haidang/cmd/config"
@@ -92,7 +92,7 @@ type ownGrants struct {
 func (o *ownGrants) Authenticate(ctx context.Context, login door.Login) (door.Grant, error) {
 	c := o.control.Load()
 	if c == nil {
-		return door.Grant{}, errors.New("access control is not there yet")
+		return door.Grant{}, fmt.Errorf("access control is not there yet: %w", door.ErrUnavailable)
 	}
 	g, err := c.Authenticate(ctx, login.ClientID, login.Username, access.Secret(login.Password), login.Remote)
 	if err != nil {

@@ -2,6 +2,7 @@ package door
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -19,10 +20,15 @@ import (
 //
 // An error refuses the connection; its text is the reason that [Refusal] and the
 // log carry, so it must not contain the secret. The client learns the packets.Code
-// that the error wraps, or else that user name or password are bad.
+// that the error wraps, or else that user name or password are bad. One that wraps
+// [ErrUnavailable] says nothing against the client.
 type Authenticator interface {
 	Authenticate(ctx context.Context, login Login) (Grant, error)
 }
+
+// ErrUnavailable says that it cannot be found out at the moment who a client is: it is to
+// come again, and is not held for somebody who guesses.
+var ErrUnavailable = errors.New("who this is cannot be found out at the moment")
 
 // Login is what a client says of itself when it connects, and how it came. The
 // user name is valid UTF-8; the password is whatever bytes were sent.

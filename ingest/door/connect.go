@@ -199,6 +199,9 @@ func (c *conn) denied(ctx context.Context, pk *packets.Packet, err error) *denia
 	if errors.Is(err, errBusy) {
 		return deny(codeBusy(), "%v", err)
 	}
+	if errors.Is(err, ErrUnavailable) {
+		return deny(packets.ErrServerUnavailable, "%v", err)
+	}
 	c.d.guesses.failed(c.remote.Addr(), c.username, c.d.o.Now())
 	code := packets.ErrBadUsernameOrPassword
 	if !pk.Connect.UsernameFlag && !pk.Connect.PasswordFlag {

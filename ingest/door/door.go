@@ -109,6 +109,7 @@ type Door struct {
 	// held are bytes of messages that wait, of all connections; large those of packets
 	// that are not complete.
 	held, large atomic.Int64
+	waiting     atomic.Int64 // who waits for room
 	roomMu      sync.Mutex
 	room        sync.Cond
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/haidang-iot/haidang/ingest"
 	"github.com/haidang-iot/haidang/ingest/door"
@@ -93,13 +94,14 @@ type opened struct {
 	t       testing.TB
 	journal *memory
 	refused *heard
+	metrics *prometheus.Registry
 	stop    func()
 }
 
 func open(t testing.TB, change ...func(*door.Options)) *opened {
 	t.Helper()
-	x := &opened{t: t, journal: &memory{}, refused: &heard{}}
-	o := door.Options{Addr: "127.0.0.1:0", Journal: x.journal, OnRefused: x.refused.add, Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))}
+	x := &opened{t: t, journal: &memory{}, refused: &heard{}, metrics: prometheus.NewRegistry()}
+	o := door.Options{Registerer: x.metrics, Addr: "127.0.0.1:0", Journal: x.journal, OnRefused: x.refused.add, Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))}
 	for _, f := range change {
 		f(&o)
 	}

@@ -249,3 +249,52 @@ func TestWebSocket(t *testing.T) {
 		t.Errorf("without the subprotocol the answer is %v", err)
 	}
 }
+
+// What waits of all connections is bounded by its bytes, also where one message is nearly
+// all of it; and everything is taken in the end.
+func TestBytesOfAllAreBounded(t *testing.T) {
+	x := open(t, bounded(door.Limits{InFlightBytes: 20_000}))
+	gate := make(chan struct{})
+	x.journal.mu.Lock()
+	x.journal.gate = gate
+	x.journal.mu.Unlock()
+	clients := make([]*raw, 20)
+	for i := range clients {
+		clients[i] = x.in(4, fmt.Sprint("c", i))
+		for n := range 5 {
+			clients[i].write(message("a/b/c", 1, uint16(n+1), strings.Repeat("x", 1000+15_000*(i%2))))
+		}
+	}
+	x.eventually("some wait", func() bool { return value(t, x, "haidang_door_waiting_bytes") > 0 })
+	if n := value(t, x, "haidang_door_waiting_bytes"); n > 40_000 {
+		t.Errorf("%g bytes wait", n)
+	}
+	close(gate)
+	for _, c := range clients {
+		for n := range 5 {
+			if p := c.want(packets.Puback); int(p.PacketID) != n+1 {
+				t.Fatalf("acknowledgement %d is of %d", n+1, p.PacketID)
+			}
+		}
+	}
+	if n := len(x.journal.all()); n != 100 {
+		t.Errorf("%d messages are in the journal", n)
+	}
+	x.eventually("none wait", func() bool { return value(t, x, "haidang_door_waiting_bytes") == 0 })
+}
+
+// value is a metric of the door's.
+func value(t *testing.T, x *opened, name string) float64 {
+	t.Helper()
+	families, err := x.metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	t.Fatalf("there is no metric %s", name)
+	return 0
+}

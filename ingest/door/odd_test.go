@@ -3,6 +3,7 @@ package door_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,8 @@ type guard struct{}
 
 func (guard) Authenticate(_ context.Context, l door.Login) (door.Grant, error) {
 	switch {
+	case l.Username == "later":
+		return door.Grant{}, fmt.Errorf("the city is away: %w", door.ErrUnavailable)
 	case l.Username == "banned":
 		return door.Grant{}, errors.Join(errors.New("revoked"), packets.ErrNotAuthorized)
 	case l.Password != "right":
@@ -74,6 +77,8 @@ func TestOddConnects(t *testing.T) {
 		{"a wrong secret, 5", 5, connect(user("d1", "wrong")), nil, 0x86, 0x86},
 		{"revoked, 3.1.1", 4, connect(user("banned", "right")), nil, 5, 0x87},
 		{"revoked, 5", 5, connect(user("banned", "right")), nil, 0x87, 0x87},
+		{"nobody knows, 5", 5, connect(user("later", "right")), nil, 0x88, 0x88},
+		{"nobody knows, 3.1.1", 4, connect(user("later", "right")), nil, 3, 0x88},
 		{"nobody, 3.1.1", 4, connect(), nil, 5, 0x87},
 		{"nobody, 5", 5, connect(), nil, 0x87, 0x87},
 		{"version 6", 6, connect(in), nil, 0x84, 0x84},

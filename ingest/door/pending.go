@@ -353,6 +353,8 @@ func (c *conn) reserveOfAll(weight int64) error {
 	c.flush()
 	c.blocked.Store(true)
 	defer c.unblock()
+	d.waiting.Add(1)
+	defer d.waiting.Add(-1)
 	d.roomMu.Lock()
 	for !c.done.Load() && !d.stopping.Load() && d.held.Load() > 0 && d.held.Load()+weight > d.o.Limits.InFlightBytes {
 		d.room.Wait()
@@ -369,8 +371,8 @@ func (c *conn) reserveOfAll(weight int64) error {
 
 // release gives back bytes of all.
 func (d *Door) release(weight int64) {
-	was := d.held.Add(-weight) + weight
-	if limit := d.o.Limits.InFlightBytes; was > limit/2 {
+	d.held.Add(-weight)
+	if d.waiting.Load() > 0 {
 		d.roomMu.Lock()
 		d.room.Broadcast()
 		d.roomMu.Unlock()
