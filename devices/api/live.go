@@ -20,6 +20,9 @@ const (
 	// ringSize is how many events a client may be behind before it must read the
 	// lists again.
 	ringSize = 8192
+	// aloneFlushes is for how many flushes after the last client has gone events of
+	// readings are made for it to come back to, a second each.
+	aloneFlushes = 60
 )
 
 // Live is what is new: the newest readings, and the events of the stream. It keeps
@@ -38,6 +41,7 @@ type Live struct {
 	seq     uint64  // of the last event
 	wake    chan struct{}
 	clients int
+	alone   int // flushes in a row with nobody there
 	last    map[telemetry.Device]devices.Presence
 }
 
@@ -159,16 +163,40 @@ func (l *Live) at(site telemetry.Site) (out []Reading) {
 
 // flush makes events of the readings that are new.
 func (l *Live) flush() {
+	heard := l.heard()
 	l.readMu.Lock()
 	dirty := l.dirty
 	l.dirty = nil
 	events := make([]event, 0, len(dirty))
 	for _, s := range dirty {
-		s.dirty = false
+		if s.dirty = false; !heard {
+			continue
+		}
 		events = append(events, event{name: EventReading, data: encode(s.reading()), locality: s.series.Locality, site: s.series.Site})
 	}
 	l.readMu.Unlock()
 	l.publish(events)
+	if !heard && len(dirty) > 0 {
+		l.skip()
+	}
+}
+
+// heard reports whether somebody listens, or did of late and may come back. It is asked
+// with each flush.
+func (l *Live) heard() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.alone++; l.clients > 0 {
+		l.alone = 0
+	}
+	return l.alone <= aloneFlushes
+}
+
+// skip leaves out so many numbers that whoever comes back is told that some are gone.
+func (l *Live) skip() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.seq += ringSize + 1
 }
 
 func encode(v any) []byte {
