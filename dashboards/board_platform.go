@@ -8,11 +8,11 @@ func Platform(p Province) Board {
 	title := Text{"Nền tảng", "Platform"}
 	return Board{
 		ID: "platform", Title: title, Span: hour * 6,
-		Description: Text{"Sổ cái bản tin, nhật ký, độ trễ, cổng thu, thiết bị, kho dữ liệu.", "Ledger, journal, delay, gateways, devices, store."},
+		Description: Text{"Sổ cái bản tin, hàng chờ, độ trễ, cổng thu, thiết bị, kho dữ liệu.", "Ledger, journal, delay, gateways, devices, store."},
 		Rows: []Row{
 			{Panels: []Panel{missing(), queued(), lag(), gatewaysUp(), storeUp(), alarmsFiring().sized(4, 4)}},
-			{Title: Text{"Sổ cái", "Ledger"}, Panels: []Panel{ledgerTable(), received(), outcomes(), quarantine()}},
-			{Title: Text{"Nhật ký và độ trễ", "Journal and delay"}, Panels: []Panel{journalSize(), journalAge(), eventDelay(), storeDelay()}},
+			{Title: Text{"Sổ cái", "Ledger"}, Panels: []Panel{ledgerTable(), localityTable(), received(), outcomes(), quarantine()}},
+			{Title: Text{"Hàng chờ và độ trễ", "Journal and delay"}, Panels: []Panel{journalSize(), journalAge(), eventDelay(), storeDelay()}},
 			{Title: Text{"Cổng thu và thiết bị", "Gateways and devices"}, Panels: []Panel{gatewayStates(), presence(), silentSites().sized(12, 8), silentCourse()}},
 			{Title: Text{"Kho dữ liệu và máy chủ", "Store and machine"}, Panels: []Panel{valuesStored(), storeErrors(), disk(), cpu(), memory(), certificate(), uptime()}},
 		},
@@ -64,6 +64,14 @@ func ledgerTable() Panel {
 			q(telemetry.MessagesQuarantined), q(telemetry.MessagesCanary), q(telemetry.MessagesQueued), q(telemetry.MessagesMissing)}}
 }
 
+// localityTable has a row for each locality, and one for what belongs to none.
+func localityTable() Panel {
+	q := func(m telemetry.Metric) Query { return figure(m, ByLocality).total().in(count()) }
+	return Panel{Title: Text{"Sổ cái theo địa phương", "Ledger by locality"}, Width: 24, Height: 7, View: Table{Sort: 0},
+		Description: Text{"Theo chủ đề của bản tin. (none): không thuộc địa phương nào; (earlier): đếm trước khi tách theo địa phương.", "By the messages' topics. (none): of no locality that there is; (earlier): counted before rows were kept."},
+		Queries:     []Query{q(telemetry.LocalityStored), q(telemetry.LocalityDuplicate), q(telemetry.LocalityQuarantined), q(telemetry.LocalityDiscarded)}}
+}
+
 func platformLines(vi, en string, v Lines, qs ...Query) Panel {
 	return Panel{Title: Text{vi, en}, Width: 12, Height: 8, View: v, Queries: qs}
 }
@@ -88,12 +96,12 @@ func quarantine() Panel {
 }
 
 func journalSize() Panel {
-	return platformLines("Dung lượng nhật ký", "Journal size", Lines{Min: value(0)}, over(telemetry.Platform, telemetry.JournalBytes, Together).with(Max).most(),
+	return platformLines("Dung lượng hàng chờ", "Journal size", Lines{Min: value(0)}, over(telemetry.Platform, telemetry.JournalBytes, Together).with(Max).most(),
 		over(telemetry.Platform, telemetry.JournalMaxBytes, Together).with(Max).most())
 }
 
 func journalAge() Panel {
-	return platformLines("Tuổi bản ghi cũ nhất trong nhật ký", "Age of the oldest journal record", Lines{Min: value(0), Legend: NoLegend}, over(telemetry.Platform, telemetry.JournalAge, Together).with(Max).most())
+	return platformLines("Tuổi bản ghi cũ nhất trong hàng chờ", "Age of the oldest journal record", Lines{Min: value(0), Legend: NoLegend}, over(telemetry.Platform, telemetry.JournalAge, Together).with(Max).most())
 }
 
 func eventDelay() Panel {

@@ -77,6 +77,15 @@ func TestRows(t *testing.T) {
 	if strings.Count(reasons[telemetry.UnknownLocality], "there is no locality") != 3 || !strings.Contains(reasons[telemetry.BadTopic], "did you mean kh/cam-ranh/noise/n1?") {
 		t.Errorf("the reasons are %q", reasons)
 	}
+	astray, err := c.ledger.Astray(t.Context(), 10)
+	c.must(err)
+	var topics []string
+	for _, a := range astray {
+		topics = append(topics, fmt.Sprintf("%s %d %s %s %s", a.Topic, a.Count, a.Reason, a.Gateway, a.Payload[:min(3, len(a.Payload))]))
+	}
+	if diff := cmp.Diff([]string{`/kh/cam-ranh/noise/n1 1 bad_topic nha-trang {"t`, "kh/ninh-hoa/noise/n2 2 unknown_locality nha-trang not", `kh/Cam-Ranh/noise/n1 1 unknown_locality nha-trang {"t`}, topics); diff != "" {
+		t.Error(diff)
+	}
 
 	c.admission.found("ninh-hoa")
 	if _, err := c.loader.Redrive(t.Context(), ingest.QuarantineFilter{}); err != nil {

@@ -155,7 +155,7 @@ func (c *city) openLoading(ctx context.Context, f storeFlags, rf registryFlags, 
 // serve adds the loader's operations and the store's query API to the server.
 func (l *loading) serve(s *server, c *access.Control) {
 	api.Ingest{Audit: l.audit, Quarantine: l.ledger, History: l.ledger, Redriver: l.loader, Journal: l.journal, Guard: scoped{c}, Now: time.Now,
-		Bounds: l.loader.Bounds, Note: l.note}.Register(s.api)
+		Bounds: l.loader.Bounds, Note: l.note, Places: l.registry.admission}.Register(s.api)
 	l.intake = &intake{control: c}
 	api.Door{Sender: l.intake.sender, NotTelemetry: isCommand, Now: time.Now}.Register(s.api)
 	if l.prometheus != nil {

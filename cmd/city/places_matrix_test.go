@@ -41,6 +41,7 @@ func matrix() map[string]rights {
 	// What is not for everybody.
 	m["list-quarantine"] = rights{least: access.Viewer, where: filtered, about: ofMessage, ask: func(o object) request { return getting("/api/v1/quarantine?limit=1000") }, proof: leak}
 	m["list-journal"] = rights{least: access.Viewer, where: filtered, ask: func(object) request { return getting("/api/v1/journal/messages") }}
+	m["list-astray-topics"] = rights{least: access.Viewer, where: filtered, about: ofMessage, ask: func(o object) request { return getting("/api/v1/quarantine/topics") }, proof: leak}
 	m["get-quarantined"] = rights{least: access.Viewer, where: local, about: ofMessage, ask: func(o object) request { return getting(fmt.Sprint("/api/v1/quarantine/", o.message)) }, proof: leak}
 	m["list-heard"] = rights{least: access.Field, where: filtered, ask: func(object) request { return getting("/api/v1/heard?limit=1000") }, proof: leak}
 	m["get-heard"] = rights{least: access.Field, where: filtered, ask: func(o object) request { return getting("/api/v1/heard/" + string(o.heard)) }}

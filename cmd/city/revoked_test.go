@@ -36,7 +36,7 @@ func readers() map[reader][]string {
 		},
 		looks: {
 			"/prometheus/", "GET /metrics", "compare-store", "export", "get-alarm-rules", "get-device", "get-ledger", "get-ledger-history", "get-photo",
-			"get-quarantined", "get-site", "get-site-latest", "get-site-series", "list-alarms", "list-changes", "list-device-changes",
+			"get-quarantined", "get-site", "get-site-latest", "get-site-series", "list-alarms", "list-astray-topics", "list-changes", "list-device-changes",
 			"list-device-installations", "list-devices", "list-gauges", "list-incidents", "list-journal", "list-kinds", "list-limits", "list-localities",
 			"list-nearby-sites", "list-photos", "list-profiles", "list-quarantine", "list-sessions", "list-silence", "list-site-changes",
 			"list-site-installations", "list-site-limits", "list-site-photos", "list-sites", "list-sites-geojson", "list-tokens", "list-wards", "stream-live",

@@ -144,7 +144,7 @@ func (c letGo) agreed(found ingest.DiscardResult, stderr io.Writer) error {
 	if c.Yes {
 		return nil
 	}
-	what := fmt.Sprintf("%s messages, %s", terminal.Grouped(int64(found.Discarded)), terminal.BytesText(found.Bytes))
+	what := fmt.Sprintf("%s, %s", terminal.Messages(int64(found.Discarded)), terminal.BytesText(found.Bytes))
 	if !terminal.IsTerminal(os.Stdin) || !terminal.IsTerminal(stderr) {
 		return fmt.Errorf("%s would be discarded for good: add --yes", what)
 	}
@@ -160,6 +160,6 @@ func printResult(out *terminal.Output, asJSON bool, what string, r ingest.Discar
 	if asJSON {
 		return terminal.PrintJSON(out.Stdout, r)
 	}
-	fmt.Fprintf(out.Stdout, "%s: %s messages, %s; stored in part, and staying so, are %s of them\n", what, terminal.Grouped(int64(r.Discarded)), terminal.BytesText(r.Bytes), terminal.Grouped(int64(r.Partial)))
+	fmt.Fprintf(out.Stdout, "%s: %s, %s; stored in part, and staying so, are %s of them\n", what, terminal.Messages(int64(r.Discarded)), terminal.BytesText(r.Bytes), terminal.Grouped(int64(r.Partial)))
 	return nil
 }

@@ -83,7 +83,7 @@ func verdict(r ingest.Report) string {
 	}
 	for _, s := range r.Sides {
 		if s.Waiting != nil && *s.Waiting > 0 {
-			say("%s messages still wait in the broker for gateway %s: acknowledged, and not taken yet.", terminal.Grouped(int64(*s.Waiting)), s.Gateway)
+			say("%s still waiting in the broker for gateway %s: acknowledged, and not taken yet.", terminal.Messages(int64(*s.Waiting)), s.Gateway)
 		}
 		switch {
 		case s.DoorProblem != "":
@@ -99,7 +99,7 @@ func verdict(r ingest.Report) string {
 		say("What was acknowledged and what the gateways took is not known here: the gateways run in another process.")
 	}
 	if queued > 0 {
-		say("%s messages wait in the journal for the store.", terminal.Grouped(queued))
+		say("%s waiting in the journal for the store.", terminal.Messages(queued))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -121,7 +121,7 @@ func brokerWords(sides []ingest.Side) (lines []string) {
 		case b.Dropped == nil:
 			line = fmt.Sprintf("whether %s drops what it has acknowledged is not known, for %s; docs/brokers.md says how to prove that it does not", name, b.Problem)
 		case *b.Dropped > 0:
-			line = fmt.Sprintf("%s says to have dropped %s messages since %s, for all its clients, not only for this gateway", name, terminal.Grouped(int64(*b.Dropped)), terminal.Moment(b.Since))
+			line = fmt.Sprintf("%s says to have dropped %s since %s, for all its clients, not only for this gateway", name, terminal.Messages(int64(*b.Dropped)), terminal.Moment(b.Since))
 		}
 		if b.Restarts > 0 || b.Forgotten > 0 {
 			if line != "" {
@@ -175,26 +175,26 @@ func printSettled(w io.Writer, r ingest.Report) {
 
 // settledText is one settled loss in words.
 func settledText(s ingest.Settlement) string {
-	n, at := terminal.Grouped(s.Lost), terminal.Moment(s.At)
+	n, at := terminal.Messages(s.Lost), terminal.Moment(s.At)
 	if s.Who == "" {
-		return fmt.Sprintf("Settled, and found again by %s: %s messages of gateway %s.", at, terminal.Grouped(abs(s.Lost)), s.Gateway)
+		return fmt.Sprintf("Settled, and found again by %s: %s of gateway %s.", at, terminal.Messages(abs(s.Lost)), s.Gateway)
 	}
 	var what string
 	switch s.What {
 	case ingest.LackValues:
-		what = fmt.Sprintf("%s values that the store lacked", n)
+		what = fmt.Sprintf("%s values that the store lacked", terminal.Grouped(s.Lost))
 	case ingest.LackForgotten:
-		what = fmt.Sprintf("%s messages of gateway %s of which only a newer ledger knew", n, s.Gateway)
+		what = fmt.Sprintf("%s of gateway %s of which only a newer ledger knew", n, s.Gateway)
 	case ingest.LackDoor:
-		what = fmt.Sprintf("%s messages lost that were acknowledged (%s)", n, s.Gateway)
+		what = fmt.Sprintf("%s lost that were acknowledged (%s)", n, s.Gateway)
 	case ingest.LackDropped:
-		what = fmt.Sprintf("%s messages that the broker of gateway %s had dropped", n, s.Gateway)
+		what = fmt.Sprintf("%s that the broker of gateway %s had dropped", n, s.Gateway)
 	case ingest.LackSession:
-		what = fmt.Sprintf("%s lost sessions of gateway %s", n, s.Gateway)
+		what = fmt.Sprintf("%s lost sessions of gateway %s", terminal.Grouped(s.Lost), s.Gateway)
 	case ingest.LackJournal:
-		what = fmt.Sprintf("%s messages of gateway %s that the journal lacked", n, s.Gateway)
+		what = fmt.Sprintf("%s of gateway %s that the journal lacked", n, s.Gateway)
 	default:
-		what = fmt.Sprintf("%s messages of gateway %s missing", n, s.Gateway)
+		what = fmt.Sprintf("%s of gateway %s missing", n, s.Gateway)
 	}
 	why := s.Why
 	if why == "" {

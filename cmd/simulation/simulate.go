@@ -138,7 +138,7 @@ func (c *Simulate) Run(ctx context.Context, out *terminal.Output) error {
 		fmt.Fprintln(out.Stderr, c.verification(o, began))
 	}
 	if st := sim.Stats(); st.Failed > 0 {
-		fmt.Fprintf(out.Stderr, "%s messages were not acknowledged.\n", terminal.Grouped(int64(st.Failed)))
+		fmt.Fprintf(out.Stderr, "%s not acknowledged.\n", terminal.Messages(int64(st.Failed)))
 		return terminal.ExitCode(1)
 	}
 	return nil

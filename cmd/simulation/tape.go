@@ -77,7 +77,7 @@ func (c *Record) Run(ctx context.Context, out *terminal.Output) (err error) {
 		if !p.Connected {
 			state = "   waiting for the broker"
 		}
-		show.Line(p, fmt.Sprintf("recorded %s messages, %s%s", terminal.Grouped(int64(p.Messages)), terminal.BytesText(p.Bytes), state))
+		show.Line(p, fmt.Sprintf("recorded %s, %s%s", terminal.Messages(int64(p.Messages)), terminal.BytesText(p.Bytes), state))
 	}}
 	err = r.Run(ctx)
 	show.End()

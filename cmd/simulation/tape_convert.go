@@ -145,7 +145,7 @@ func (c *tapeConvert) convertMessages(ctx context.Context, out *terminal.Output,
 		}
 		return terminal.PrintJSON(out.Stdout, said)
 	}
-	fmt.Fprintf(out.Stdout, "%s messages from %s to %s.\n", terminal.Grouped(int64(n)), c.In, c.Out)
+	fmt.Fprintf(out.Stdout, "%s from %s to %s.\n", terminal.Messages(int64(n)), c.In, c.Out)
 	if skipped > 0 {
 		fmt.Fprintf(out.Stdout, "%s were left out: a series can only be made of native readings.\n", terminal.Grouped(int64(skipped)))
 	}

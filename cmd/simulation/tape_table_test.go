@@ -137,14 +137,14 @@ func TestTapeConvertRecordings(t *testing.T) {
 			[]tape.Message{{At: at, Topic: "kh/nha-trang/noise/n-1", QoS: 1, Payload: []byte(reading)}, {At: at, Topic: "a/b", Retain: true, Payload: []byte(`Đồng "Trăng"`)}, {At: at, Topic: "empty", Payload: []byte{}}},
 			"3 lines were left out, such as line 3: the payload was no text"},
 		{"mosquitto_sub -F %J, later", `{"tst":"2026-11-29T01:20:29.590377+0700","topic":"kh/nha-trang/noise/n-1","qos":0,"retain":0,"payloadlen":32,"payload":` + reading + "}\n",
-			[]tape.Message{{At: at, Topic: "kh/nha-trang/noise/n-1", Payload: []byte(reading)}}, "1 messages"},
-		{"mosquitto_sub 1.6", `{"tst":1795890029,"topic":"x","qos":0,"retain":0,"payloadlen":1,"payload":"1"}` + "\n", []tape.Message{{At: time.Unix(1795890029, 0).UTC(), Topic: "x", Payload: []byte("1")}}, "1 messages"},
+			[]tape.Message{{At: at, Topic: "kh/nha-trang/noise/n-1", Payload: []byte(reading)}}, "1 message from"},
+		{"mosquitto_sub 1.6", `{"tst":1795890029,"topic":"x","qos":0,"retain":0,"payloadlen":1,"payload":"1"}` + "\n", []tape.Message{{At: time.Unix(1795890029, 0).UTC(), Topic: "x", Payload: []byte("1")}}, "1 message from"},
 		{"mqtt_recorder", "kh/nha-trang/noise/n-1,\"{\"\"ts\"\":1795226400000,\"\"laeq\"\":61.2}\",1,False,1795890029.590377,0.52\r\nkh/nha-trang/status/n-1,online,1,True,1795890029.590377,0.0\r\nbroken,row\r\n",
 			[]tape.Message{{At: at, Topic: "kh/nha-trang/noise/n-1", QoS: 1, Payload: []byte(reading)}, {At: at, Topic: "kh/nha-trang/status/n-1", QoS: 1, Retain: true, Payload: []byte("online")}}, "1 lines were left out, such as line 3"},
 		{"mqtt_recorder in base64", "kh/nha-trang/noise/n-1,eyJ0cyI6MTc5NTIyNjQwMDAwMCwibGFlcSI6NjEuMn0=,0,False,1795890029.590377,0.52\r\nkh/nha-trang/status/n-1,b25saW5l,0,False,1795890029.590377,0.0\r\n",
 			[]tape.Message{{At: at, Topic: "kh/nha-trang/noise/n-1", Payload: []byte(reading)}, {At: at, Topic: "kh/nha-trang/status/n-1", Payload: []byte("online")}}, "2 messages"},
 		{"recorder of JSON lines", `{"time":1795890029.590377,"qos":1,"retain":false,"topic":"kh/nha-trang/noise/n-1","msg_b64":"eyJ0cyI6MTc5NTIyNjQwMDAwMCwibGFlcSI6NjEuMn0="}` + "\n",
-			[]tape.Message{{At: at, Topic: "kh/nha-trang/noise/n-1", QoS: 1, Payload: []byte(reading)}}, "1 messages"},
+			[]tape.Message{{At: at, Topic: "kh/nha-trang/noise/n-1", QoS: 1, Payload: []byte(reading)}}, "1 message from"},
 	} {
 		file := inDir(t, map[string]string{"in": c.text})
 		out := command(t, 0, "tape", "convert", file("in"), file("out.tape"))

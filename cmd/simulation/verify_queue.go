@@ -46,11 +46,11 @@ func (c *Verify) catchUp(ctx context.Context, out *terminal.Output) error {
 			before, still = left, 0
 		}
 		if still >= queueLooks {
-			fmt.Fprintf(out.Stderr, "%s messages wait in the city's journal and do not move: what is told as lost may be among them. See haidang audit, and verify again when the store takes them.\n", terminal.Grouped(int64(left)))
+			fmt.Fprintf(out.Stderr, "%s waiting in the city's journal, and it does not move: what is told as lost may be among them. See haidang audit, and verify again when the store takes them.\n", terminal.Messages(int64(left)))
 			return nil
 		}
 		if !c.JSON {
-			show.Line(nil, terminal.Grouped(int64(left))+" messages are still in the city's journal …")
+			show.Line(nil, terminal.Messages(int64(left))+" still in the city's journal …")
 		}
 		select {
 		case <-ctx.Done():

@@ -151,7 +151,7 @@ func TestVerifyWaitsForTheQueue(t *testing.T) {
 	}{
 		"catches up":         {[]uint64{40, 70, 100, 100}, 3, ""},
 		"has caught up":      {[]uint64{100}, 1, ""},
-		"its store is away":  {[]uint64{99}, queueLooks + 1, "1 messages wait"},
+		"its store is away":  {[]uint64{99}, queueLooks + 1, "1 message waiting"},
 		"comes after a rest": {append(slices.Repeat([]uint64{40}, queueLooks-1), 100), queueLooks, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -17,6 +17,14 @@ func Grouped(n int64) string {
 	return s
 }
 
+// Messages is a number of messages in words.
+func Messages(n int64) string {
+	if n == 1 {
+		return "1 message"
+	}
+	return Grouped(n) + " messages"
+}
+
 // BytesText is a number of bytes for people.
 func BytesText(n int64) string {
 	switch {

@@ -50,10 +50,10 @@ func platform() []Rule {
 	lasting := func(r Rule, d time.Duration) Rule { r.For = d; return r }
 	hinted := func(r Rule, vi, en string) Rule { r.Hint = both(vi, en); return r }
 	audit := func(r Rule) Rule {
-		return hinted(r, "Chạy haidang audit và xem nhật ký của loader.", "Run haidang audit and look into the loader's log.")
+		return hinted(r, "Chạy haidang audit và xem bản ghi hoạt động của loader.", "Run haidang audit and look into the loader's log.")
 	}
 	journal := func(r Rule) Rule {
-		return hinted(r, "Kiểm tra kho dữ liệu và tải của máy; bản tin không mất, chỉ chờ trong nhật ký.", "Check the store and the machine's load; nothing is lost, it waits in the journal.")
+		return hinted(r, "Kiểm tra kho dữ liệu và tải của máy; bản tin không mất, chỉ chờ trong hàng chờ.", "Check the store and the machine's load; nothing is lost, it waits in the journal.")
 	}
 	disk := func(r Rule) Rule {
 		r.Compared.Of = telemetry.DiskSize
@@ -64,14 +64,14 @@ func platform() []Rule {
 	}
 	return []Rule{
 		lasting(journal(own("platform-lag", k, telemetry.StoreDelay95, 60, "s", limits.Warning, "Lưu dữ liệu chậm (95 %)", "Readings are stored late (95 %)")), 5*time.Minute),
-		journal(own("journal-age", k, telemetry.JournalAge, 300, "s", limits.Warning, "Bản tin chờ lâu trong nhật ký", "Messages wait long in the journal")),
-		journal(own("journal-age-hour", k, telemetry.JournalAge, 3600, "s", limits.Danger, "Bản tin chờ quá một giờ trong nhật ký", "Messages wait over an hour in the journal")),
+		journal(own("journal-age", k, telemetry.JournalAge, 300, "s", limits.Warning, "Bản tin chờ lâu trong hàng chờ", "Messages wait long in the journal")),
+		journal(own("journal-age-hour", k, telemetry.JournalAge, 3600, "s", limits.Danger, "Bản tin chờ quá một giờ trong hàng chờ", "Messages wait over an hour in the journal")),
 		lasting(audit(own("ledger-missing", k, telemetry.MessagesMissing, 1, "", limits.Danger, "Sổ cái không khớp: thiếu bản tin", "The ledger does not balance: messages are missing")), 5*time.Minute),
 		lasting(audit(below(own("ledger-surplus", k, telemetry.MessagesMissing, 0, "", limits.Danger, "Sổ cái không khớp: thừa bản tin", "The ledger does not balance: more accounted for than received"))), 5*time.Minute),
 		hinted(below(own("gateway-down", k, telemetry.GatewayConnected, 1, "", limits.Danger, "Cổng thu mất kết nối với máy chủ MQTT", "A gateway has no connection to its broker")),
 			"Kiểm tra máy chủ MQTT và mạng; bản tin chờ ở đó.", "Check the MQTT broker and the network; messages wait there."),
 		hinted(below(own("store-away", k, telemetry.StoreUp, 1, "", limits.Danger, "Kho dữ liệu không nhận dữ liệu", "The store does not accept readings")),
-			"Kiểm tra kho dữ liệu và ổ đĩa của nó; bản tin chờ trong nhật ký.", "Check the store and its disk; messages wait in the journal."),
+			"Kiểm tra kho dữ liệu và ổ đĩa của nó; bản tin chờ trong hàng chờ.", "Check the store and its disk; messages wait in the journal."),
 		disk(own("disk-10", k, telemetry.DiskFree, 0.10, "", limits.Warning, "Ổ đĩa sắp đầy", "The disk is nearly full")),
 		disk(own("disk-3", k, telemetry.DiskFree, 0.03, "", limits.Danger, "Ổ đĩa còn dưới 3 %", "Less than 3 % of the disk is free")),
 		certificate(own("certificate-21", k, telemetry.CertificateLeft, 21, "d", limits.Watch, "Chứng thư số sắp hết hạn", "The certificate ends soon")),

@@ -310,7 +310,9 @@ func reasonText(reason string) (vi, en string) {
 		return "đồng hồ của thiết bị chạy nhanh; hãy chỉnh giờ.", "the device's clock is ahead; set it."
 	case string(telemetry.TooOld):
 		return "thời gian quá xa trong quá khứ; hãy chỉnh giờ của thiết bị.", "the time is too long ago; set the device's clock."
-	case string(telemetry.UnknownLocality), string(devices.WrongLocality):
+	case string(telemetry.UnknownLocality):
+		return "không có địa phương như trong chủ đề MQTT; sửa chủ đề trong thiết bị.", "there is no locality as in its MQTT topic; mend the topic in the device."
+	case string(devices.WrongLocality):
 		return "địa phương trong chủ đề MQTT không phải địa phương của điểm đo.", "the locality in the MQTT topic is not the site's."
 	case string(telemetry.UnknownKind), string(devices.WrongKind):
 		return "thiết bị chưa được đăng ký cho loại đo này.", "the device is not registered for this kind."

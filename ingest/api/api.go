@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/haidang-iot/haidang/ingest"
+	"github.com/haidang-iot/haidang/ingest/codec"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
 )
 
@@ -28,7 +29,10 @@ type Ingest struct {
 		Reasons(context.Context) ([]ingest.ReasonCount, error)
 		Use(context.Context) (ingest.QuarantineUse, error)
 		Count(context.Context, ingest.QuarantineFilter) (ingest.DiscardResult, error)
+		Astray(ctx context.Context, limit int) ([]ingest.Astray, error)
 	}
+	// Places are what a topic can name.
+	Places codec.Places
 	// Bounds are the quarantine's.
 	Bounds   ingest.Bounds
 	History  ingest.History
@@ -111,6 +115,9 @@ func (g Ingest) Register(api huma.API) {
 		Description: "Minutes are kept for two days, hours for 400.", Tags: []string{"ingest"}, Metadata: role("viewer")}, g.history)
 	huma.Register(api, huma.Operation{OperationID: "list-quarantine", Method: http.MethodGet, Path: "/api/v1/quarantine",
 		Summary: "Messages that could not be stored, wholly or in part", Tags: []string{"ingest"}, Metadata: role("viewer")}, g.list)
+	huma.Register(api, huma.Operation{OperationID: "list-astray-topics", Method: http.MethodGet, Path: "/api/v1/quarantine/topics",
+		Summary:     "Topics that lead nowhere, of which messages wait in quarantine",
+		Description: "What is wrong with each, and the topic that was most likely meant.", Tags: []string{"ingest"}, Metadata: role("viewer")}, g.astray)
 	huma.Register(api, huma.Operation{OperationID: "get-quarantined", Method: http.MethodGet, Path: "/api/v1/quarantine/{id}",
 		Summary: "One quarantined message", Tags: []string{"ingest"}, Metadata: role("viewer")}, g.show)
 	huma.Register(api, huma.Operation{OperationID: "redrive-quarantine", Method: http.MethodPost, Path: "/api/v1/quarantine/redrive",

@@ -178,6 +178,11 @@ func (p *Platform) gateways(c *collection, all map[string]*dto.MetricFamily) {
 	}
 	outcomes := map[string]telemetry.Metric{"stored": telemetry.MessagesStored, "duplicate": telemetry.MessagesDuplicate,
 		"quarantined": telemetry.MessagesQuarantined, "canary": telemetry.MessagesCanary, "queued": telemetry.MessagesQueued}
+	localities := map[string]telemetry.Metric{"stored": telemetry.LocalityStored, "duplicate": telemetry.LocalityDuplicate,
+		"quarantined": telemetry.LocalityQuarantined, "discarded": telemetry.LocalityDiscarded}
+	each("haidang_locality_messages", func(g string, m *dto.Metric) {
+		c.set(telemetry.Locality(label(m, "locality")), telemetry.Device(g), localities[label(m, "outcome")], number(m))
+	})
 	waiting := 0.0
 	each("haidang_messages", func(g string, m *dto.Metric) {
 		outcome := outcomes[label(m, "outcome")]

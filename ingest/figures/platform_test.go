@@ -54,6 +54,8 @@ func TestPlatform(t *testing.T) {
 	for outcome, v := range map[string]float64{"stored": 90, "duplicate": 4, "quarantined": 5, "queued": 1} {
 		gauge("haidang_messages", prometheus.Labels{"gateway": "nha-trang", "outcome": outcome}, v)
 	}
+	gauge("haidang_locality_messages", prometheus.Labels{"gateway": "door", "locality": "cam-ranh", "outcome": "stored"}, 7)
+	gauge("haidang_locality_messages", prometheus.Labels{"gateway": "door", "locality": "(none)", "outcome": "quarantined"}, 3)
 	gauge("haidang_messages_received_total", prometheus.Labels{"gateway": "nha-trang"}, 100)
 	gauge("haidang_messages_partial", prometheus.Labels{"gateway": "nha-trang"}, 2)
 	gauge("haidang_gateway_connected", prometheus.Labels{"gateway": "nha-trang"}, 1)
@@ -95,6 +97,8 @@ func TestPlatform(t *testing.T) {
 		"platform_connected platform platform elsewhere":        0,
 		"platform_gateways_connected platform platform haidang": 1,
 		"platform_quarantine_size platform platform haidang":    7,
+		"platform_locality_stored cam-ranh platform door":       7,
+		"platform_locality_quarantined (none) platform door":    3,
 		"platform_devices cam-ranh platform haidang":            10,
 		"platform_devices_silent cam-ranh platform haidang":     3,
 		"platform_alarms_firing platform platform haidang":      3,

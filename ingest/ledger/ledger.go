@@ -107,6 +107,7 @@ CREATE INDEX IF NOT EXISTS quarantine_by_reason ON quarantine (reason, id);
 CREATE INDEX IF NOT EXISTS quarantine_by_device ON quarantine (device, id);
 CREATE INDEX IF NOT EXISTS quarantine_by_topic ON quarantine (topic, id);
 CREATE INDEX IF NOT EXISTS quarantine_by_reason_device ON quarantine (reason, device, id);
+CREATE INDEX IF NOT EXISTS quarantine_astray ON quarantine (topic, id) WHERE ` + isAstray + `;
 CREATE INDEX IF NOT EXISTS quarantine_by_age ON quarantine (at);
 CREATE INDEX IF NOT EXISTS quarantine_uncut ON quarantine (id) WHERE octet_length(payload) > ` + maxHeld + `;
 CREATE TABLE IF NOT EXISTS quarantine_tally (gateway TEXT NOT NULL, reason TEXT NOT NULL, partial INTEGER NOT NULL,

@@ -105,3 +105,28 @@ func BenchmarkWaiting(b *testing.B) {
 		}
 	})
 }
+
+// What is listed as astray are the messages of [ingest.AstrayReasons], and no others.
+func TestAstrayReasons(t *testing.T) {
+	l := open(t, ledger.Options{Dir: t.TempDir()})
+	var c ingest.Commit
+	reasons := append(ingest.AstrayReasons(), telemetry.NotJSON, telemetry.Unregistered, telemetry.TooLarge)
+	for _, r := range reasons {
+		c.Quarantine = append(c.Quarantine, held(0, "kh/nha-trang/noise/"+string(r), r))
+	}
+	if err := l.Commit(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	all, err := l.Astray(t.Context(), 100)
+	if err != nil || len(all) != len(ingest.AstrayReasons()) {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	for i, a := range all { // the newest first
+		if want := ingest.AstrayReasons()[len(all)-1-i]; a.Reason != want || a.Device != telemetry.Device(want) || a.Count != 1 {
+			t.Errorf("%+v, want %s", a, want)
+		}
+	}
+	if one, err := l.Astray(t.Context(), 1); err != nil || len(one) != 1 || one[0].Reason != telemetry.UnknownKind {
+		t.Errorf("%+v, %v", one, err)
+	}
+}

@@ -60,6 +60,10 @@ const (
 	MessagesCanary      Metric = "canary"
 	MessagesQueued      Metric = "queued"
 	MessagesMissing     Metric = "missing"
+	LocalityStored      Metric = "locality_stored"
+	LocalityDuplicate   Metric = "locality_duplicate"
+	LocalityQuarantined Metric = "locality_quarantined"
+	LocalityDiscarded   Metric = "locality_discarded"
 	GatewayConnected    Metric = "connected"
 	Gateways            Metric = "gateways"
 	GatewaysConnected   Metric = "gateways_connected"
@@ -137,15 +141,19 @@ func computedKinds() []KindSpec {
 			{Name: MessagesDuplicate, Min: 0, Max: most, Form: Counter, NameVI: "Bản tin trùng lặp", NameEN: "Duplicate messages"},
 			{Name: MessagesQuarantined, Min: 0, Max: most, NameVI: "Bản tin bị cách ly", NameEN: "Messages in quarantine"},
 			{Name: MessagesCanary, Min: 0, Max: most, Form: Counter, NameVI: "Bản tin tự kiểm tra", NameEN: "Canary messages"},
+			{Name: LocalityStored, Min: 0, Max: most, Form: Counter, NameVI: "Đã lưu, theo địa phương", NameEN: "Stored, by locality"},
+			{Name: LocalityDuplicate, Min: 0, Max: most, Form: Counter, NameVI: "Trùng lặp, theo địa phương", NameEN: "Duplicate, by locality"},
+			{Name: LocalityQuarantined, Min: 0, Max: most, NameVI: "Cách ly, theo địa phương", NameEN: "In quarantine, by locality"},
+			{Name: LocalityDiscarded, Min: 0, Max: most, NameVI: "Đã loại bỏ, theo địa phương", NameEN: "Discarded, by locality"},
 			{Name: MessagesQueued, Min: 0, Max: most, NameVI: "Bản tin đang chờ", NameEN: "Messages queued"},
 			{Name: MessagesMissing, Min: -most, Max: most, NameVI: "Bản tin thất lạc", NameEN: "Messages missing"},
 			{Name: GatewayConnected, Min: 0, Max: 1, Form: Flag, NameVI: "Cổng thu đang kết nối", NameEN: "Gateway connected"},
 			{Name: Gateways, Min: 0, Max: most, NameVI: "Số cổng thu", NameEN: "Gateways"},
 			{Name: GatewaysConnected, Min: 0, Max: most, NameVI: "Số cổng thu đang kết nối", NameEN: "Gateways connected"},
-			{Name: JournalRecords, Min: 0, Max: most, NameVI: "Bản ghi trong nhật ký", NameEN: "Journal records"},
-			{Name: JournalBytes, Unit: "B", Min: 0, Max: most, NameVI: "Dung lượng nhật ký", NameEN: "Journal size"},
-			{Name: JournalMaxBytes, Unit: "B", Min: 0, Max: most, NameVI: "Dung lượng nhật ký tối đa", NameEN: "Journal budget"},
-			{Name: JournalAge, Unit: "s", Min: 0, Max: most, NameVI: "Tuổi bản ghi cũ nhất trong nhật ký", NameEN: "Age of the oldest journal record"},
+			{Name: JournalRecords, Min: 0, Max: most, NameVI: "Bản ghi trong hàng chờ", NameEN: "Journal records"},
+			{Name: JournalBytes, Unit: "B", Min: 0, Max: most, NameVI: "Dung lượng hàng chờ", NameEN: "Journal size"},
+			{Name: JournalMaxBytes, Unit: "B", Min: 0, Max: most, NameVI: "Dung lượng hàng chờ tối đa", NameEN: "Journal budget"},
+			{Name: JournalAge, Unit: "s", Min: 0, Max: most, NameVI: "Tuổi bản ghi cũ nhất trong hàng chờ", NameEN: "Age of the oldest journal record"},
 			{Name: EventDelay50, Unit: "s", Min: -most, Max: most, NameVI: "Độ trễ từ lúc đo đến lúc lưu (trung vị)", NameEN: "Delay from measured to stored (median)"},
 			{Name: EventDelay95, Unit: "s", Min: -most, Max: most, NameVI: "Độ trễ từ lúc đo đến lúc lưu (95 %)", NameEN: "Delay from measured to stored (95 %)"},
 			{Name: EventDelay99, Unit: "s", Min: -most, Max: most, NameVI: "Độ trễ từ lúc đo đến lúc lưu (99 %)", NameEN: "Delay from measured to stored (99 %)"},

@@ -52,6 +52,7 @@ export class City {
     this.changes = []
     this.requests = new Map()
     this.heard = []
+    this.astray = []
     this.quarantine = []
     this.discarded = [{ cause: 'device_count', reason: 'out_of_range', partial: false, count: 1204 }, { cause: 'person', reason: 'not_json', partial: false, count: 3 }]
     this.checks = new Map()
@@ -90,6 +91,12 @@ export class City {
     this.heard = [
       { device: 'aq-9001', locality: 'nha-trang', kind: 'air_quality', reason: 'unregistered', first: iso(now - 7200e3), last: iso(now - 40e3), count: 24, topic: 'kh/nha-trang/air_quality/aq-9001', gateway: 'nha-trang', sample: '{"ts":1795293000123,"pm25":12.4,"pm10":30.1,"bat":3.7}', draft: { device: { id: 'aq-9001', kinds: ['air_quality'] }, locality: 'nha-trang', from: iso(now - 7200e3) } },
       { device: 'wl-bao-dong-thuong-nguon-0007', locality: 'ninh-hoa', kind: 'water_level', reason: 'unregistered', first: iso(now - 90000e3), last: iso(now - 200e3), count: 301, topic: 'kh/ninh-hoa/water_level/wl-bao-dong-thuong-nguon-0007', gateway: 'ninh-hoa', sample: '<script>alert(1)</script>', draft: { device: { id: 'wl-bao-dong-thuong-nguon-0007', kinds: ['water_level'] }, locality: 'ninh-hoa', from: iso(now - 90000e3) } },
+    ]
+    this.astray = [
+      { topic: 'kh/Nha-Trang/air_quality/aq-0001', reason: 'unknown_locality', fault: 'wrong_case', nearest: 'kh/nha-trang/air_quality/aq-0001', device: 'aq-0001', known: true, gateway: 'door', count: 41, first: iso(now - 7200e3), last: iso(now - 30e3), payload: '{"ts":1795293000123,"pm25":12.4}' },
+      { topic: 'kh/hue/noise/n-1', reason: 'unknown_locality', fault: 'unknown_locality', nearest: 'kh/<locality>/noise/n-1', device: 'n-1', known: false, gateway: 'door', count: 2, first: iso(now - 720e3), last: iso(now - 90e3), payload: '{"laeq":61}' },
+      { topic: '/kh/cam-ranh/weather/<b>wx</b>', reason: 'bad_topic', fault: 'leading_slash', nearest: 'kh/cam-ranh/weather/b-wx-b', known: false, gateway: 'door', count: 1, first: iso(now - 600e3), last: iso(now - 600e3), payload_base64: '/wAB' },
+      { topic: 'zigbee2mqtt/' + 'nha-bep-tang-hai-'.repeat(7), reason: 'bad_topic', fault: 'other_root', known: false, gateway: 'door', count: 1, first: iso(now - 800e3), last: iso(now - 800e3), payload: '<script>alert(2)</script>' },
     ]
     const reasons = [['unregistered', '', 'device aq-9001 is not registered'], ['out_of_range', 'humidity', '141.2 is outside 0 to 100 %'], ['not_json', '', 'invalid character at offset 12'], ['future_time', '', 'the clock is 3 h ahead']]
     for (let i = 1; i <= 57; i++) {
@@ -194,7 +201,9 @@ export class City {
     this.extra += 37
     const account = (gateway, n, queued) => ({ gateway, position: n - queued, received: n, stored: n - queued - 812 - 57 - 3, duplicate: 812, quarantined: 57, discarded: 3, canary: 0, partial: 14, queued, missing: 0, forgotten: 0, unsettled: 0 })
     const { missing, unsettled, settlements, sides } = this.lost
-    return { time: iso(Date.now()), balanced: unsettled === 0, gateways: [{ ...account('nha-trang', 1284417 + this.extra, 12), missing, unsettled }, account('cam-ranh', 402118 + this.extra, 0), account('ninh-hoa', 351002, 3), account('cam-lam', 298113, 0)], settlements, sides,
+    const row = (locality, stored, quarantined, canary = 0) => ({ gateway: 'door', locality, stored, duplicate: 0, quarantined, discarded: 0, canary, partial: 0 })
+    const rows = [row('cam-lam', 0, 0), row('cam-ranh', 402118, 3), row('nha-trang', 1284417, 57), row('ninh-hoa', 351002, 0), row('(none)', 0, 4, 1440), row('(earlier)', 298113, 0)]
+    return { time: iso(Date.now()), balanced: unsettled === 0, gateways: [{ ...account('nha-trang', 1284417 + this.extra, 12), missing, unsettled }, account('cam-ranh', 402118 + this.extra, 0), account('ninh-hoa', 351002, 3), account('cam-lam', 298113, 0)], settlements, sides, localities: rows,
       journal: { records: 4, bytes: 48210, max_bytes: 8 * 2 ** 30, oldest: iso(Date.now() - 900), positions: {} } }
   }
 

@@ -133,7 +133,7 @@ function answer(city, req, user, route, root, id, act, q, text, raw) {
     case 'installations': return installation(city, req, user, id, act, route.split('/')[4], q, raw)
     case 'heard': if (id) return city.heard.find((h) => h.device === id)
       return { heard: city.heard, total: city.heard.length }
-    case 'quarantine': return route.endsWith('/discard') ? discard(city, JSON.parse(text)) : route.endsWith('/redrive') ? redrive(city, JSON.parse(text)) : quarantine(city, q)
+    case 'quarantine': return route.endsWith('/topics') ? { topics: city.astray.filter((a) => a.topic.includes(q.q ?? '')), total: city.astray.length, localities: localities.localities.map((l) => l.id) } : route.endsWith('/discard') ? discard(city, JSON.parse(text)) : route.endsWith('/redrive') ? redrive(city, JSON.parse(text)) : quarantine(city, q)
     case 'registrations': return register(city, user, JSON.parse(text))
     case 'import': return importRows(city, text, q)
     case 'sites': if (['limits', 'levels'].includes(act)) return siteLimits(city, req.method, user, id, act, text)

@@ -282,6 +282,35 @@ describe('the operations centre', () => {
     expect(await p.getByLabel('Chất lượng không khí').isChecked()).toBe(true)
   })
 
+  it('shows topics that lead nowhere, and what was most likely meant', async () => {
+    await start()
+    for (const size of ['phone', 'desktop'] as const) {
+      const p = await visit(size, '/heard')
+      const card = p.getByRole('listitem').filter({ hasText: 'kh/Nha-Trang/air_quality/aq-0001' })
+      await card.getByText('Sai chữ hoa, chữ thường.').waitFor()
+      await card.getByText('kh/nha-trang/air_quality/aq-0001', { exact: true }).waitFor()
+      await card.getByText('đã đăng ký').waitFor()
+      await p.getByText('<script>alert(2)</script>').waitFor()
+      await p.getByText('Hiện có: ').waitFor()
+      await accessible(p)
+      if (process.env.PICTURES) await p.screenshot({ path: `${process.env.PICTURES}/heard-${size}.png`, fullPage: true })
+      await p.getByLabel('Tìm kiếm').fill('hue')
+      await card.waitFor({ state: 'detached' })
+    }
+  })
+
+  it('tells what became of the messages of each locality', async () => {
+    await start()
+    for (const size of ['phone', 'desktop'] as const) {
+      const p = await visit(size, '/ledger')
+      const table = p.getByRole('region', { name: 'Theo địa phương' })
+      await table.getByRole('row', { name: /Cam Lâm.*\b0\b/ }).waitFor()
+      await table.getByText('Không thuộc địa phương nào').waitFor()
+      await accessible(p)
+      if (process.env.PICTURES) await p.screenshot({ path: `${process.env.PICTURES}/ledger-${size}.png`, fullPage: true })
+    }
+  })
+
   it('speaks English at a switch', async () => {
     await start()
     const p = await visit('desktop', '/ledger')

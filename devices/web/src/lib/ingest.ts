@@ -30,10 +30,25 @@ export interface Settlement {
   lost: number
 }
 
+/** What became of the messages of one locality; (none) and (earlier) are none. */
+export interface LedgerRow {
+  gateway: string
+  locality: string
+  stored: number
+  duplicate: number
+  quarantined: number
+  discarded: number
+  canary: number
+  partial: number
+}
+
 export interface Ledger {
   time: string
   balanced: boolean
   gateways: LedgerAccount[]
+  localities: LedgerRow[]
+  /** Accounts to which their rows do not add up. */
+  differences?: { gateway: string }[]
   journal: { records: number; bytes: number; max_bytes: number; oldest?: string }
   settlements: Settlement[]
   /** Losses that nobody has acknowledged. */
@@ -118,6 +133,30 @@ export interface QuarantinePage {
   next?: number
 }
 
+/** A topic that leads nowhere, of which messages wait. */
+export interface AstrayTopic {
+  topic: string
+  reason: 'bad_topic' | 'unknown_locality' | 'unknown_kind'
+  /** Absent where nothing is wrong with it any more. */
+  fault?: string
+  /** What was most likely meant. */
+  nearest?: string
+  device?: string
+  known: boolean
+  gateway: string
+  count: number
+  first: string
+  last: string
+  payload?: string
+  payload_base64?: string
+}
+
+export interface AstrayPage {
+  topics: AstrayTopic[]
+  total: number
+  localities: string[]
+}
+
 export interface Redriven {
   tried: number
   stored: number
@@ -170,6 +209,7 @@ export const getLedgerHistory = (f: { gateway?: string; from: string; to: string
   request<LedgerHistory>(query('/ledger/history', f))
 export const getQuarantine = (f: { reason?: string; gateway?: string; topic?: string; after?: number; limit?: number }) =>
   request<QuarantinePage>(query('/quarantine', f))
+export const getAstray = (f: { q?: string; limit?: number }) => request<AstrayPage>(query('/quarantine/topics', f))
 export const redrive = (f: { ids?: number[]; reason?: string; gateway?: string; topic?: string; after?: number }) =>
   request<Redriven>(`${v1}/quarantine/redrive`, { ...body(f), timeout: 60_000 })
 export const discard = (ids: number[], why: string) => request<{ discarded: number }>(`${v1}/quarantine/discard`, body({ ids, why }))

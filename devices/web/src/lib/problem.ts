@@ -16,10 +16,16 @@ export function explained(p: MessageProblem, m: Quarantined, metric: Metric | un
   if (word('problem', known) === known) return p.detail
   const unit = metric?.unit ? ` ${metric.unit}` : ''
   const text = t(`problem.${known}` as Key, {
-    locality, kind, device, field: p.field ?? /under "([^"]+)"/.exec(p.detail)?.[1] ?? '…', stored: stored(p), size: bytes(m.size), min: metric ? num(metric.min) : '', max: metric ? num(metric.max) + unit : '',
+    locality, kind, device, nearest: nearest(p), field: p.field ?? /under "([^"]+)"/.exec(p.detail)?.[1] ?? '…', stored: stored(p), size: bytes(m.size), min: metric ? num(metric.min) : '', max: metric ? num(metric.max) + unit : '',
   })
   const value = received(p, m)
   return value ? `${text} ${t('problem.got', { value })}` : text
+}
+
+/** The topic or locality that was most likely meant, as the server has found. */
+function nearest(p: MessageProblem): string {
+  const topic = /did you mean (\S+)\?/.exec(p.detail)?.[1]
+  return topic ? t('problem.nearest', { topic }) : ''
 }
 
 /** The value that a conflict has lost to; only the server's detail has it. */
