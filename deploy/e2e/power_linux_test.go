@@ -71,12 +71,19 @@ func powerCuts(t *testing.T, usual int) int {
 }
 
 // Whatever had been acknowledged when the power was cut is stored exactly once, with a
-// disk that has lost all that was not synced, and with ones on which chance decides.
+// disk that has lost all that was not synced, the names of new files too, and with ones on
+// which chance decides.
 func TestPowerCuts(t *testing.T) {
 	long(t)
 	t.Parallel()
-	p, pub := poweredCity(t, powercut.New(), powerCuts(t, 4), "power")
-	prove(t, p.up, pub, embedded(p.up))
+	p := onDisk(t, powercut.New(), "--durability", "power")
+	p.up.ready()
+	commands := command(t, p.broker)
+	twice := publishAs(t, p.broker, "publisher-5-2", dialed{5, 2}, 100, false)
+	pub := p.cuts(powerCuts(t, 4))
+	twice.progress(10)
+	commands.check()
+	proveAll(t, p.up, embedded(p.up), pub, twice)
 }
 
 // The proof can fail: a city that promises to survive no more than the death of its
@@ -90,8 +97,9 @@ func TestPowerCutsAreFelt(t *testing.T) {
 	unsynced.IgnoreSync(func(name string) bool { return strings.HasSuffix(name, ".blk") })
 	for durability, disk := range map[string]*powercut.Disk{"process": powercut.New(), "power": unsynced} {
 		t.Run(durability, func(t *testing.T) {
-			p, pub := poweredCity(t, disk, 4, durability)
-			readings := pub.finish()
+			p := onDisk(t, disk, "--durability", durability)
+			p.up.ready()
+			readings := p.cuts(4).finish()
 			var sum balance
 			eventually(t, patience, "nothing waits", func() bool {
 				r, ok := ledger(p.up)
@@ -112,14 +120,11 @@ func samplesOf(t *testing.T, up *process) int {
 	return embedded(up)(t, "air_quality", "seq").count() + embedded(up)(t, "weather", "seq").count()
 }
 
-// poweredCity has a city live through cuts under load.
-func poweredCity(t *testing.T, disk *powercut.Disk, cuts int, durability string) (*powered, *publisher) {
+// cuts has the city live through cuts while a publisher publishes.
+func (p *powered) cuts(cuts int) *publisher {
+	t := p.t
 	t.Helper()
-	chance := chance(t)
-	disk.Ordered = os.Getenv("HAIDANG_POWER_STRICT") == ""
-	p := onDisk(t, disk, "--durability", durability)
-	p.up.ready()
-	pub := publish(t, p.broker, 1000, true)
+	chance, pub := chance(t), publish(t, p.broker, 1000, true)
 	for n := range cuts {
 		if chance.IntN(4) > 0 {
 			pub.progress(1 + chance.IntN(500))
@@ -133,5 +138,5 @@ func poweredCity(t *testing.T, disk *powercut.Disk, cuts int, durability string)
 	pub.progress(100)
 	t.Logf("the power was cut %d times: %d pages and %d names had not been synced and were lost; %d messages were acknowledged",
 		cuts, p.lost.Pages, p.lost.Names, pub.acked())
-	return p, pub
+	return pub
 }
