@@ -17,6 +17,7 @@ import (
 
 	"github.com/mochi-mqtt/server/v2/packets"
 
+	"github.com/haidang-iot/haidang/deploy/realserver"
 	"github.com/haidang-iot/haidang/ingest/door/session"
 )
 
@@ -273,6 +274,7 @@ func TestChild(t *testing.T) {
 // Whenever the program is killed: what it has acknowledged is there, in order, for the
 // client that was away and, if it had not come yet, for the one that was connected.
 func TestKilled(t *testing.T) {
+	realserver.Plain(t)
 	twice := 0
 	for range 4 {
 		dir := t.TempDir()

@@ -596,9 +596,11 @@ func TestTheRestIsShared(t *testing.T) {
 		x.Detach(true, nil)
 	}
 	for i := range 39 {
-		for range 200 {
-			c.publish(fmt.Sprintf("1:t/%d=%s", i, payload))
+		batch := make([]string, 200)
+		for n := range batch {
+			batch[n] = fmt.Sprintf("1:t/%d=%s", i, payload)
 		}
+		c.publish(batch...)
 	}
 	if codes := c.publish("1:t/39=a command"); codes[0] != 0 {
 		t.Errorf("nothing is left for the last: %+v", c.Stats())
