@@ -238,9 +238,9 @@ func (g *cityGrants) ask(ctx context.Context, q access.DoorQuestion) (out []acce
 	if err != nil {
 		return nil, fmt.Errorf("ask --access: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	bounded, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, g.url, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(bounded, http.MethodPost, g.url, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("ask --access: %w", err)
 	}
