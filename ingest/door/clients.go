@@ -262,13 +262,6 @@ func (s *clients) revoke(identity string) []*conn {
 	return slices.Clone(s.live[identity])
 }
 
-// keeps says whether a connection is still among them.
-func (s *clients) keeps(c *conn) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return c.place != nil || c.entered
-}
-
 // ask notes that the authenticator is being asked about a connection.
 func (s *clients) ask(c *conn) {
 	s.mu.Lock()
