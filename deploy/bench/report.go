@@ -1,6 +1,7 @@
 package main
 
 import (
+	"debug/buildinfo"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -60,14 +61,25 @@ func describe(p programs) machine {
 	if _, err := fmt.Sscanf(read("/proc/meminfo"), "MemTotal: %f kB", &kib); err == nil {
 		m.Memory = kib / (1 << 20)
 	}
-	for _, ask := range [][]string{{p.haidang, "version"}, {p.mosquitto, "-h"}, {p.telegraf, "version"}, {p.victoria, "-version"}, {p.influxd, "version"}} {
+	for _, ask := range [][]string{{p.haidang, "version"}, {p.mosquitto, "-h"}} {
 		text, _ := exec.Command(ask[0], ask[1:]...).CombinedOutput() // Mosquitto says it with code 3
 		line, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
-		if len(line) > 90 {
-			line = line[:90]
-		}
 		m.Versions = append(m.Versions, line)
 	}
+	// What was built from its module says nothing of itself, but its build does.
+	for name, path := range map[string]string{"Telegraf": p.telegraf, "InfluxDB": p.influxd, "VictoriaMetrics": p.victoria} {
+		info, err := buildinfo.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		version := info.Main.Version
+		if version == "" { // Debian's build does not, but its package does
+			text, _ := exec.Command("dpkg-query", "-W", "-f", "${Version}", filepath.Base(path)).Output()
+			version = string(text)
+		}
+		m.Versions = append(m.Versions, name+" "+version+" ("+info.GoVersion+")")
+	}
+	slices.Sort(m.Versions[2:])
 	return m
 }
 
@@ -210,9 +222,13 @@ func (r result) row(c contender, l load) string {
 		visible = one(func(f Figure) float64 { return f.Visible50 }) + " / " + one(func(f Figure) float64 { return f.Visible99 })
 		start += " / " + one(func(f Figure) float64 { return f.StartFull })
 	}
-	return fmt.Sprintf("| %s | %s | %s | %s | %s | %s / %s | %s | %s | %s | %d / %d |\n", c.title, get("%.0f", func(f Figure) float64 { return f.TotalCPU }), strings.Join(parts, ", "), ratio,
+	fate := fmt.Sprintf("%d / %d", lost, twice)
+	if c.floor {
+		fate = "–"
+	}
+	return fmt.Sprintf("| %s | %s | %s | %s | %s | %s / %s | %s | %s | %s | %s |\n", c.title, get("%.0f", func(f Figure) float64 { return f.TotalCPU }), strings.Join(parts, ", "), ratio,
 		one(func(f Figure) float64 { return f.Reached }), one(func(f Figure) float64 { return f.PUBACK50 }), one(func(f Figure) float64 { return f.PUBACK99 }),
-		visible, get("%.0f", func(f Figure) float64 { return f.TotalPeak }), start, lost, twice)
+		visible, get("%.0f", func(f Figure) float64 { return f.TotalPeak }), start, fate)
 }
 
 func (r result) once(c contender) string {
