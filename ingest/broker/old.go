@@ -274,7 +274,8 @@ func (o *Old) Finish() error {
 	if err := os.Rename(o.b.oldFolder(), gone); err != nil {
 		return fmt.Errorf("remove the older version's MQTT broker: %w", err)
 	}
-	if err := os.RemoveAll(gone); err != nil {
+	// Were the name back after a loss of power, all would be taken over once more.
+	if err := errors.Join(syncFolder(filepath.Dir(o.b.oldFolder())), syncFolder(o.b.opts.Dir), os.RemoveAll(gone)); err != nil {
 		return fmt.Errorf("remove the older version's MQTT broker: %w", err)
 	}
 	return nil
