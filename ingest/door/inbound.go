@@ -346,6 +346,12 @@ func (c *conn) subscriptions(ctx context.Context, filters packets.Subscriptions,
 	}
 	for i, code := range codes {
 		var reason string
+		if code == packets.ErrUnspecifiedError.Code { // the one failure that MQTT 3 has
+			code = packets.ErrQuotaExceeded.Code
+			if !c.grant.maySubscribe(filters[i].Filter) {
+				code = packets.ErrNotAuthorized.Code
+			}
+		}
 		switch code {
 		case packets.ErrNotAuthorized.Code:
 			reason = "subscribing to this filter is not granted"
