@@ -72,11 +72,11 @@ func (i *intake) deviceMay(ctx context.Context, g access.Grant) func(string) *ap
 		if slices.Contains(g.Publish, topic) {
 			return nil
 		}
-		shown := terminal.Shown(topic, mostShown)
+		shown, own := terminal.Shown(topic, mostShown), strings.Join(g.Publish, ", ")
 		i.control.NoteRefused(access.Refusal{Kind: string(access.Publish), Username: access.Username(telemetry.Device(g.Identity)), Known: true, Topic: topic,
 			Code: notAuthorized, Remote: access.RemoteOf(ctx)})
-		return api.Forbidden(string(access.RefusedTopic), fmt.Sprintf("Thiết bị %s không được gửi đến %q; chỉ được gửi đến %q.", g.Identity, shown, g.Publish),
-			fmt.Sprintf("Device %s may not send to %q, only to %q.", g.Identity, shown, g.Publish))
+		return api.Forbidden(string(access.RefusedTopic), fmt.Sprintf("Thiết bị %s không được gửi đến %q; chỉ được gửi đến %s.", g.Identity, shown, own),
+			fmt.Sprintf("Device %s may not send to %q, only to %s.", g.Identity, shown, own))
 	}
 }
 

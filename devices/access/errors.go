@@ -181,7 +181,7 @@ func sentences(r Reason) (code Code, vi, en string) {
 	case ReasonBadToken:
 		return Unauthenticated, "Mã truy cập không đúng, đã hết hạn hoặc đã bị thu hồi.", "The token is wrong, has expired or was revoked."
 	case ReasonDevice:
-		return Unauthenticated, "Tên hoặc mã bí mật của thiết bị không đúng, hoặc hiện thiết bị không được gửi; nhật ký truy cập ghi rõ lý do.",
+		return Unauthenticated, "Tên hoặc mật khẩu của thiết bị không đúng, hoặc hiện thiết bị không được gửi; nhật ký truy cập ghi rõ lý do.",
 			"The device's user name or secret is wrong, or it may not send now; the access events say why."
 	case ReasonRole:
 		return Forbidden, "Việc này cần vai trò %[1]s; bạn có vai trò %[2]s.", "This needs the role %[1]s; yours is %[2]s."

@@ -281,7 +281,7 @@ func spellings(level string) []string {
 	spell := func(with string) string {
 		var b strings.Builder
 		gap := false
-		for _, r := range level {
+		for _, r := range telemetry.Unmarked(level) {
 			if r < utf8.RuneSelf && telemetry.CheckID(string(r)) == nil {
 				if gap && b.Len() > 0 {
 					b.WriteString(with)

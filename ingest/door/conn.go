@@ -171,6 +171,7 @@ func (c *conn) turn(ctx context.Context) error {
 	used, err := c.packets(ctx, data)
 	c.keep(data[used:])
 	c.flush()
+	c.relieve()
 	return err
 }
 

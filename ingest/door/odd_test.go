@@ -130,6 +130,8 @@ func TestOddConnects(t *testing.T) {
 			x.eventually("the refusal is told", func() bool { return len(x.refused.list()) > before })
 			if told := x.refused.list()[before]; told.Code != c.told || told.Reason == "" || strings.Contains(told.Reason, "right") {
 				t.Errorf("told is %+v, want code 0x%02x", told, c.told)
+			} else if told.Code == 0x84 && (told.Username != "d1" || told.ClientID != "c") {
+				t.Errorf("told is %+v; who comes in a version that is not known is not said", told)
 			}
 		})
 	}

@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	// maxOut is what may wait for a client to read before its session is told to wait.
-	// Acknowledgements always find room: there are no more than what is in flight.
+	// maxOut is what may wait for a client to read before its session is told to wait, and
+	// how much of answers before it is not read from any more: or a flood of PINGREQ from
+	// who reads nothing would fill the memory.
 	maxOut = 64 << 10
 	// pieceSize is what is written at a time to a client that does not keep up.
 	pieceSize = 16 << 10
@@ -34,6 +35,8 @@ type output struct {
 	out  []byte
 	// writing says that somebody writes; only he touches the connection then.
 	writing bool
+	// answers is how much of out are answers to what the client has sent.
+	answers int
 	// full says that the session has been told to wait.
 	full bool
 	// ending says that out is the last, closed that nothing is written any more.
@@ -59,7 +62,31 @@ func (c *conn) putLocked(b ...byte) bool {
 		return false
 	}
 	c.out = append(c.out, b...)
+	c.answers += len(b)
 	return true
+}
+
+// taken notes that what waited is being written. It needs mu.
+func (c *conn) taken() {
+	if c.answers > maxOut {
+		c.room.Broadcast()
+	}
+	c.answers = 0
+}
+
+// relieve waits while too many answers wait to be written.
+func (c *conn) relieve() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.answers <= maxOut {
+		return
+	}
+	c.blocked.Store(true)
+	defer c.unblock()
+	c.writeSoon()
+	for c.answers > maxOut && !c.closed && !c.ending {
+		c.room.Wait()
+	}
 }
 
 // encode writes a packet as the client's version has it.
@@ -149,6 +176,7 @@ func (c *conn) flush() {
 	}
 	c.writing = true
 	c.burst, c.burstDone, c.out = c.out, 0, nil
+	c.taken()
 	c.mu.Unlock()
 	err := c.raw.Write(c.writeReady)
 	c.mu.Lock()
@@ -188,6 +216,7 @@ func (c *conn) write() {
 		c.mu.Lock()
 		b := c.out
 		c.out = nil
+		c.taken()
 		last := c.ending
 		if len(b) == 0 && !last || c.closed {
 			c.writing = false

@@ -3,6 +3,7 @@ package telemetry
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -43,21 +44,31 @@ func Nearest[N ~string](wrong string, names []N) (best N, how Unlikeness) {
 
 // Plain leaves of a name its letters and digits, in lower case and without accents.
 func Plain(s string) string {
-	for i := 0; i < len(s); i++ {
-		if s[i] >= 0x80 {
-			s = norm.NFD.String(s)
-			break
-		}
-	}
 	return strings.Map(func(r rune) rune {
-		switch {
-		case r == 'đ' || r == 'Đ':
-			return 'd'
-		case unicode.IsLetter(r) || unicode.IsDigit(r):
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
 			return unicode.ToLower(r)
 		}
 		return -1
-	}, s)
+	}, Unmarked(s))
+}
+
+// Unmarked is a text without the marks of its letters, as ids are written: of "trạm đo"
+// it is "tram do".
+func Unmarked(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		return s
+	}
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == 'đ':
+			return 'd'
+		case r == 'Đ':
+			return 'D'
+		case unicode.Is(unicode.Mn, r):
+			return -1
+		}
+		return r
+	}, norm.NFD.String(s))
 }
 
 func unlikeness(wrong, right string) Unlikeness {

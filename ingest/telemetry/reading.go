@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Locality names a group of wards, such as "nha-trang". Which localities exist
@@ -35,7 +36,8 @@ func CheckID(id string) error {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
 		case c == '-', c == '_', c == '.', c == ':':
 		default:
-			return fmt.Errorf("character %d (%q) is none of the letters a-z and A-Z, the digits, or - _ . : which it may have", i+1, rune(c))
+			r, _ := utf8.DecodeRuneInString(id[i:]) // what stands before is ASCII
+			return fmt.Errorf("character %d (%q) is none of the letters a-z and A-Z, the digits, or - _ . : which it may have", i+1, r)
 		}
 	}
 	return nil
