@@ -186,6 +186,12 @@ func (s *Snapshot) Devices() (all, provisional int) { return s.count, s.guests }
 // that open admission let in.
 func (s *Snapshot) Has(d telemetry.Device) bool { return s.find(d) != nil }
 
+// Retired reports whether a device is registered and out of service for good.
+func (s *Snapshot) Retired(d telemetry.Device) bool {
+	st := s.find(d)
+	return st != nil && st.state == Retired
+}
+
 // Cadence is how often a device that stands somewhere reports, as somebody has set
 // it; 0 is not set.
 func (s *Snapshot) Cadence(d telemetry.Device) time.Duration {

@@ -12,6 +12,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,8 +27,9 @@ const (
 	askAgain = 30 * time.Second
 	// goodFor is for how long what the city has said holds while it is away.
 	goodFor = 15 * time.Minute
-	// askTogether is how many devices one request asks about.
-	askTogether = 200
+	// askTogether is how many devices one request asks about, askSessions about how many
+	// sessions.
+	askTogether, askSessions = 200, 1000
 	// grantsKept bounds what is remembered.
 	grantsKept = 100000
 )
@@ -41,9 +43,11 @@ type cityGrants struct {
 	client *http.Client
 	// end ends the connections of an identity.
 	end func(identity string)
-	log *slog.Logger
-	now func() time.Time
-	key []byte // of what secrets are remembered by
+	// sessions ends, of all sessions, those whose rights have ended; nil is none.
+	sessions func(context.Context) error
+	log      *slog.Logger
+	now      func() time.Time
+	key      []byte // of what secrets are remembered by
 
 	mu      sync.Mutex
 	good    map[[32]byte]*remembered
@@ -85,18 +89,18 @@ func (g *cityGrants) Authenticate(ctx context.Context, login door.Login) (door.G
 	}
 	g.mu.Unlock()
 	ask := access.Asked{ClientID: login.ClientID, Username: login.Username, Password: access.Secret(login.Password), PeerHost: login.Remote.Addr().Unmap().String()}
-	answers, err := g.ask(ctx, access.DoorQuestion{Ask: []access.Asked{ask}})
+	answer, err := g.ask(ctx, access.DoorQuestion{Ask: []access.Asked{ask}})
 	switch {
 	case err != nil && known != nil && now.Sub(known.said) < goodFor:
 		g.log.Warn("the city does not answer; a device is let in by what it said before", "device", known.grant.Identity, "said", known.said, "error", err)
 		return known.grant, nil
 	case err != nil:
 		return door.Grant{}, fmt.Errorf("the city does not say who this is: %w: %w", door.ErrUnavailable, err)
-	case answers[0].Refused != "":
+	case answer.Grants[0].Refused != "":
 		g.forget(k)
-		return door.Grant{}, access.Refused(answers[0].Refused)
+		return door.Grant{}, access.Refused(answer.Grants[0].Refused)
 	}
-	grant := grantOf(answers[0])
+	grant := grantOf(answer.Grants[0])
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if len(g.good) < grantsKept {
@@ -137,16 +141,36 @@ func (g *cityGrants) Run(ctx context.Context) error {
 	defer tick.Stop()
 	defer tell.Stop()
 	_, _ = g.ask(ctx, access.DoorQuestion{}) // Err tells
+	g.lookAtSessions(ctx)
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 			g.again(ctx)
+			g.lookAtSessions(ctx)
 		case <-tell.C:
 			g.tell(ctx)
 		}
 	}
+}
+
+func (g *cityGrants) lookAtSessions(ctx context.Context) {
+	if g.sessions != nil {
+		_ = g.sessions(ctx) // Err tells; it is tried again
+	}
+}
+
+// Lapsed implements grants.
+func (g *cityGrants) Lapsed(ctx context.Context, identities []string) (lapsed []string, err error) {
+	for some := range slices.Chunk(identities, askSessions) {
+		a, err := g.ask(ctx, access.DoorQuestion{Sessions: some})
+		if err != nil {
+			return nil, err
+		}
+		lapsed = append(lapsed, a.Lapsed...)
+	}
+	return lapsed, nil
 }
 
 // tell tells the city of refusals.
@@ -192,7 +216,7 @@ func (g *cityGrants) confirm(ctx context.Context, keys [][32]byte) {
 		}
 	}
 	g.mu.Unlock()
-	answers, err := g.ask(ctx, q)
+	answer, err := g.ask(ctx, q)
 	var ended []string
 	now := g.now()
 	g.mu.Lock()
@@ -200,11 +224,11 @@ func (g *cityGrants) confirm(ctx context.Context, keys [][32]byte) {
 		r := g.good[k]
 		switch {
 		case r == nil:
-		case err != nil && now.Sub(r.said) >= goodFor, err == nil && answers[i].Refused != "":
+		case err != nil && now.Sub(r.said) >= goodFor, err == nil && answer.Grants[i].Refused != "":
 			delete(g.good, k)
 			ended = append(ended, r.grant.Identity)
 		case err == nil:
-			fresh := grantOf(answers[i])
+			fresh := grantOf(answer.Grants[i])
 			if !sameGrant(fresh, r.grant) {
 				ended = append(ended, r.grant.Identity)
 			}
@@ -222,7 +246,7 @@ func sameGrant(a, b door.Grant) bool {
 }
 
 // ask asks the city, which answers each in order.
-func (g *cityGrants) ask(ctx context.Context, q access.DoorQuestion) (out []access.DoorGrant, err error) {
+func (g *cityGrants) ask(ctx context.Context, q access.DoorQuestion) (a access.DoorAnswer, err error) {
 	defer func() {
 		if ctx.Err() != nil {
 			return
@@ -236,30 +260,29 @@ func (g *cityGrants) ask(ctx context.Context, q access.DoorQuestion) (out []acce
 	}()
 	body, err := json.Marshal(q)
 	if err != nil {
-		return nil, fmt.Errorf("ask --access: %w", err)
+		return a, fmt.Errorf("ask --access: %w", err)
 	}
 	bounded, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(bounded, http.MethodPost, g.url, bytes.NewReader(body))
 	if err != nil {
-		return nil, fmt.Errorf("ask --access: %w", err)
+		return a, fmt.Errorf("ask --access: %w", err)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", "Bearer "+string(g.secret))
 	resp, err := g.client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("ask --access: %w", err)
+		return a, fmt.Errorf("ask --access: %w", err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("ask --access: %s: the city needs the same HAIDANG_DOOR_SECRET", resp.Status)
+		return a, fmt.Errorf("ask --access: %s: the city needs the same HAIDANG_DOOR_SECRET", resp.Status)
 	}
-	var a access.DoorAnswer
 	if err := json.NewDecoder(io.LimitReader(resp.Body, 16<<20)).Decode(&a); err != nil {
-		return nil, fmt.Errorf("read answer of --access: %w", err)
+		return a, fmt.Errorf("read answer of --access: %w", err)
 	}
 	if len(a.Grants) != len(q.Ask) {
-		return nil, errors.New("read answer of --access: it is about others than were asked about; are both of the same version?")
+		return a, errors.New("read answer of --access: it is about others than were asked about; are both of the same version?")
 	}
-	return a.Grants, nil
+	return a, nil
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -26,6 +27,15 @@ func TestCityGrants(t *testing.T) {
 			return
 		}
 		var a access.DoorAnswer
+		if len(q.Sessions) > 1000 {
+			http.Error(w, "too many", http.StatusBadRequest)
+			return
+		}
+		for _, s := range q.Sessions {
+			if strings.HasPrefix(s, "gone") {
+				a.Lapsed = append(a.Lapsed, s)
+			}
+		}
 		for _, ask := range q.Ask {
 			if ask.Username == "aq-1" && ask.Password == "right" && !revoked.Load() {
 				a.Grants = append(a.Grants, access.DoorGrant{Identity: "aq-1", Publish: []string{"kh/nha-trang/noise/aq-1"}})
@@ -72,5 +82,13 @@ func TestCityGrants(t *testing.T) {
 	enter("revoked", "aq-1", "right", false)
 	if g.Err() != nil || !slices.Equal(ended, []string{"aq-1", "aq-1"}) {
 		t.Errorf("back: %v, ended %v, want aq-1 when nobody vouched for it any more and when it was revoked", g.Err(), ended)
+	}
+	sessions := append([]string{"gone-1"}, make([]string, 1000)...)
+	if lapsed, err := g.Lapsed(t.Context(), append(sessions, "gone-2")); err != nil || !slices.Equal(lapsed, []string{"gone-1", "gone-2"}) {
+		t.Errorf("lapsed are %v, %v", lapsed, err)
+	}
+	away.Store(true)
+	if lapsed, err := g.Lapsed(t.Context(), sessions); err == nil || len(lapsed) > 0 {
+		t.Errorf("the city is away, and lapsed are %v", lapsed)
 	}
 }

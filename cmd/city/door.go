@@ -87,8 +87,9 @@ func (c *city) openSessions(ctx context.Context, f doorFlags) (*session.Sessions
 // doorway is the door with what belongs to it.
 type doorway struct {
 	*door.Door
-	count  *ingest.Count
-	sender *ingest.Sender
+	sessions *session.Sessions
+	count    *ingest.Count
+	sender   *ingest.Sender
 	// old is what an older version has left; nil is nothing.
 	old *takeOver
 }
@@ -125,7 +126,7 @@ func (c *city) openDoor(ctx context.Context, f mqttFlags, o doorOptions) (*doorw
 		d.TLS = cert.TLS()
 		watchCertificate(c.reg, "mqtt", cert)
 	}
-	w := &doorway{count: o.count}
+	w := &doorway{count: o.count, sessions: o.sessions}
 	w.Door, err = door.Open(ctx, d)
 	return w, err
 }

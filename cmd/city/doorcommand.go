@@ -40,7 +40,7 @@ func (Door) Help() string {
   haidang door --journal nats://127.0.0.1:4222 --mqtt-device-rate 5 --mqtt-session-expiry 1d
 
 Devices are asked for their credentials if --access is given, and let in unasked only on the loopback without it. What the
-city has said is asked again every 30 s, so that a revoked device is disconnected; while the city is away, who was let in
+city has said is asked again every 30 s, so that a revoked device is disconnected and its sessions end; while the city is away, who was let in
 within the last 15 minutes is let in again, and nobody else.
 
 There is one door to a journal: its messages are numbered as the gateway "door".`
@@ -86,7 +86,7 @@ func (c *Door) Run(ctx context.Context, out *terminal.Output) (err error) {
 		return err
 	}
 	here.open.opened("the door's count", count.Close)
-	keeper, asks := newDoorkeeper(here.config, nil), (*cityGrants)(nil)
+	keeper, asks := newDoorkeeper(here.config, nil, here.log), (*cityGrants)(nil)
 	o := doorOptions{journal: j, sessions: sessions, count: count, asked: c.Access != ""}
 	if o.asked {
 		client, err := terminal.ClientFlags{CA: c.AccessCA}.Client()
@@ -94,6 +94,7 @@ func (c *Door) Run(ctx context.Context, out *terminal.Output) (err error) {
 			return err
 		}
 		asks = newCityGrants(c.Access, access.Secret(c.DoorSecret), client, func(identity string) { keeper.end(telemetry.Device(identity)) }, here.log)
+		asks.sessions = func(ctx context.Context) error { return keeper.forgetLapsed(ctx, sessions.Users()) }
 		keeper.devices, o.refused = asks, asks.refused
 	}
 	o.keeper = keeper

@@ -5,9 +5,12 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"github.com/haidang-iot/haidang/cmd/config"
+	"github.com/haidang-iot/haidang/devices"
 	"github.com/haidang-iot/haidang/devices/access"
 	"github.com/haidang-iot/haidang/ingest/door"
 	"github.com/haidang-iot/haidang/ingest/telemetry"
@@ -16,6 +19,8 @@ import (
 // grants says who a device is and what it may do at the door.
 type grants interface {
 	Authenticate(ctx context.Context, login door.Login) (door.Grant, error)
+	// Lapsed are those of some identities whom no secret would let in.
+	Lapsed(ctx context.Context, identities []string) ([]string, error)
 }
 
 // doorkeeper lets the parts of this process and devices in at the door.
@@ -24,6 +29,7 @@ type doorkeeper struct {
 	// devices is asked about all others; nil lets in whoever comes.
 	devices grants
 	door    atomic.Pointer[doorway]
+	log     *slog.Logger
 }
 
 // partPass is what a part of this process may do; its password is of this process too.
@@ -39,10 +45,12 @@ const (
 	canaryUser    = "~canary"
 	// simulatedPrefix begins simulated devices' ids.
 	simulatedPrefix = "sim"
+	// endedWithin bounds how long is asked whether a device may still come.
+	endedWithin = 10 * time.Second
 )
 
-func newDoorkeeper(cfg config.Config, devices grants) *doorkeeper {
-	k := &doorkeeper{parts: map[string]partPass{}, devices: devices}
+func newDoorkeeper(cfg config.Config, devices grants, log *slog.Logger) *doorkeeper {
+	k := &doorkeeper{parts: map[string]partPass{}, devices: devices, log: log}
 	sim, canary := partPass{password: rand.Text()}, partPass{password: rand.Text()}
 	for _, l := range cfg.LocalityIDs() {
 		sim.publish = append(sim.publish, "kh/"+string(l)+"/+/+")
@@ -83,9 +91,60 @@ func (k *doorkeeper) end(d telemetry.Device) {
 	}
 }
 
+// ended is told that a credential of a device has ended. If it was its last, nothing that
+// waits for the device may go to who has its name next.
+func (k *doorkeeper) ended(d telemetry.Device) {
+	k.end(d)
+	ctx, cancel := context.WithTimeout(context.Background(), endedWithin)
+	defer cancel()
+	if err := k.forgetLapsed(ctx, []string{string(d)}); err != nil {
+		k.log.Error("what waits for a device may have to be forgotten, and is not; the next start looks again", "device", d, "error", err)
+	}
+}
+
+// forgetLapsed ends the sessions of those users whom no secret would let in.
+func (k *doorkeeper) forgetLapsed(ctx context.Context, users []string) error {
+	w := k.door.Load()
+	if w == nil || k.devices == nil || len(users) == 0 {
+		return nil
+	}
+	lapsed, err := k.devices.Lapsed(ctx, users)
+	if err != nil {
+		return err
+	}
+	if n := w.sessions.Forget(lapsed...); n > 0 {
+		k.log.Info("MQTT sessions of devices that may not come any more are ended, with what waited in them", "sessions", n, "devices", len(lapsed))
+	}
+	return nil
+}
+
+// changed is told which devices the registry has changed: what a device may do is decided
+// when it connects, so it must again.
+func (k *doorkeeper) changed(all []telemetry.Device, s *devices.Snapshot) {
+	var gone []string
+	for _, d := range all {
+		k.end(d)
+		if s.Retired(d) {
+			gone = append(gone, string(d))
+		}
+	}
+	if w := k.door.Load(); w != nil {
+		w.sessions.Forget(gone...)
+	}
+}
+
 // ownGrants are those of this process's access control.
 type ownGrants struct {
 	control atomic.Pointer[access.Control]
+}
+
+// Lapsed implements grants.
+func (o *ownGrants) Lapsed(ctx context.Context, identities []string) ([]string, error) {
+	c := o.control.Load()
+	if c == nil {
+		return nil, door.ErrUnavailable
+	}
+	return c.Lapsed(ctx, identities)
 }
 
 // Authenticate implements grants.

@@ -24,12 +24,29 @@ type operated struct {
 	srv      *server
 	url      string
 	findings *ingest.Findings
+	keeper   *doorkeeper
+	door     *doorway // nil where nobody listens for devices
 }
 
 // newOperated starts a city whose registry is a file or a PostgreSQL URL; "" is a
 // file in its folder.
 func newOperated(t *testing.T, registry string) *operated {
 	t.Helper()
+	return startOperated(t, operatedUp(t, registry), false)
+}
+
+// newDoored starts a city with a door; change may alter its flags.
+func newDoored(t *testing.T, change func(*Up)) *operated {
+	t.Helper()
+	up := operatedUp(t, "")
+	up.MQTTCredentials = true
+	if change != nil {
+		change(&up)
+	}
+	return startOperated(t, up, true)
+}
+
+func operatedUp(t *testing.T, registry string) Up {
 	up := Up{Data: filepath.Join(t.TempDir(), "data"), listenFlags: listenFlags{HTTP: "127.0.0.1:0", HTTPMaxConnections: mostConnections, HTTPMaxPerAddress: mostPerAddress},
 		journalFlags: journalFlags{JournalBudget: 64 << 20, DiskReserve: 1 << 20, Durability: "process"},
 		loadFlags: loadFlags{storeFlags: storeFlags{Store: "embedded", Retention: terminal.Duration(400 * 24 * time.Hour), Query: "auto"},
@@ -37,6 +54,11 @@ func newOperated(t *testing.T, registry string) *operated {
 			quarantineFlags: quarantineFlags{64 << 20, terminal.Duration(time.Hour), 16 << 20, 1000}}}
 	up.mqttFlags.MQTT = "127.0.0.1:0"
 	up.doorFlags = doorFlags{MQTTMaxConnections: 16, MQTTMaxPerAddress: 16, MQTTDeviceConnections: 4, MQTTDeviceSessions: 2, MQTTSessionExpiry: terminal.Duration(time.Hour), MQTTSessionBudget: 1 << 20}
+	return up
+}
+
+func startOperated(t *testing.T, up Up, hasDoor bool) *operated {
+	t.Helper()
 	e, err := up.check()
 	if err != nil {
 		t.Fatal(err)
@@ -58,16 +80,27 @@ func newOperated(t *testing.T, registry string) *operated {
 		t.Fatal(err)
 	}
 	here.custody.broker = b
-	c := &operated{srv: here.srv, findings: here.findings}
-	if c.guarded, err = here.load(t.Context(), up.loadFlags, j, e, nil); err != nil {
+	keeper, asks := up.keeper(here)
+	c := &operated{srv: here.srv, findings: here.findings, keeper: keeper}
+	if c.guarded, err = here.load(t.Context(), up.loadFlags, j, e, keeper.ended); err != nil {
 		t.Fatal(err)
 	}
-	c.intake.open(&journalDoor{journal: j})
+	asks.control.Store(c.control)
+	if c.intake.open(&journalDoor{journal: j}); hasDoor {
+		c.audit.Sides.Counts = map[string]*ingest.Count{}
+		canaries := c.canaries(here, nil, nil, b)
+		if c.door, err = up.openDoor(t.Context(), here, c.guarded, keeper, asks, canaries); err != nil {
+			t.Fatal(err)
+		}
+	}
 	c.srv.health(here.reg, here.findings, c.checks)
 	c.srv.pages()
 	c.url = c.srv.url()
 	var parts actors
 	c.guarded.run(&parts, c.srv)
+	if hasDoor {
+		parts.add("door", c.door.run)
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- parts.run(ctx, time.Minute) }()

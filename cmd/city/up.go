@@ -97,8 +97,8 @@ func (c *Up) Run(ctx context.Context, out *terminal.Output) (err error) {
 		return err
 	}
 	here.custody.broker = b
-	keeper, asks := c.keeper(here.config)
-	l, err := here.load(ctx, c.loadFlags, j, e, keeper.end)
+	keeper, asks := c.keeper(here)
+	l, err := here.load(ctx, c.loadFlags, j, e, keeper.ended)
 	if err != nil {
 		return err
 	}
@@ -163,12 +163,12 @@ func (c *Up) Run(ctx context.Context, out *terminal.Output) (err error) {
 func (c *Up) hasDoor() bool { return c.BrokerURL == "" }
 
 // keeper makes who lets devices in, and what it asks.
-func (c *Up) keeper(cfg config.Config) (*doorkeeper, *ownGrants) {
+func (c *Up) keeper(here *city) (*doorkeeper, *ownGrants) {
 	asks := &ownGrants{}
 	if !c.MQTTCredentials {
-		return newDoorkeeper(cfg, nil), asks
+		return newDoorkeeper(here.config, nil, here.log), asks
 	}
-	return newDoorkeeper(cfg, asks), asks
+	return newDoorkeeper(here.config, asks, here.log), asks
 }
 
 // openDoor opens the door into the journal, with what it remembers of its clients.
@@ -188,12 +188,7 @@ func (c *Up) openDoor(ctx context.Context, here *city, l *guarded, keeper *doork
 	o := doorOptions{keeper: keeper, journal: l.journal, sessions: sessions, count: count, canaries: canaries, asked: c.MQTTCredentials}
 	if c.MQTTCredentials {
 		o.refused = asks.refused
-		// What a device may do is decided when it connects: a changed one must again.
-		l.registry.Subscribe(func(e devices.Event) {
-			for _, d := range e.Devices {
-				keeper.end(d)
-			}
-		})
+		l.registry.Subscribe(func(e devices.Event) { keeper.changed(e.Devices, l.registry.Snapshot()) })
 	}
 	w, err := here.openDoor(ctx, c.mqttFlags, o)
 	if err != nil {
@@ -201,6 +196,10 @@ func (c *Up) openDoor(ctx context.Context, here *city, l *guarded, keeper *doork
 	}
 	w.old = old
 	keeper.door.Store(w)
+	// Rights may have ended while the city did not run.
+	if err := keeper.forgetLapsed(ctx, sessions.Users()); err != nil {
+		return nil, fmt.Errorf("look who may still come: %w", err)
+	}
 	l.intake.open(w)
 	canaries.Routes = w.routes(here.config.DoorCanaries(), keeper.parts[canaryUser])
 	l.audit.Sides.Counts[door.Name], l.audit.Sides.Door = count, w

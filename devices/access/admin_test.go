@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -83,11 +84,12 @@ func TestRun(t *testing.T) {
 		t.Errorf("have %+v, %v; want the first and four more", all, err)
 	}
 	w.issue("aq-1", 0)
-	for d, want := range map[string]bool{"aq-1": true, "wl-2": false} {
-		known, err := w.Known(t.Context(), access.DeviceOf(d))
-		if known != want || err != nil {
-			t.Errorf("%s is known: %v, %v", d, known, err)
-		}
+	lapsed, err := w.Lapsed(t.Context(), []string{"aq-1", "wl-2", "nobody", "client of no id"})
+	if err != nil || !slices.Equal(lapsed, []string{"wl-2", "nobody"}) {
+		t.Errorf("lapsed are %v, %v", lapsed, err)
+	}
+	if lapsed, err = w.Lapsed(t.Context(), []string{"client of no id"}); len(lapsed) > 0 || err != nil {
+		t.Errorf("of no device lapsed %v, %v", lapsed, err)
 	}
 }
 

@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/haidang-iot/haidang/devices"
@@ -201,17 +202,38 @@ func (c *Control) mayDevice(p Principal, s devices.Standing) error {
 	return c.May(p, devices.EntityDevice, string(s.Device), s.Place())
 }
 
-// Known reports whether a device has a credential that is good.
-func (c *Control) Known(ctx context.Context, device telemetry.Device) (known bool, err error) {
-	err = c.store.Read(ctx, func(r Reader) error {
-		all, err := r.Credentials(ctx, device)
-		for _, one := range all {
-			known = known || live(one, c.now())
+// Lapsed are those of some devices that no secret would let in: they have no credential
+// that is good, or are retired, or not registered. What is no device's id is not judged.
+func (c *Control) Lapsed(ctx context.Context, ids []string) (lapsed []string, err error) {
+	var all []telemetry.Device
+	for _, id := range ids {
+		if telemetry.CheckID(id) == nil {
+			all = append(all, telemetry.Device(id))
 		}
-		return err
-	})
-	if err != nil && !errors.Is(err, ErrMissing) {
-		return false, wrapped("read credentials", err)
 	}
-	return known, nil
+	if len(all) == 0 {
+		return nil, nil
+	}
+	now := c.now()
+	err = c.store.Read(ctx, func(r Reader) error {
+		serves := map[telemetry.Device]bool{}
+		if err := r.Standings(ctx, all, func(s devices.Standing) error {
+			serves[s.Device] = s.State != devices.Retired
+			return nil
+		}); err != nil {
+			return err
+		}
+		lapsed = nil
+		for _, d := range all {
+			some, err := r.Credentials(ctx, d)
+			if err != nil && !errors.Is(err, ErrMissing) {
+				return err
+			}
+			if !serves[d] || !slices.ContainsFunc(some, func(one Credential) bool { return live(one, now) }) {
+				lapsed = append(lapsed, string(d))
+			}
+		}
+		return nil
+	})
+	return lapsed, wrapped("read credentials", err)
 }

@@ -23,6 +23,8 @@ type DoorQuestion struct {
 	Ask []Asked `json:"ask,omitempty"`
 	// Refused is what the door did not let clients do.
 	Refused []Refusal `json:"refused,omitempty"`
+	// Sessions are the identities for whom the door keeps what waits.
+	Sessions []string `json:"sessions,omitempty"`
 }
 
 // Asked is who wants to come in.
@@ -46,9 +48,11 @@ func (a *Asked) UnmarshalJSON(b []byte) error {
 	return err
 }
 
-// DoorAnswer answers each in order.
+// DoorAnswer answers each that asks, in order.
 type DoorAnswer struct {
 	Grants []DoorGrant `json:"grants"`
+	// Lapsed are those of DoorQuestion.Sessions whom no secret would let in.
+	Lapsed []string `json:"lapsed,omitempty"`
 }
 
 // DoorGrant is a [Grant], or why there is none: a [Refused], or "fault" where the city
@@ -77,7 +81,7 @@ func (c *Control) Door(shared Secret) http.Handler {
 			return
 		}
 		var q DoorQuestion
-		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxDoorBody)).Decode(&q); err != nil || len(q.Ask) > maxDoorAsks || len(q.Refused) > maxDoorAsks {
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxDoorBody)).Decode(&q); err != nil || max(len(q.Ask), len(q.Refused), len(q.Sessions)) > maxDoorAsks {
 			http.Error(w, "the body is no JSON of a door, or asks too much at once", http.StatusBadRequest)
 			return
 		}
@@ -87,6 +91,12 @@ func (c *Control) Door(shared Secret) http.Handler {
 		}
 		for _, one := range q.Refused {
 			c.NoteRefused(one)
+		}
+		var err error
+		if answer.Lapsed, err = c.Lapsed(r.Context(), q.Sessions); err != nil {
+			c.log.Error("cannot tell the door whose rights have ended", "error", err)
+			http.Error(w, "whose rights have ended cannot be found out at the moment", http.StatusServiceUnavailable)
+			return
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")

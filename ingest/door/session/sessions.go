@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -359,14 +361,28 @@ func (s *Sessions) end(st *state, c *changes) {
 	}
 }
 
-// Forget ends all sessions of a user and their connections, and reports how many there
-// were: for one who may not connect any more.
-func (s *Sessions) Forget(user string) int {
+// Users are those who have sessions that outlive their connection.
+func (s *Sessions) Users() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.byUser))
+}
+
+// Forget ends all sessions of users and their connections, and reports how many there
+// were: for those who may not connect any more.
+func (s *Sessions) Forget(users ...string) int {
+	if len(users) == 0 {
+		return 0
+	}
+	gone := make(map[string]bool, len(users))
+	for _, u := range users {
+		gone[u] = true
+	}
 	c := s.file.changes()
 	s.mu.Lock()
 	n := 0
 	for key, st := range s.states {
-		if key.User == user {
+		if gone[key.User] {
 			s.displace(st, false, s.o.Now())
 			s.end(st, c)
 			n++
