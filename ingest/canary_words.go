@@ -20,8 +20,8 @@ func standings() map[stage]standing {
 		stageAcked: {
 			"máy chủ MQTT đã xác nhận, nhưng không chuyển lại cho cổng thu: các bản tin của thiết bị cũng có thể được xác nhận rồi bị mất",
 			"the broker has acknowledged it and does not deliver it back to the gateway: what devices send may be acknowledged and lost too",
-			"Phiên của cổng thu ở máy chủ có thể đã mất bộ nhận; cổng thu tự đăng ký lại. Nếu không hết: cấp cho người dùng của cổng thu quyền đọc bộ lọc và quyền ghi chủ đề nêu trên; với máy chủ MQTT nhúng, dừng haidang rồi khởi động lại; không xóa gì trước khi sao lưu thư mục dữ liệu.",
-			"The gateway's session at the broker may have lost its consumer; the gateway subscribes anew by itself. If it stays: grant the gateway's user to read the filter and to write the topic named above; with the embedded broker stop haidang and start it again; delete nothing before the data folder is copied."},
+			"Phiên của cổng thu ở máy chủ có thể đã mất bộ nhận; cổng thu tự đăng ký lại. Nếu không hết: cấp cho người dùng của cổng thu quyền đọc bộ lọc và quyền ghi chủ đề nêu trên; không xóa gì trước khi sao lưu thư mục dữ liệu.",
+			"The gateway's session at the broker may have lost its consumer; the gateway subscribes anew by itself. If it stays: grant the gateway's user to read the filter and to write the topic named above; delete nothing before the data folder is copied."},
 		stageDelivered: {
 			"đã về cổng thu, nhưng không vào được hàng chờ", "delivered to the gateway, but not in the journal",
 			"Kiểm tra hàng chờ (/readyz) và ổ đĩa của nó; xem nhật ký vận hành của haidang.",

@@ -43,7 +43,7 @@ func (d *Disk) Stop() error {
 	if !limited || free >= d.Reserve/2 {
 		return nil
 	}
-	return fmt.Errorf("the disk of %s has %d MiB free, less than half the reserve of %d MiB of --disk-reserve; nothing is lost, messages wait in the journal and at the broker:"+
+	return fmt.Errorf("the disk of %s has %d MiB free, less than half the reserve of %d MiB of --disk-reserve; nothing is lost, messages wait in the journal, in devices and at brokers:"+
 		" free some space (haidang quarantine purge does too), or lower the reserve", d.Dir, free>>20, d.Reserve>>20)
 }
 

@@ -88,9 +88,9 @@ type Side struct {
 	Gateway string `json:"gateway"`
 	// Door is how many messages of QoS 1 and 2 have been acknowledged to who
 	// published them for this gateway, since it counts; nil is not known, and DoorProblem
-	// says why. Waiting is how many of them still wait in the broker.
+	// says why. Waiting is how many of them were not taken yet.
 	Door        *uint64 `json:"door" doc:"Messages of QoS 1 and 2 that the door has acknowledged; null: not known"`
-	Waiting     *uint64 `json:"waiting" doc:"Of these, how many still wait in the broker; null: not known"`
+	Waiting     *uint64 `json:"waiting" doc:"Of these, how many are not taken yet; null: not known"`
 	DoorProblem string  `json:"door_problem,omitempty"`
 	// Taken is the gateway's own count; nil is not known, and TakenProblem says why.
 	Taken        *Tally    `json:"taken" doc:"The gateway's own count since taken_since; null: not known"`

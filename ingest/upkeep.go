@@ -205,12 +205,12 @@ func (l *Loader) diskFinding(level int) Finding {
 	switch level {
 	case 2:
 		f.Severity = "danger"
-		f.DescriptionVI = "Không nhận thêm bản tin, ảnh và bản sao lưu; broker giữ bản tin. Hàng chờ vẫn được đưa vào kho. " + f.DescriptionVI
-		f.DescriptionEN = "No more messages, photos and backups are taken; the broker holds messages. What is in the journal is still stored. " + f.DescriptionEN
+		f.DescriptionVI = "Không nhận thêm bản tin, ảnh và bản sao lưu; thiết bị và máy chủ MQTT giữ bản tin. Hàng chờ vẫn được đưa vào kho. " + f.DescriptionVI
+		f.DescriptionEN = "No more messages, photos and backups are taken; devices and brokers hold messages. What is in the journal is still stored. " + f.DescriptionEN
 	case 3:
 		f.Severity = "extreme"
-		f.DescriptionVI = "Không ghi gì thêm: bản tin ở trong hàng chờ và ở broker cho đến khi có chỗ; không mất gì."
-		f.DescriptionEN = "Nothing more is written: messages wait in the journal and at the broker until there is room; nothing is lost."
+		f.DescriptionVI = "Không ghi gì thêm: bản tin ở trong hàng chờ, ở thiết bị và máy chủ MQTT cho đến khi có chỗ; không mất gì."
+		f.DescriptionEN = "Nothing more is written: messages wait in the journal, in devices and at brokers until there is room; nothing is lost."
 	}
 	return f
 }

@@ -27,8 +27,8 @@ import (
 
 // backupFlags say where the hourly backups are.
 type backupFlags struct {
-	BackupDir    string        `help:"Folder of the hourly backups of ledger and registry; better on another disk. Default: backups in --data." placeholder:"DIR"`
-	BackupBudget terminal.Size `default:"4GiB" help:"Disk that the backups of each of the two may take; the oldest leave first, the two newest stay." placeholder:"4GiB"`
+	BackupDir    string        `help:"Folder of the hourly backups of ledger, registry and sessions; better on another disk. Default: backups in --data." placeholder:"DIR"`
+	BackupBudget terminal.Size `default:"4GiB" help:"Disk that the backups of each of the three may take; the oldest leave first, the two newest stay." placeholder:"4GiB"`
 }
 
 // custody keeps a data folder: what was there is compared with what is there, before

@@ -23,7 +23,7 @@ type doorFlags struct {
 	MQTTMaxPerAddress     int               `name:"mqtt-max-per-address" default:"256" help:"How many connections of one address may be open that have not said yet who they are. Raise it where many devices share one address and come back at once." placeholder:"256"`
 	MQTTDeviceConnections int               `name:"mqtt-device-connections" default:"4" help:"How many connections a device may have; one more ends its oldest that is silent, or is refused." placeholder:"4"`
 	MQTTDeviceSessions    int               `name:"mqtt-device-sessions" default:"2" help:"How many sessions of a device may wait for it while it is away." placeholder:"2"`
-	MQTTDeviceRate        float64           `name:"mqtt-device-rate" help:"Messages a second of one device, over a minute; who sends more is made to wait. Default: 50 with --mqtt-credentials, else none." placeholder:"50"`
+	MQTTDeviceRate        float64           `name:"mqtt-device-rate" help:"Messages a second of one device, over a minute; who sends more is made to wait. Default: 50 where devices are asked for their credentials, else none." placeholder:"50"`
 	MQTTLocalityRate      float64           `name:"mqtt-locality-rate" help:"The same for all devices of a locality together; 0 is none." placeholder:"0"`
 	MQTTSessionExpiry     terminal.Duration `name:"mqtt-session-expiry" default:"7d" help:"How long what waits for a device stays without it." placeholder:"7d"`
 	MQTTSessionBudget     terminal.Size     `name:"mqtt-session-budget" default:"256MiB" help:"Memory, and as much disk, that sessions and retained messages may take together." placeholder:"256MiB"`

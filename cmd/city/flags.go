@@ -12,7 +12,7 @@ import (
 
 // sourceFlags say where messages come from.
 type sourceFlags struct {
-	Config         string `type:"existingfile" help:"YAML file that lists localities, gateways and their subscriptions. Default: Nha Trang, Cam Ranh, Ninh Hòa and Cam Lâm, a gateway each." placeholder:"FILE"`
+	Config         string `type:"existingfile" help:"YAML file that lists localities, gateways and their subscriptions. Default: Nha Trang, Cam Ranh, Ninh Hòa and Cam Lâm, with --broker a gateway each." placeholder:"FILE"`
 	BrokerURL      string `name:"broker" env:"HAIDANG_BROKER" help:"External MQTT broker, tcp://HOST:1883 or ssl://HOST:8883. What it drops before a gateway has taken it is lost: most do by default; docs/brokers.md has the settings." placeholder:"URL"`
 	BrokerUser     string `env:"HAIDANG_BROKER_USER" help:"User at the external MQTT broker." placeholder:"NAME"`
 	BrokerPassword string `env:"HAIDANG_BROKER_PASSWORD" help:"Its password; better given in the environment." placeholder:"SECRET"`
@@ -20,7 +20,7 @@ type sourceFlags struct {
 
 // journalFlags say where the journal is and what it promises.
 type journalFlags struct {
-	JournalBudget terminal.Size `default:"10GiB" help:"Disk that the journal may take. When it is full nothing is lost: gateways stop acknowledging and the broker holds the messages." placeholder:"10GiB"`
+	JournalBudget terminal.Size `default:"10GiB" help:"Disk that the journal may take. When it is full nothing is lost: nothing more is acknowledged, and devices and brokers hold the messages." placeholder:"10GiB"`
 	DiskReserve   terminal.Size `default:"512MiB" help:"Free disk below which nothing more is accepted." placeholder:"512MiB"`
 	Durability    string        `enum:"auto,power,process" default:"auto" help:"What acknowledged messages survive: power, the loss of power (synced to disk first); process, the death of the process; auto, power where syncs take no longer than 2 ms on the disk of --data, measured at each start." placeholder:"auto"`
 }

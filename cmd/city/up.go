@@ -210,7 +210,7 @@ func (c *Up) openDoor(ctx context.Context, here *city, l *guarded, keeper *doork
 // upChecks says whether all parts are well. w is nil where there is no door.
 func upChecks(b *broker.Broker, w *doorway, gateways []*ingest.Gateway, l *guarded, canaries *ingest.Canaries) func(context.Context) []check {
 	return func(ctx context.Context) []check {
-		all := []check{{Name: "broker", Problem: text(b.Err())}}
+		all := []check{{Name: "nats-server", Problem: text(b.Err())}}
 		if w != nil {
 			all = append(all, w.check())
 		}

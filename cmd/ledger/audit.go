@@ -34,8 +34,8 @@ func (Audit) Help() string {
 
   received = stored + duplicate + quarantined + discarded + canary + queued
 
-Canaries are the gateways' own: once a minute each sends itself a message through everything. The gateway numbers what it
-receives; the loader counts what became of it. Where the two do not agree, messages are missing, and the exit code is 1.
+Canaries are the city's own: once a minute one goes through everything, by the door for each locality and by each gateway of
+another broker. The door is a gateway too, named door. A gateway numbers what it receives; the loader counts what became of it. Where the two do not agree, messages are missing, and the exit code is 1.
 A gateway counts anew from 0 in each epoch of its journal. Where a journal or a ledger was deleted, damaged or put back
 from a copy, the epoch that this concerns is listed below: what came again with numbers that had been given before, and
 what only a newer ledger knew of.
@@ -47,7 +47,7 @@ kept. The rows of a gateway add up to its outcomes; where they do not, the exit 
 Before that, each side has counted for itself, and none of these counts is made of another one:
 
   acknowledged   what was acknowledged (PUBACK) to who published it, counted where that is written
-  waiting        how many of these still wait in the broker for the gateway; after a kill some do for up to 30 seconds
+  waiting        how many of these are not taken yet
   taken          what the gateway took, counted in a file of its own before the journal was asked; "again" is what the
                  broker sent once more, because somebody was killed before it was confirmed
   confirmed      how many of these the journal has confirmed to the gateway

@@ -83,7 +83,7 @@ func verdict(r ingest.Report) string {
 	}
 	for _, s := range r.Sides {
 		if s.Waiting != nil && *s.Waiting > 0 {
-			say("%s still waiting in the broker for gateway %s: acknowledged, and not taken yet.", terminal.Messages(int64(*s.Waiting)), s.Gateway)
+			say("%s waiting for gateway %s: acknowledged, and not taken yet.", terminal.Messages(int64(*s.Waiting)), s.Gateway)
 		}
 		switch {
 		case s.DoorProblem != "":

@@ -44,7 +44,7 @@ func partName(part string) word {
 	case "registry":
 		return word{"sổ đăng ký thiết bị (registry.db)", "the registry (registry.db)"}
 	case "broker":
-		return word{"thư mục broker/ (hàng chờ và phiên MQTT)", "the folder broker/ (journal and MQTT sessions)"}
+		return word{"thư mục broker/ (hàng chờ)", "the folder broker/ (the journal)"}
 	case "sessions":
 		return word{"các phiên MQTT (door/sessions.db)", "the MQTT sessions (door/sessions.db)"}
 	case "store":

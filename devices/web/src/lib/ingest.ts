@@ -59,7 +59,7 @@ export interface Ledger {
 
 export interface LedgerSide {
   gateway: string
-  /** Acknowledged by the broker, and how many of these still wait there. */
+  /** Acknowledged by the door, and how many of these are not taken yet. */
   door: number | null
   waiting: number | null
   door_lost: number

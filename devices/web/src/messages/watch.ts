@@ -15,6 +15,7 @@ export const watch = {
 
   'astray.title': ['Chủ đề sai', 'Topics that lead nowhere'],
   'astray.what': ['Bản tin đã nhận và đang chờ trong cách ly vì chủ đề của nó không dẫn tới thiết bị nào. Sửa chủ đề trong thiết bị.', 'Messages that were taken and wait in quarantine, because their topic leads to no device. Mend the topic in the device.'],
+  'astray.count': ['Số bản tin', 'Messages'],
   'astray.nearest': ['Có phải là', 'Did you mean'],
   'astray.localities': ['Hiện có: {list}.', 'There are: {list}.'],
   'astray.device': ['Thiết bị', 'Device'],
@@ -127,7 +128,7 @@ export const watch = {
   'ledger.rule': ['Đã nhận = đã lưu + trùng + cách ly + đã loại bỏ + tự kiểm tra + đang chờ', 'Received = stored + duplicate + quarantined + discarded + canary + queued'],
   'ledger.balanced': ['Cân bằng: không mất bản tin nào', 'Balanced: not one message lost'],
   'ledger.unbalanced': ['Không cân bằng', 'Not balanced'],
-  'ledger.waiting': ['{n} bản tin còn chờ ở máy chủ MQTT: đã xác nhận với thiết bị, cổng thu chưa lấy.', '{n} messages still wait in the broker: acknowledged, and not taken yet.'],
+  'ledger.waiting': ['{n} bản tin còn chờ: đã xác nhận với thiết bị, cổng thu chưa lấy.', '{n} messages still wait: acknowledged, and not taken yet.'],
   'ledger.balanced.but': ['Cân bằng, trừ phần mất mát đã xác nhận', 'Balanced, but for losses that are acknowledged'],
   'ledger.lost': ['Mất {n} bản tin hoặc giá trị chưa ai xác nhận; xem cảnh báo.', '{n} messages or values are lost, and nobody has acknowledged it; see the alarms.'],
   'ledger.localities': ['Theo địa phương', 'By locality'],
