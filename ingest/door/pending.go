@@ -284,6 +284,7 @@ func (c *conn) take(t *topic, pk *packets.Packet) error {
 		if p := &pk.Properties; p.PayloadFormatFlag || p.MessageExpiryInterval > 0 || p.ContentType != "" || p.ResponseTopic != "" || len(p.CorrelationData) > 0 || len(p.User) > 0 {
 			it.properties = new(packets.Properties)
 			*it.properties = *p
+			it.weight += propertiesWeight(p) + int64(len(pk.Payload)) // they keep the packet
 		}
 	}
 	m := ingest.Message{
@@ -302,6 +303,16 @@ func (c *conn) take(t *topic, pk *packets.Packet) error {
 		return errStopping
 	}
 	return nil
+}
+
+// propertiesWeight is what properties that travel take while their message waits.
+func propertiesWeight(p *packets.Properties) int64 {
+	const perUser = 48 // two texts and a packet's least
+	n := overhead + len(p.ContentType) + len(p.ResponseTopic) + len(p.CorrelationData) + perUser*len(p.User)
+	for _, u := range p.User {
+		n += len(u.Key) + len(u.Val)
+	}
+	return int64(n)
 }
 
 // add adds a message to those for the journal, or to those that are not for it.
