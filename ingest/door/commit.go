@@ -12,9 +12,6 @@ import (
 	"github.com/haidang-iot/haidang/ingest/door/session"
 )
 
-// maxBackoff caps the pause between attempts to keep what sessions are to get.
-const maxBackoff = 5 * time.Second
-
 // stored is a batch that the journal has.
 type stored struct {
 	*batch
@@ -74,8 +71,8 @@ type finisher struct {
 	conns []*conn
 }
 
-// publish gives messages to who has subscribed to them. It tries until that is durable;
-// false is that ctx has ended before.
+// publish gives messages to who has subscribed to them; false is that ctx has ended
+// before that was durable.
 func (f *finisher) publish(ctx context.Context, d *Door, b stored) bool {
 	clear(f.all)
 	f.all, f.index = f.all[:0], f.index[:0]
@@ -101,22 +98,15 @@ func (f *finisher) publish(ctx context.Context, d *Door, b stored) bool {
 	if len(f.all) == 0 {
 		return true
 	}
-	for wait := 50 * time.Millisecond; ; wait = min(2*wait, maxBackoff) {
-		err := d.o.Sessions.Publish(ctx, f.all)
-		if err == nil {
-			if !b.telemetry { // of telemetry, that the journal has it is what counts
-				for j, i := range f.index {
-					b.items[i].code = f.all[j].Code
-				}
-			}
-			return true
-		}
-		if ctx.Err() != nil {
-			return false
-		}
-		d.o.Logger.Error("cannot keep what subscribers are to get; nothing is acknowledged until it can be", "error", err, "wait", wait)
-		pause(ctx, wait)
+	if err := d.o.Sessions.Publish(ctx, f.all); err != nil {
+		return false
 	}
+	if !b.telemetry { // of telemetry, that the journal has it is what counts
+		for j, i := range f.index {
+			b.items[i].code = f.all[j].Code
+		}
+	}
+	return true
 }
 
 // acknowledge answers the publishers: all that is for one of them in one write.
@@ -174,7 +164,7 @@ func (f *finisher) acknowledge(d *Door, b stored) {
 // notKept tells of a message that could not be kept for who has subscribed to it. MQTT 3
 // has no other way to say so than the end of the connection.
 func (c *conn) notKept(it *item, topic string) {
-	code := packets.Code{Code: it.code, Reason: "cannot be kept for a subscriber: a limit is reached"}
+	code := packets.Code{Code: it.code, Reason: "cannot be kept for a subscriber: a limit is reached, or what is kept cannot be written"}
 	c.refused(RefusedPublish, topic, code.Reason, code)
 	if c.version < 5 {
 		c.end(code, "")
@@ -285,11 +275,13 @@ func (d *Door) will(p session.Publication) {
 	weight := int64(len(p.Topic) + len(p.Payload) + overhead)
 	// While the journal is away, wills are not gathered without bound: who would come
 	// after them waits.
+	d.waiting.Add(1)
 	d.roomMu.Lock()
 	for !d.stopping.Load() && d.held.Load() > d.o.Limits.InFlightBytes {
 		d.room.Wait()
 	}
 	d.roomMu.Unlock()
+	d.waiting.Add(-1)
 	d.held.Add(weight)
 	p.Received = d.o.Now()
 	it := item{qos: p.QoS, retain: p.Retain, properties: &p.Properties, weight: weight}

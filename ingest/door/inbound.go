@@ -139,7 +139,7 @@ func (c *conn) publish(ctx context.Context, head packets.FixedHeader, body []byt
 	if t.bad != "" {
 		return c.refusePublish(pk, t)
 	}
-	if head.Qos == 2 && c.session != nil && c.session.Repeated(pk.PacketID) {
+	if head.Qos == 2 && c.session != nil && c.session.Repeated(pk.PacketID, t.name, pk.Payload, head.Dup) {
 		c.put(packets.Pubrec<<4, 2, byte(pk.PacketID>>8), byte(pk.PacketID))
 		return nil
 	}
@@ -356,7 +356,9 @@ func (c *conn) subscriptions(ctx context.Context, filters packets.Subscriptions,
 		case packets.ErrNotAuthorized.Code:
 			reason = "subscribing to this filter is not granted"
 		case packets.ErrQuotaExceeded.Code:
-			reason = "a limit of the session is reached"
+			reason = "a limit of the session is reached, or it cannot be written"
+		case packets.ErrImplementationSpecificError.Code:
+			reason = "the session cannot be written: see the log of the city"
 		case packets.ErrTopicFilterInvalid.Code:
 			reason = "the filter is not one"
 		default:

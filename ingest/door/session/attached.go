@@ -1,6 +1,7 @@
 package session
 
 import (
+	"hash/maphash"
 	"sync/atomic"
 	"time"
 
@@ -112,13 +113,30 @@ func (st *state) sendRelease(id uint16, code packets.Code) {
 	}
 }
 
-// Repeated says whether a PUBLISH of QoS 2 of this identifier has come and not been
-// released.
-func (x *Session) Repeated(id uint16) bool {
+// Repeated says whether a PUBLISH of QoS 2 has come before and not been released. One of
+// the same identifier that says something else is another message: its client has lost its
+// state and begins to count again.
+func (x *Session) Repeated(id uint16, topic string, payload []byte, dup bool) bool {
 	x.st.mu.Lock()
 	defer x.st.mu.Unlock()
-	_, ok := x.st.received[id]
-	return ok
+	mark, ok := x.st.received[id]
+	if mark == unknownMark {
+		return ok && dup
+	}
+	return mark == x.st.all.mark(topic, payload)
+}
+
+// unknownMark is that of a message whose identifier was read back from the file.
+const unknownMark = 0
+
+// mark stands for what a message says.
+func (s *Sessions) mark(topic string, payload []byte) uint64 {
+	var h maphash.Hash
+	h.SetSeed(s.seed)
+	_, _ = h.WriteString(topic)
+	_ = h.WriteByte(0)
+	_, _ = h.Write(payload)
+	return max(h.Sum64(), unknownMark+1)
 }
 
 // Release takes the publisher's PUBREL; it reports false if the identifier is not known.

@@ -10,11 +10,17 @@ import (
 type changes struct {
 	list     []change
 	inserted []inserted
+	// of is what is being published, of all in one call; unwritten are those that are lost
+	// to somebody because nothing could be written.
+	of        int
+	retained  []int
+	unwritten []int
 }
 
 type inserted struct {
 	st *state
 	d  *delivery
+	of int
 }
 
 func (f *file) changes() *changes { return &changes{} }
@@ -25,32 +31,40 @@ func (c *changes) add(one change) { c.list = append(c.list, one) }
 func (c *changes) insert(st *state, d *delivery) {
 	d.row.Store(rowWaiting)
 	d.held = d.qos == 2
-	c.inserted = append(c.inserted, inserted{st, d})
+	c.inserted = append(c.inserted, inserted{st, d, c.of})
 	c.add(func(w *writer) error { return w.insert(st.row, d) })
 }
 
-// settle is called when the changes are written, or could not be. Then what has not been
-// sent is taken back: its publisher will send it again.
+// settle is called when the changes are written, or could not be. Then a client that is
+// there gets what it is to get all the same; from one that is away it is taken back.
 func (c *changes) settle(err error) {
+	if err != nil {
+		c.unwritten = append(c.unwritten, c.retained...)
+	}
 	for _, one := range c.inserted {
 		if err == nil && one.d.qos < 2 {
 			continue
 		}
-		one.st.settle(one.d, err)
+		if one.st.settle(one.d, err) {
+			c.unwritten = append(c.unwritten, one.of)
+		}
 	}
 }
 
-func (st *state) settle(d *delivery, err error) {
+func (st *state) settle(d *delivery, err error) (lost bool) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	if st.dead || st.queue.byID[d.id] != d {
-		return
+		return false
 	}
 	d.held = false
-	if err != nil && !d.sent {
+	now := st.all.o.Now()
+	if lost = err != nil && !d.sent && st.at == nil; lost {
+		st.drop(dropFile, d.m, now)
 		st.complete(d)
 	}
-	st.pump(st.all.o.Now())
+	st.pump(now)
+	return lost
 }
 
 // session writes a session: how long it stays, since when it has no connection (zero is
@@ -99,6 +113,7 @@ func (c *changes) unsubscribe(st *state, name string) {
 }
 
 func (c *changes) retain(m *message) {
+	c.retained = append(c.retained, c.of)
 	c.add(func(w *writer) error {
 		return w.exec(w.retain, m.topic, m.owner, payload(m), m.qos, properties(&m.properties), m.received.UnixMilli())
 	})

@@ -19,11 +19,12 @@ const (
 	dropExpired  = "expired"   // its time was over before it could be sent
 	dropTooLarge = "too_large" // for the client
 	dropRights   = "rights"    // not granted any more
+	dropFile     = "file"      // the file cannot be written
 	dropRetained = "retained"  // not retained: the user's or everybody's limit
 )
 
 func drops() []string {
-	return []string{dropSlow, dropFull, dropTotal, dropDisk, dropExpired, dropTooLarge, dropRights, dropRetained}
+	return []string{dropSlow, dropFull, dropTotal, dropDisk, dropExpired, dropTooLarge, dropRights, dropFile, dropRetained}
 }
 
 // counts are what is told of all sessions.

@@ -25,6 +25,14 @@ func (s *Sessions) Rows(ctx context.Context) (map[string]int, error) {
 	return out, nil
 }
 
+// Knows reports whether an identifier of QoS 2 is remembered.
+func (x *Session) Knows(id uint16) bool {
+	x.st.mu.Lock()
+	defer x.st.mu.Unlock()
+	_, ok := x.st.received[id]
+	return ok
+}
+
 // HoldWriter keeps the writer from writing until it is freed.
 func (s *Sessions) HoldWriter() (free func()) {
 	held, freed := make(chan struct{}), make(chan struct{})

@@ -191,7 +191,7 @@ func (f *file) succeed(groups []*group) {
 func (f *file) fail(groups []*group, err error) {
 	if !f.failed {
 		f.failed = true
-		f.log.Error("MQTT sessions cannot be written; messages for clients that are away are not acknowledged", "error", err)
+		f.log.Error("MQTT sessions cannot be written: messages for clients that are away are lost to them, new subscriptions are refused; what the journal has is acknowledged", "error", err)
 	}
 	var again []*group
 	for _, g := range groups {

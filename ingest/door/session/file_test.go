@@ -87,8 +87,8 @@ func whatIsKeptSurvives(t *testing.T, crash bool) {
 		waits += " D" // it had been sent
 	}
 	again := c.want(l, "pubrel, 2:a/2=under way D, 1:a/3=under way too D, 1:b=last R D, "+waits)
-	if !present || !x.Repeated(7) || x.Repeated(8) {
-		t.Errorf("present %t, identifiers %t %t", present, x.Repeated(7), x.Repeated(8))
+	if !present || !x.Knows(7) || x.Knows(8) {
+		t.Errorf("present %t, identifiers %t %t", present, x.Knows(7), x.Knows(8))
 	}
 	for i, j := range []int{0, 1, 2, 3} {
 		if again[i].PacketID != got[j].PacketID {
@@ -171,27 +171,47 @@ func TestAcknowledgedBeforeItIsWritten(t *testing.T) {
 	}
 }
 
-// What cannot be written is not acknowledged, and is not given twice when it is sent again.
+// Where the file cannot be written, who publishes is not held up and hears what is lost;
+// who is there gets it, and is let in. Once it can be written, all is as before.
 func TestAFileThatCannotBeWritten(t *testing.T) {
 	c := begin(t, session.Limits{})
-	x, _, _ := c.connect("x", kept(time.Hour))
-	c.subscribe(x, sub("a", 1))
-	x.Detach(true, nil)
+	away, _, _ := c.connect("away", kept(time.Hour))
+	c.subscribe(away, sub("a", 1))
+	away.Detach(true, nil)
+	there, l, _ := c.connect("there", kept(time.Hour))
+	c.subscribe(there, sub("a", 2), sub("b", 2))
 	c.FailWrites(errors.New("the disk is gone"))
-	p := []session.Publication{{Topic: "a", Payload: []byte("1"), QoS: 1, Received: c.clock.Now()}}
-	if err := c.Publish(t.Context(), p); err == nil {
-		t.Fatal("what cannot be written is acknowledged")
+	if codes := c.publish("1:a=1", "2:b=2", "1:c=3", "1:d=4 R"); !slices.Equal(codes, []byte{0x83, 0, 0x10, 0x83}) {
+		t.Errorf("codes %x", codes)
 	}
-	if _, _, err := c.Attach(t.Context(), session.Connect{Key: session.Key{User: "y", Client: "y"}, Expiry: time.Hour}, newLink()); err == nil {
-		t.Error("a session that cannot be kept is given")
-	}
-	c.FailWrites(nil)
-	if err := c.Publish(t.Context(), p); err != nil {
+	c.want(l, "1:a=1, 2:b=2")
+	fresh, _, err := c.Attach(t.Context(), session.Connect{Key: session.Key{User: "y", Client: "y"}, Version: 5, Expiry: time.Hour}, newLink())
+	if err != nil {
 		t.Fatal(err)
 	}
+	all := packets.Subscriptions{{Filter: "a", Qos: 1}}
+	allowed := func(string) packets.Code { return packets.CodeSuccess }
+	if codes, err := fresh.Subscribe(t.Context(), all, 0, allowed); err != nil || codes[0] != 0x83 {
+		t.Errorf("a subscription is answered %x, %v", codes, err)
+	}
+	c.FailWrites(nil)
+	if codes, err := fresh.Subscribe(t.Context(), all, 0, allowed); err != nil || codes[0] != 1 {
+		t.Errorf("a subscription is answered %x, %v", codes, err)
+	}
+	fresh.Detach(true, nil)
+	if codes := c.publish("1:a=5"); codes[0] != 0 {
+		t.Errorf("code %x", codes[0])
+	}
 	c.reopen(true)
-	_, l, _ := c.connect("x", kept(time.Hour))
-	c.want(l, "1:a=1")
+	_, l, _ = c.connect("away", kept(time.Hour))
+	c.want(l, "1:a=5")
+	again := newLink()
+	x, present, err := c.Attach(t.Context(), session.Connect{Key: session.Key{User: "y", Client: "y"}, Version: 5, Expiry: time.Hour}, again)
+	if err != nil || !present {
+		t.Fatalf("the session is there: %t, %v", present, err)
+	}
+	x.Start()
+	c.want(again, "1:a=5")
 }
 
 func TestNoRoomOnTheDisk(t *testing.T) {

@@ -148,7 +148,7 @@ func (l *loading) received(r *sql.Rows) error {
 	if err := r.Scan(&session, &id); err != nil {
 		return err
 	}
-	l.byRow[session].remember(id)
+	l.byRow[session].remember(id, unknownMark)
 	return nil
 }
 

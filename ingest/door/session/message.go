@@ -42,7 +42,8 @@ func newMessage(p *Publication) *message {
 	if s := p.Properties.MessageExpiryInterval; s > 0 {
 		m.expires = p.Received.Add(time.Duration(s) * time.Second)
 	}
-	m.size = overhead + int64(len(m.topic)+len(m.payload)+propertiesSize(&m.properties))
+	const perUser = 48 // what two texts take beside their letters
+	m.size = overhead + int64(len(m.topic)+len(m.payload)+propertiesSize(&m.properties)+perUser*len(m.properties.User))
 	return m
 }
 

@@ -75,8 +75,9 @@ func (s *Sessions) Wants(topic string, retain bool) bool { return retain || s.tr
 
 // Publish gives messages to whoever has subscribed, and sets the Code of each. It returns
 // when what sessions that outlive their connections must not lose is durable: all
-// messages of a call in one transaction. After an error it may be called again; then
-// those that have a connection may get a message twice.
+// messages of a call in one transaction. Where nothing can be written, those get messages
+// that are there, and Code says which are lost to one that is away: nobody who publishes
+// waits for a file that may be broken for good. The error is that ctx has ended.
 //
 // A message of QoS 1 may be with a subscriber before Publish returns. Publish does not
 // wait for subscribers.
@@ -86,17 +87,23 @@ func (s *Sessions) Publish(ctx context.Context, all []Publication) error {
 	var to targets
 	for i := range all {
 		p := &all[i]
+		c.of = i
 		s.publish(p, &to, c, now)
 		if p.remembered() && p.From.st.kept {
 			c.receive(p.From.st, p.ID)
 		}
 	}
 	if err := s.commit(ctx, c); err != nil {
-		return err
+		if ctx.Err() != nil {
+			return err
+		}
+		for _, i := range c.unwritten {
+			all[i].Code = packets.ErrImplementationSpecificError.Code
+		}
 	}
 	for i := range all {
 		if p := &all[i]; p.remembered() {
-			p.From.st.remember(p.ID)
+			p.From.st.remember(p.ID, s.mark(p.Topic, p.Payload))
 		}
 	}
 	return nil
@@ -158,14 +165,14 @@ func (s *Sessions) match(p *Publication, to *targets) {
 }
 
 // remember remembers the identifier of a message of QoS 2 that has come.
-func (st *state) remember(id uint16) {
+func (st *state) remember(id uint16, mark uint64) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	if st.dead {
 		return
 	}
 	if st.received == nil {
-		st.received = map[uint16]struct{}{}
+		st.received = map[uint16]uint64{}
 	}
-	st.received[id] = struct{}{}
+	st.received[id] = mark
 }

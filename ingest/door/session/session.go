@@ -76,8 +76,9 @@ type Publication struct {
 	Journalled bool
 	// Code is what [Sessions.Publish] says of it, as PUBACK and PUBREC of MQTT 5 have it:
 	// 0; 0x10 where nobody has subscribed; 0x97 where it could not be kept for a session,
-	// or not be retained, because a limit is reached: then what only subscribers get (a
-	// command) has not been taken, and its identifier is not remembered.
+	// or not be retained, because a limit is reached, 0x83 because the file cannot be
+	// written: then what only subscribers get (a command) has not been taken, and its
+	// identifier is not remembered.
 	Code byte
 }
 

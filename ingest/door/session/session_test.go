@@ -655,7 +655,7 @@ func TestIdentifiersOfQoS2(t *testing.T) {
 		t.Fatal(err, p[0].Code)
 	}
 	x, _, _ = c.connect("x", kept(time.Hour))
-	if !x.Repeated(7) || x.Repeated(8) || !x.Release(7) || x.Release(7) || x.Repeated(7) {
+	if !x.Knows(7) || x.Knows(8) || !x.Release(7) || x.Release(7) || x.Knows(7) {
 		t.Error("an identifier is not remembered until it is released")
 	}
 }
@@ -673,13 +673,13 @@ func TestIdentifiersOfWhatIsRefused(t *testing.T) {
 	}{{false, true, 0}, {false, false, 0x97}, {true, true, 0x97}} {
 		id := uint16(i + 1)
 		p := []session.Publication{{Topic: "a", QoS: 2, ID: id, From: x, Received: c.clock.Now(), Journalled: one.journalled}}
-		if err := c.Publish(t.Context(), p); err != nil || p[0].Code != one.code || x.Repeated(id) != one.repeated {
-			t.Errorf("%+v: %v, code %x, repeated %t", one, err, p[0].Code, x.Repeated(id))
+		if err := c.Publish(t.Context(), p); err != nil || p[0].Code != one.code || x.Knows(id) != one.repeated {
+			t.Errorf("%+v: %v, code %x, repeated %t", one, err, p[0].Code, x.Knows(id))
 		}
 	}
 	c.reopen(true)
 	x, _, _ = c.connect("x", kept(time.Hour))
-	if !x.Repeated(1) || x.Repeated(2) || !x.Repeated(3) {
+	if !x.Knows(1) || x.Knows(2) || !x.Knows(3) {
 		t.Error("after a crash it is otherwise")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"maps"
 	"slices"
@@ -72,6 +73,7 @@ type Sessions struct {
 	wills    wills
 	counts   counts
 	file     *file
+	seed     maphash.Seed
 
 	mu     sync.Mutex
 	states map[Key]*state
@@ -90,7 +92,7 @@ func Open(ctx context.Context, o Options) (*Sessions, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Sessions{o: o, log: o.Logger, states: map[Key]*state{}, byUser: map[string][]*state{}}
+	s := &Sessions{o: o, log: o.Logger, seed: maphash.MakeSeed(), states: map[Key]*state{}, byUser: map[string][]*state{}}
 	s.counts.dropped = map[string]*atomic.Uint64{}
 	for _, why := range drops() {
 		s.counts.dropped[why] = &atomic.Uint64{}
@@ -196,10 +198,14 @@ func (s *Sessions) Attach(ctx context.Context, c Connect, l Link) (x *Session, p
 		return nil, false, err
 	}
 	if err := s.commit(ctx, changes); err != nil {
-		var none time.Duration
-		x.Detach(true, &none)
-		s.log.Error("an MQTT session cannot be kept", "user", c.Key.User, "client_id", c.Key.Client, "error", err)
-		return nil, false, packets.Code{Code: packets.ErrServerUnavailable.Code, Reason: "the session cannot be kept"}
+		if ctx.Err() != nil {
+			var none time.Duration
+			x.Detach(true, &none)
+			return nil, false, packets.Code{Code: packets.ErrServerUnavailable.Code, Reason: "the session cannot be kept"}
+		}
+		// What the client sends needs no session: it is let in, and what it subscribes to
+		// is refused until that can be kept.
+		s.file.later(changes)
 	}
 	s.wills.wait(ctx, c.Key)
 	return x, present, nil

@@ -47,7 +47,7 @@ type state struct {
 	queue         queue
 	releases      []release         // PUBREL that the link had no room for
 	pending       []pendingRetained // of subscriptions just made
-	received      map[uint16]struct{}
+	received      map[uint16]uint64 // marks of what came of QoS 2 and is not released
 	warned        time.Time
 }
 

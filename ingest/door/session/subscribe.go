@@ -137,7 +137,14 @@ func (x *Session) Subscribe(ctx context.Context, all packets.Subscriptions, iden
 		return nil, err
 	}
 	if err := st.all.commit(ctx, c); err != nil {
-		return nil, err
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		for i, sub := range subs {
+			if sub != nil {
+				subs[i], codes[i] = nil, packets.ErrImplementationSpecificError.Code
+			}
+		}
 	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
