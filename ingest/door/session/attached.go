@@ -163,8 +163,8 @@ func (x *Session) Detach(graceful bool, expiry *time.Duration) {
 	c := s.file.changes()
 	s.mu.Lock()
 	s.detach(x, graceful, expiry, c)
-	s.mu.Unlock()
 	s.file.later(c)
+	s.mu.Unlock()
 }
 
 func (s *Sessions) detach(x *Session, graceful bool, expiry *time.Duration, c *changes) {

@@ -41,6 +41,11 @@ func (s *Sessions) HoldWriter() (free func()) {
 	return func() { close(freed) }
 }
 
+// Poison has something in the order that can never be written, and that nobody waits for.
+func (s *Sessions) Poison() {
+	s.file.later(&changes{list: []change{func(w *writer) error { return w.exec(w.message, 1) }}})
+}
+
 // FailWrites makes all that is written fail with an error, until it is nil.
 func (s *Sessions) FailWrites(err error) {
 	if err == nil {

@@ -116,23 +116,28 @@ func (f *file) behind(c change) {
 
 // commit writes changes and returns when they are durable. When ctx ends earlier they
 // are written all the same.
-func (s *Sessions) commit(ctx context.Context, c *changes) error {
+func (s *Sessions) commit(ctx context.Context, c *changes) error { return s.order(c)(ctx) }
+
+// order puts changes into the file's order; wait returns when they are durable.
+func (s *Sessions) order(c *changes) (wait func(context.Context) error) {
 	if len(c.list) == 0 {
-		return nil
+		return func(context.Context) error { return nil }
 	}
 	done := make(chan error, 1)
 	s.file.add(&group{list: c.list, waited: true, then: func(err error) {
 		c.settle(err)
 		done <- err
 	}}, true)
-	select {
-	case err := <-done:
-		if err != nil {
-			return fmt.Errorf("write sessions: %w", err)
+	return func(ctx context.Context) error {
+		select {
+		case err := <-done:
+			if err != nil {
+				return fmt.Errorf("write sessions: %w", err)
+			}
+			return nil
+		case <-ctx.Done():
+			return fmt.Errorf("write sessions: %w", ctx.Err())
 		}
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("write sessions: %w", ctx.Err())
 	}
 }
 
@@ -154,11 +159,7 @@ func (f *file) run() {
 		case <-tick.C:
 		}
 		groups, closing := f.take()
-		if err := f.w.write(groups); err != nil {
-			f.fail(groups, err)
-		} else {
-			f.succeed(groups)
-		}
+		f.write(groups)
 		if closing {
 			return
 		}
@@ -178,8 +179,32 @@ func (f *file) take() (groups []*group, closing bool) {
 	return groups, f.closing
 }
 
+// write writes all in one transaction. If that fails each has its own: what is wrong with
+// one is no failure of the others.
+func (f *file) write(groups []*group) {
+	err := f.w.write(groups)
+	if err == nil {
+		f.failed = false
+		f.succeed(groups)
+		return
+	}
+	left := groups
+	if len(groups) > 1 {
+		left = nil
+		for _, g := range groups {
+			if one := f.w.write([]*group{g}); one != nil {
+				left, err = append(left, g), one
+			} else {
+				f.succeed([]*group{g})
+			}
+		}
+	}
+	if len(left) > 0 {
+		f.fail(left, err)
+	}
+}
+
 func (f *file) succeed(groups []*group) {
-	f.failed = false
 	for _, g := range groups {
 		if g.then != nil {
 			g.then(nil)

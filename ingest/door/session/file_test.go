@@ -214,6 +214,23 @@ func TestAFileThatCannotBeWritten(t *testing.T) {
 	c.want(again, "1:a=5")
 }
 
+// What can never be written is no failure of what is written with it.
+func TestWhatCannotBeWrittenHoldsNothingUp(t *testing.T) {
+	c := begin(t, session.Limits{})
+	x, _, _ := c.connect("x", kept(time.Hour))
+	c.subscribe(x, sub("a", 2))
+	x.Detach(true, nil)
+	c.Poison()
+	if codes := c.publish("1:a=1", "2:a=2"); !slices.Equal(codes, []byte{0, 0}) {
+		t.Errorf("codes %x", codes)
+	}
+	if rows, err := c.Rows(t.Context()); err != nil || rows["delivery"] != 2 || rows["message"] != 2 {
+		t.Errorf("rows %v, %v", rows, err)
+	}
+	_, l, _ := c.connect("x", kept(time.Hour))
+	c.want(l, "1:a=1, 2:a=2")
+}
+
 func TestNoRoomOnTheDisk(t *testing.T) {
 	c := begin(t, session.Limits{})
 	x, _, _ := c.connect("x", kept(time.Hour))

@@ -63,7 +63,9 @@ func (l *Limits) defaults() {
 
 // Sessions are all sessions of a broker. Methods may be called concurrently.
 //
-// Locks are taken in this order: mu, a state's, the trees'.
+// Locks are taken in this order: mu, a state's, the trees' and the file's. What becomes of
+// a session is put into the file's order with mu held: or the end of one could come after
+// the beginning of the next of the same client.
 type Sessions struct {
 	o        Options
 	log      *slog.Logger
@@ -162,7 +164,9 @@ func (s *Sessions) sweep(now time.Time) {
 			s.wills.add(o)
 		}
 	}
+	s.file.later(c)
 	s.mu.Unlock()
+	c = s.file.changes()
 	s.expireRetained(now, c)
 	s.file.later(c)
 }
@@ -192,12 +196,14 @@ func (s *Sessions) Attach(ctx context.Context, c Connect, l Link) (x *Session, p
 	changes := s.file.changes()
 	s.mu.Lock()
 	x, present, err = s.attach(c, l, now, changes)
-	s.mu.Unlock()
 	if err != nil {
 		s.file.later(changes)
+		s.mu.Unlock()
 		return nil, false, err
 	}
-	if err := s.commit(ctx, changes); err != nil {
+	wait := s.order(changes)
+	s.mu.Unlock()
+	if err := wait(ctx); err != nil {
 		if ctx.Err() != nil {
 			var none time.Duration
 			x.Detach(true, &none)
@@ -394,8 +400,8 @@ func (s *Sessions) Forget(users ...string) int {
 			n++
 		}
 	}
-	s.mu.Unlock()
 	s.file.later(c)
+	s.mu.Unlock()
 	return n
 }
 

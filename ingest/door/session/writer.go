@@ -109,7 +109,7 @@ func (w *writer) write(groups []*group) (err error) {
 func (w *writer) undo() {
 	for _, d := range w.deliver {
 		d.m.rows--
-		d.row.Store(rowNone)
+		d.row.CompareAndSwap(rowWritten, rowWaiting)
 	}
 	for _, one := range w.forgotten {
 		one.d.m.rows++
@@ -157,6 +157,9 @@ func (w *writer) insert(session int64, d *delivery) error {
 
 // forget takes a delivery out at the end of the transaction.
 func (w *writer) forget(session int64, d *delivery) {
+	if d.row.Load() != rowWritten { // it could not be written
+		return
+	}
 	w.forgotten = append(w.forgotten, forgotten{session, d})
 	if d.m.rows--; d.m.rows == 0 {
 		w.messages = append(w.messages, d.m.row)
