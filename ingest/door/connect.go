@@ -73,6 +73,7 @@ func (c *conn) readConnect(pk *packets.Packet, body []byte) *denial {
 		if c.version = 4; level > 5 && level < 0x80 {
 			c.version = 5
 		}
+		c.claim(body, 2+len(name))
 		return deny(packets.ErrUnsupportedProtocolVersion, "protocol version %d of %s is not known: 3.1, 3.1.1 and 5 are", level, name)
 	}
 	if err := pk.ConnectDecode(body); err != nil {
@@ -81,6 +82,20 @@ func (c *conn) readConnect(pk *packets.Packet, body []byte) *denial {
 		return deny(code, "%v", err)
 	}
 	return c.checkConnect(pk)
+}
+
+// claim notes who comes in a version that is not known, for the refusal alone: it is most
+// likely a CONNECT of MQTT 3 under a wrong number, which stands at level.
+func (c *conn) claim(body []byte, level int) {
+	body = bytes.Clone(body)
+	body[level] = 4
+	pk := packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Connect, Remaining: len(body)}}
+	if pk.ConnectDecode(body) != nil {
+		return
+	}
+	if k := &pk.Connect; utf8.Valid(k.Username) && len(k.Username) <= maxName && len(k.ClientIdentifier) <= maxName {
+		c.username, c.clientID = string(k.Username), strings.Clone(k.ClientIdentifier)
+	}
 }
 
 // protocol reads the protocol's name and level.
