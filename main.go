@@ -44,7 +44,7 @@ type commands struct {
 	Verify     simulation.Verify   `cmd:"" help:"Compare a store with what a scenario must have left in it; exit 1 if anything is wrong."`
 	Audit      ledger.Audit        `cmd:"" help:"Print what became of every message; exit 1 if any is unaccounted for."`
 	Check      city.Check          `cmd:"" help:"Look whether anything in a data folder is damaged; exit 1 if so."`
-	Restore    city.Restore        `cmd:"" help:"Put an hourly backup of the ledger or the registry in its place."`
+	Restore    city.Restore        `cmd:"" help:"Put an hourly backup of the ledger, the registry or the MQTT sessions in its place."`
 	Devices    registry.Devices    `cmd:"" help:"Sites and devices: list, register, import, swap, retire; backup and restore."`
 	Sites      registry.Sites      `cmd:"" help:"Places that are measured: list, show, add, edit, retire, reopen."`
 	Limits     registry.Limits     `cmd:"" help:"Limits of sites: flood alarm levels, reservoirs' levels, thresholds of your own."`

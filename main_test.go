@@ -19,7 +19,7 @@ func try(args ...string) (code int, stdout, stderr string) {
 }
 
 func TestEveryCommandHasHelpWithExamples(t *testing.T) {
-	commands := [][]string{{}, {"up"}, {"gateway"}, {"loader"}, {"simulate"}, {"verify"}, {"audit"}, {"devices"}, {"devices", "list"}, {"devices", "mosquitto"}, {"wards"}, {"wards", "list"}, {"wards", "import"}, {"quarantine", "list"}, {"quarantine", "redrive"}}
+	commands := [][]string{{}, {"up"}, {"door"}, {"check"}, {"restore", "sessions"}, {"gateway"}, {"loader"}, {"simulate"}, {"verify"}, {"audit"}, {"devices"}, {"devices", "list"}, {"devices", "mosquitto"}, {"wards"}, {"wards", "list"}, {"wards", "import"}, {"quarantine", "list"}, {"quarantine", "redrive"}}
 	for _, c := range commands {
 		code, stdout, stderr := try(append(c, "--help")...)
 		if code != 0 || stderr != "" || !strings.Contains(stdout, "Examples:") {

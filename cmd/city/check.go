@@ -28,7 +28,9 @@ func (f folderFlags) custody(out *terminal.Output) (*custody, error) {
 	}
 	flags := loadFlags{storeFlags: storeFlags{Store: "embedded", Retention: terminal.Duration(400 * 24 * time.Hour)},
 		registryFlags: registryFlags{Registry: f.Registry}, backupFlags: backupFlags{BackupDir: f.BackupDir}}
-	return newCustody(f.Data, flags, true, ingest.NewFindings(time.Now), terminal.LogFlags{}.Logger(out.Stderr)), nil
+	k := newCustody(f.Data, flags, true, ingest.NewFindings(time.Now), terminal.LogFlags{}.Logger(out.Stderr))
+	k.keepSessions(flags.backupFlags)
+	return k, nil
 }
 
 // Check is `haidang check`: whether anything in a data folder is damaged.
@@ -39,14 +41,15 @@ type Check struct {
 
 // Help is kong's detailed help.
 func (Check) Help() string {
-	return `Reads the whole data folder and compares every checksum: ledger and registry (SQLite's integrity_check),
-the broker's streams with the journal, the store's logs, indices and chunks; and holds them against marks.json,
+	return `Reads the whole data folder and compares every checksum: ledger, registry and MQTT sessions (SQLite's
+integrity_check), the broker's streams with the journal, the store's logs, indices and chunks; and holds them against marks.json,
 which says what was there when the city last ran. Nothing is changed. It may run beside a running city, which
 does the same by itself at its start and once a day. Exit code 1 if anything is damaged or gone.
 
 Examples:
   haidang check
-  haidang check --data /srv/city --json`
+  haidang check --data /srv/city --json
+  haidang check --data haidang-door     that of haidang door`
 }
 
 // Run checks.
@@ -104,9 +107,10 @@ func printFindings(w io.Writer, dir string, found []ingest.Finding) {
 type Restore struct {
 	Ledger   restoreLedger   `cmd:"" help:"Put a backup of the ledger in its place."`
 	Registry restoreRegistry `cmd:"" help:"Put a backup of the registry in its place."`
+	Sessions restoreSessions `cmd:"" help:"Put a backup of the MQTT sessions in their place."`
 }
 
-// restoreFlags are what both have.
+// restoreFlags are what all have.
 type restoreFlags struct {
 	folderFlags
 	From  string `help:"The backup; the newest that is not damaged if not given." placeholder:"FILE"`
@@ -117,6 +121,8 @@ type restoreFlags struct {
 type restoreLedger struct{ restoreFlags }
 
 type restoreRegistry struct{ restoreFlags }
+
+type restoreSessions struct{ restoreFlags }
 
 // Help is kong's detailed help.
 func (restoreLedger) Help() string {
@@ -142,6 +148,20 @@ Examples:
   haidang restore registry --empty     begin with no devices and no accounts`
 }
 
+// Help is kong's detailed help.
+func (restoreSessions) Help() string {
+	return `A city and haidang door back up once an hour what they keep for MQTT clients: sessions with their subscriptions, commands
+that wait for devices, retained messages. They mend the file by themselves at their start, so this is for going back
+to an earlier one. Stop the city, or the door, first. The file that was there is kept beside it. Commands that came since the
+backup are lost, and those that were delivered since are delivered again. Readings are not in it.
+
+Examples:
+  haidang restore sessions --list
+  haidang restore sessions --data /srv/city
+  haidang restore sessions --data haidang-door     those of haidang door
+  haidang restore sessions --empty                 begin without any: devices subscribe anew`
+}
+
 // Run restores the ledger.
 func (c *restoreLedger) Run(ctx context.Context, out *terminal.Output) error {
 	return c.run(ctx, out, ledgerPart)
@@ -150,6 +170,11 @@ func (c *restoreLedger) Run(ctx context.Context, out *terminal.Output) error {
 // Run restores the registry.
 func (c *restoreRegistry) Run(ctx context.Context, out *terminal.Output) error {
 	return c.run(ctx, out, registryPart)
+}
+
+// Run restores the MQTT sessions.
+func (c *restoreSessions) Run(ctx context.Context, out *terminal.Output) error {
+	return c.run(ctx, out, sessionsPart)
 }
 
 func (c *restoreFlags) run(ctx context.Context, out *terminal.Output, name string) (err error) {

@@ -97,10 +97,16 @@ func openCity(o cityOptions, out *terminal.Output) (*city, error) {
 
 // keep looks at the data folder before anything in it is opened.
 func (c *city) keep(ctx context.Context, f loadFlags, hasBroker, hasDoor bool) error {
-	c.custody = newCustody(c.data, f, hasBroker, c.findings, c.log)
+	k := newCustody(c.data, f, hasBroker, c.findings, c.log)
 	if hasDoor {
-		c.custody.keepSessions(f)
+		k.keepSessions(f.backupFlags)
 	}
+	return c.begin(ctx, k)
+}
+
+// begin has a custody look at the data folder.
+func (c *city) begin(ctx context.Context, k *custody) error {
+	c.custody = k
 	c.custody.sync = c.durability.power
 	for _, p := range c.custody.parts {
 		p.Backups.Reserve = c.disk.Reserve
@@ -176,7 +182,7 @@ func (c *city) load(ctx context.Context, f loadFlags, j *journal.Journal, e acce
 // run adds what a loader consists of to the process.
 func (g *guarded) run(parts *actors, srv *server) {
 	parts.add("HTTP", srv.run)
-	parts.add("ballast", g.keepBallast)
+	parts.add("ballast", keepBallast(g.loader.Disk, g.loader.Logger))
 	g.custody.run(parts)
 	parts.add("ledger's history", g.history.Run) // before the loader, to end after it
 	parts.add("presence", g.registry.keepPresence(g.ledger))
@@ -189,19 +195,21 @@ func (g *guarded) run(parts *actors, srv *server) {
 }
 
 // keepBallast holds some space for a start on a full disk.
-func (g *guarded) keepBallast(ctx context.Context) error {
-	tick := time.NewTicker(time.Minute)
-	defer tick.Stop()
-	for failed := false; ; {
-		err := g.loader.Disk.HoldBallast()
-		if err != nil && !failed {
-			g.loader.Logger.Warn("no space can be held for a start on a full disk; trying again each minute", "error", err)
-		}
-		failed = err != nil
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
+func keepBallast(disk *ingest.Disk, log *slog.Logger) func(context.Context) error {
+	return func(ctx context.Context) error {
+		tick := time.NewTicker(time.Minute)
+		defer tick.Stop()
+		for failed := false; ; {
+			err := disk.HoldBallast()
+			if err != nil && !failed {
+				log.Warn("no space can be held for a start on a full disk; trying again each minute", "error", err)
+			}
+			failed = err != nil
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-tick.C:
+			}
 		}
 	}
 }

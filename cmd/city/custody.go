@@ -27,8 +27,8 @@ import (
 
 // backupFlags say where the hourly backups are.
 type backupFlags struct {
-	BackupDir    string        `help:"Folder of the hourly backups of ledger, registry and sessions; better on another disk. Default: backups in --data." placeholder:"DIR"`
-	BackupBudget terminal.Size `default:"4GiB" help:"Disk that the backups of each of the three may take; the oldest leave first, the two newest stay." placeholder:"4GiB"`
+	BackupDir    string        `help:"Folder of the hourly backups of ledger, registry and MQTT sessions; better on another disk. Default: backups in --data." placeholder:"DIR"`
+	BackupBudget terminal.Size `default:"4GiB" help:"Disk that the backups of each of them may take; the oldest leave first, the two newest stay." placeholder:"4GiB"`
 }
 
 // custody keeps a data folder: what was there is compared with what is there, before
@@ -61,7 +61,7 @@ const (
 	brokerPart, storePart, ledgerPart, registryPart, sessionsPart = "broker", "store", "ledger", "registry", "sessions"
 	// damagedDir is where damaged files are kept.
 	damagedDir = "damaged"
-	// backupEvery is how much of the ledger and the registry may be lost at most.
+	// backupEvery is how much of ledger, registry and sessions may be lost at most.
 	backupEvery = time.Hour
 	// foundKept is for how long the marks keep what the start has found: a start that is
 	// killed or refuses before it is an alarm must not be the last that knows of it.
@@ -82,8 +82,15 @@ func newCustody(dir string, f loadFlags, hasBroker bool, findings *ingest.Findin
 	return k
 }
 
+// newDoorCustody makes one of the data folder of a door alone.
+func newDoorCustody(dir string, f backupFlags, findings *ingest.Findings, log *slog.Logger) *custody {
+	k := &custody{dir: dir, backups: cmp.Or(f.BackupDir, filepath.Join(dir, "backups")), findings: findings, now: time.Now, log: log}
+	k.keepSessions(f)
+	return k
+}
+
 // keepSessions adds what the door remembers of its clients.
-func (k *custody) keepSessions(f loadFlags) {
+func (k *custody) keepSessions(f backupFlags) {
 	k.parts = append(k.parts, k.part(sessionsPart, filepath.Join(k.dir, doorDir, session.FileName), f.BackupBudget, false, makeSessions))
 }
 
@@ -343,7 +350,7 @@ func (k *custody) mend(ctx context.Context, p damage.Part) error {
 	}
 	m, err := p.Mend(ctx)
 	if errors.Is(err, damage.ErrNoBackup) && p.Name == sessionsPart {
-		k.tell(damage.BeganEmpty(p.Name, ledgerPart)) // commands may be lost, readings are not
+		k.tell(damage.BeganEmpty(p.Name, k.beside(p))) // commands may be lost, readings are not
 		return nil
 	}
 	if errors.Is(err, damage.ErrNoBackup) {

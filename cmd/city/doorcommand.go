@@ -27,7 +27,8 @@ type Door struct {
 	Replicas      int           `default:"1" help:"Servers of the JetStream cluster that hold each record: 1, 3 or 5." placeholder:"1"`
 	JournalBudget terminal.Size `help:"Disk that the journal may take; 10GiB for a new one." placeholder:"10GiB"`
 	DiskReserve   terminal.Size `default:"512MiB" help:"Free disk of --data below which nothing more is kept for devices that are away." placeholder:"512MiB"`
-	Durability    string        `enum:"auto,process,power" default:"auto" help:"What sessions and retained messages survive: the death of the process, or the loss of power; auto is power where the disk syncs fast enough. The journal's own durability is the NATS server's (sync_interval)." placeholder:"auto"`
+	Durability    string        `enum:"auto,power,process" default:"auto" help:"What sessions and retained messages survive: power, the loss of power (synced to disk first); process, the death of the process; auto, power where syncs take no longer than 2 ms. The journal's own durability is the NATS server's (sync_interval)." placeholder:"auto"`
+	backupFlags
 	terminal.LogFlags
 }
 
@@ -73,6 +74,9 @@ func (c *Door) Run(ctx context.Context, out *terminal.Output) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := here.begin(ctx, newDoorCustody(c.Data, c.backupFlags, here.findings, here.log)); err != nil {
+		return err
+	}
 	j, err := openExternalJournal(ctx, c.Journal, c.JournalBudget, c.Replicas, here.log, &here.open)
 	if err != nil {
 		return err
@@ -81,11 +85,14 @@ func (c *Door) Run(ctx context.Context, out *terminal.Output) (err error) {
 	if err != nil {
 		return err
 	}
-	count, err := ingest.OpenCount(here.countPath(door.Name), false, time.Now)
+	_, next, err := j.Position(ctx, door.Name)
 	if err != nil {
 		return err
 	}
-	here.open.opened("the door's count", count.Close)
+	count, err := here.countFile([]ingest.Account{{Gateway: door.Name, Position: next}})
+	if err != nil {
+		return err
+	}
 	keeper, asks := newDoorkeeper(here.config, nil, here.log), (*cityGrants)(nil)
 	o := doorOptions{journal: j, sessions: sessions, count: count, asked: c.Access != ""}
 	if o.asked {
@@ -109,15 +116,20 @@ func (c *Door) Run(ctx context.Context, out *terminal.Output) (err error) {
 	here.srv.mqtt = w.webSocket(here.srv, o.asked, false)
 	checks := func(ctx context.Context) []check {
 		_, err := j.State(ctx)
-		all := []check{w.check(), {Name: "journal", Problem: text(err)}}
+		all := []check{w.check(), {Name: "journal", Problem: text(err)}, here.durability.check()}
 		if asks != nil {
 			all = append(all, check{Name: "access", Problem: text(asks.Err())})
 		}
 		return append(all, canaryChecks(canaries)...)
 	}
 	here.srv.health(here.reg, here.findings, checks)
+	if err := here.syncNames(); err != nil {
+		return err
+	}
 	var parts actors
 	parts.add("HTTP", here.srv.run)
+	parts.add("ballast", keepBallast(here.disk, here.log))
+	here.custody.run(&parts)
 	if asks != nil {
 		parts.add("access", asks.Run)
 	}

@@ -206,15 +206,20 @@ func MarksLost(vi, en string) ingest.Finding {
 	}
 }
 
-// BeganEmpty tells that a part was not there and nothing knew of it, though another was.
+// BeganEmpty tells that a part was not there and there was no backup of it, though beside
+// was there; that is "" for none.
 func BeganEmpty(part, beside string) ingest.Finding {
-	p, other := partName(part), partName(beside)
+	p, vi, en := partName(part), "Không có ở đây", "It is not here"
+	if beside != "" {
+		other := partName(beside)
+		vi, en = vi+", trong khi vẫn có "+other.vi, en+", but "+other.en+" is"
+	}
 	return ingest.Finding{
 		Rule: RuleEmpty, Device: telemetry.Device(part), Severity: "extreme", Lasting: true,
 		SummaryVI:     "Bắt đầu trống: " + p.vi,
 		SummaryEN:     "Begun empty: " + p.en,
-		DescriptionVI: "Không có ở đây, trong khi vẫn có " + other.vi + "; cũng không có bản sao lưu nào",
-		DescriptionEN: "It is not here, but " + other.en + " is; there is no backup of it either",
+		DescriptionVI: vi + "; cũng không có bản sao lưu nào",
+		DescriptionEN: en + "; there is no backup of it either",
 		RunbookVI:     "Nếu nó từng có: dừng Hải Đăng, đặt lại tệp từ bản sao của bạn (haidang restore) hoặc sửa --registry; nếu chưa từng có thì xác nhận cảnh báo này",
 		RunbookEN:     "If there ever was one: stop Hải Đăng and put the file back from a copy of yours (haidang restore), or correct --registry; if there was none, acknowledge this alarm",
 	}

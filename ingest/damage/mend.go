@@ -18,7 +18,7 @@ var ErrNoBackup = errors.New("it is gone, and there is no backup of it")
 
 // Part is an SQLite file that a city cannot do without.
 type Part struct {
-	// Name is ledger or registry.
+	// Name is ledger, registry or sessions.
 	Name string
 	File string
 	// Backups are its copies.
