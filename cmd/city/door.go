@@ -112,7 +112,7 @@ type doorOptions struct {
 func (c *city) openDoor(ctx context.Context, f mqttFlags, o doorOptions) (*doorway, error) {
 	d := door.Options{
 		Addr: f.MQTT, PlainBeyond: f.MQTTPlain, Authenticator: o.keeper, OnRefused: o.refused,
-		Journal: o.journal, Sessions: o.sessions, Count: o.count, Canaries: o.canaries, NotTelemetry: c.config.NotTelemetry(),
+		Journal: o.journal, MaxPayload: o.maxPayload, Sessions: o.sessions, Count: o.count, Canaries: o.canaries, NotTelemetry: c.config.NotTelemetry(),
 		Limits: f.limits(o.asked), Now: time.Now, Logger: c.log, Metrics: c.metrics, Registerer: c.reg,
 	}
 	if f.MQTTPlain && !access.Loopback(f.MQTT) {

@@ -94,7 +94,7 @@ func (c *Door) Run(ctx context.Context, out *terminal.Output) (err error) {
 		return err
 	}
 	keeper, asks := newDoorkeeper(here.config, nil, here.log), (*cityGrants)(nil)
-	o := doorOptions{journal: j, sessions: sessions, count: count, asked: c.Access != ""}
+	o := doorOptions{journal: j, maxPayload: j.MaxRecord() - topicRoom, sessions: sessions, count: count, asked: c.Access != ""}
 	if o.asked {
 		client, err := terminal.ClientFlags{CA: c.AccessCA}.Client()
 		if err != nil {

@@ -185,7 +185,7 @@ func (c *Up) openDoor(ctx context.Context, here *city, l *guarded, keeper *doork
 	if err != nil {
 		return nil, err
 	}
-	o := doorOptions{keeper: keeper, journal: l.journal, sessions: sessions, count: count, canaries: canaries, asked: c.MQTTCredentials}
+	o := doorOptions{keeper: keeper, journal: l.journal, maxPayload: l.journal.MaxRecord() - topicRoom, sessions: sessions, count: count, canaries: canaries, asked: c.MQTTCredentials}
 	if c.MQTTCredentials {
 		o.refused = asks.refused
 		l.registry.Subscribe(func(e devices.Event) { keeper.changed(e.Devices, l.registry.Snapshot()) })

@@ -46,9 +46,12 @@ type Options struct {
 	// OnRefused hears of every refusal, one after the other, from one goroutine.
 	OnRefused func(Refusal)
 
-	Journal  ingest.Appender
-	Sessions *session.Sessions
-	Count    *ingest.Count
+	Journal ingest.Appender
+	// MaxPayload is the longest payload that the journal can hold, 4 MiB if 0; of a longer
+	// one it gets the beginning.
+	MaxPayload int
+	Sessions   *session.Sessions
+	Count      *ingest.Count
 	// Canaries follow the messages that the city sends itself; nil are none.
 	Canaries *ingest.Canaries
 	// RefusalDelay is how long the answer to a wrong secret is held back, 500 ms if 0, none
@@ -131,6 +134,7 @@ type Door struct {
 // Open listens; it serves only in Run.
 func Open(ctx context.Context, o Options) (*Door, error) {
 	o.Limits = o.Limits.withDefaults()
+	o.MaxPayload = cmp.Or(o.MaxPayload, maxPayload)
 	o.RefusalDelay = cmp.Or(o.RefusalDelay, 500*time.Millisecond)
 	if o.Now == nil {
 		o.Now = time.Now

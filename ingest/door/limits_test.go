@@ -298,3 +298,16 @@ func value(t *testing.T, x *opened, name string) float64 {
 	t.Fatalf("there is no metric %s", name)
 	return 0
 }
+
+// What the journal cannot hold would stop it for all: of a longer payload it gets the
+// beginning, and is told how long it was.
+func TestPayloadsThatTheJournalCannotHold(t *testing.T) {
+	x := open(t, func(o *door.Options) { o.MaxPayload = 1000 })
+	err := x.Take(t.Context(), door.Grant{Identity: "x", Publish: []string{"#"}}, []ingest.Message{{Topic: "a", QoS: 1, Payload: make([]byte, 1001)}, {Topic: "b", QoS: 1, Payload: make([]byte, 1000)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := x.journal.all(); len(got) != 2 || len(got[0].Payload) > 1000 || got[0].FullSize != 1001 || len(got[1].Payload) != 1000 || got[1].FullSize != 1000 {
+		t.Errorf("the journal got %d messages: %d of %d bytes", len(got), len(got[0].Payload), got[0].FullSize)
+	}
+}

@@ -27,7 +27,7 @@ const (
 	eagerTime = 10 * time.Millisecond
 	// fewSenders are not waited for: each may be waiting for its acknowledgement.
 	fewSenders = 8
-	// maxPayload is the longest payload that the journal can hold.
+	// maxPayload is the longest payload that goes into the journal whole.
 	maxPayload = 4 << 20
 	// overhead is what a waiting message takes beside its texts.
 	overhead = 256
@@ -320,9 +320,9 @@ func (d *Door) add(m ingest.Message, it item, direct bool) bool {
 	if direct {
 		return d.direct.add(m, it, m.Received)
 	}
-	if len(m.Payload) > maxPayload {
+	if most := d.o.MaxPayload; len(m.Payload) > most {
 		it.full = append([]byte(nil), m.Payload...)
-		m.Payload = ingest.Cut(m.Payload, maxPayload)
+		m.Payload = ingest.Cut(m.Payload, most)
 	}
 	return d.journal.add(m, it, m.Received)
 }

@@ -569,7 +569,7 @@ func TestSharedSubscriptions(t *testing.T) {
 
 func TestFullQueues(t *testing.T) {
 	c := begin(t, session.Limits{Messages: 3})
-	x, l, _ := c.connect("x", kept(time.Hour))
+	x, _, _ := c.connect("x", kept(time.Hour))
 	c.subscribe(x, sub("a", 1))
 	x.Detach(true, nil)
 	if codes := c.publish("1:a=1", "1:a=2", "1:a=3", "1:a=4"); !slices.Equal(codes, []byte{0, 0, 0, 0x97}) {
@@ -578,7 +578,7 @@ func TestFullQueues(t *testing.T) {
 	if n := c.Stats().Dropped["full"]; n != 1 {
 		t.Errorf("%d dropped", n)
 	}
-	x, l, _ = c.connect("x", kept(time.Hour))
+	x, l, _ := c.connect("x", kept(time.Hour))
 	got := c.want(l, "1:a=1, 1:a=2, 1:a=3")
 	ack(x, packets.Puback, got...)
 	if s := c.Stats(); s.Waiting != 0 || s.Bytes > 2000 {
@@ -718,7 +718,7 @@ func TestLargeSubscriptionsAndWills(t *testing.T) {
 // Who may have less than before gets no more of it, neither what waits nor what comes.
 func TestRightsThatHaveBecomeLess(t *testing.T) {
 	c := begin(t, session.Limits{})
-	x, l, _ := c.connect("x", kept(time.Hour))
+	x, _, _ := c.connect("x", kept(time.Hour))
 	c.subscribe(x, sub("a/#", 1), sub("b", 1), sub("$share/g/c", 1))
 	x.Detach(true, nil)
 	c.publish("1:a/1=waits", "1:b=waits")
