@@ -19,7 +19,7 @@ func refusalText(reason string) (vi, en string) {
 	case "retired":
 		return "thiết bị đã thanh lý.", "it is retired."
 	case "protocol_version":
-		return "phiên bản MQTT của thiết bị không được hỗ trợ; hãy chọn MQTT 3.1, 3.1.1 hoặc 5.", "its version of MQTT is not spoken here; set 3.1, 3.1.1 or 5."
+		return "phiên bản MQTT của thiết bị không được hỗ trợ; hãy chọn MQTT 3.1.1 hoặc 5.", "its version of MQTT is not spoken here; set 3.1.1 or 5."
 	case "bad_client_id":
 		return "mã client không dùng được: để trống thì phải bật Clean Session; nếu không, đặt một mã ngắn.", "its client id cannot be used: an empty one needs Clean Session; otherwise set a short one."
 	case "client_id_of_another":

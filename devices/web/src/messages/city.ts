@@ -145,6 +145,7 @@ export const city = {
   'act.resume': ['Kết thúc bảo trì', 'End maintenance'],
   'act.resume.title': ['Kết thúc bảo trì {device}', 'End maintenance of {device}'],
   'act.resume.what': ['Từ bây giờ mất tín hiệu lại là sự cố.', 'From now on silence is a fault again.'],
+  'act.check': ['Vì sao chưa có dữ liệu?', 'Why is there no data?'],
   'act.retire': ['Ngừng sử dụng', 'Retire'],
   'act.retire.title': ['Ngừng sử dụng {device}', 'Retire {device}'],
   'act.retire.what': ['Thiết bị rời điểm này. Số liệu cũ vẫn còn.', 'The device leaves this site. Its past readings stay.'],
