@@ -13,9 +13,11 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/haidang-iot/haidang/deploy/realserver"
 	"github.com/haidang-iot/haidang/ingest"
 	"github.com/haidang-iot/haidang/ingest/door/session"
 )
@@ -101,15 +103,34 @@ func TestMutatedPackets(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	sendMutated(t, func(sent int) bool { return sent < count/mutators })
+}
+
+// TestMutatedPacketsForAMinute sends as many as go into a minute.
+func TestMutatedPacketsForAMinute(t *testing.T) {
+	realserver.Plain(t)
+	if testing.Short() {
+		t.Skip("takes a minute")
+	}
+	end := time.Now().Add(time.Minute)
+	t.Logf("%d packets", sendMutated(t, func(int) bool { return time.Now().Before(end) }))
+}
+
+// mutators is how many clients send changed packets at once.
+const mutators = 8
+
+// sendMutated sends changed packets, each client while more says so of what it has sent.
+func sendMutated(t *testing.T, more func(sent int) bool) uint64 {
 	seed := time.Now().UnixNano()
 	t.Logf("seed %d", seed)
 	d, all := listener(t), seeds(t)
 	var clients sync.WaitGroup
-	const parallel = 8
-	for n := range parallel {
+	var total atomic.Uint64
+	for n := range mutators {
 		clients.Go(func() {
 			r := rand.New(rand.NewPCG(uint64(seed), uint64(n)))
-			for sent := 0; sent < count/parallel && !t.Failed(); {
+			sent := 0
+			for more(sent) && !t.Failed() {
 				stream := []byte(hellos()[r.IntN(3)])
 				for range 1 + r.IntN(16) {
 					stream = append(stream, mutate(r, all[r.IntN(len(all))])...)
@@ -117,10 +138,12 @@ func TestMutatedPackets(t *testing.T) {
 				}
 				exchange(t, d, stream)
 			}
+			total.Add(uint64(sent))
 		})
 	}
 	clients.Wait()
 	small(t)
+	return total.Load()
 }
 
 // mutate changes some bytes, drops some or puts some in.
