@@ -177,6 +177,31 @@ func dead(all []*conn, now time.Time) *conn {
 	return nil
 }
 
+// largest is the connection that has most of the memory for large packets, of the identity
+// that has most of it, among those that have had their time.
+func (s *clients) largest(now time.Time) (out *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var most int64
+	for _, all := range s.live {
+		var sum int64
+		var first *conn
+		for _, c := range all {
+			large, since := c.large.Load(), c.largeSince.Load()
+			if since == 0 || now.UnixNano()-since < int64(patience) {
+				continue
+			}
+			if sum += large; first == nil || large > first.large.Load() {
+				first = c
+			}
+		}
+		if sum > most {
+			most, out = sum, first
+		}
+	}
+	return out
+}
+
 // leave forgets a connection.
 func (s *clients) leave(c *conn) {
 	s.mu.Lock()

@@ -63,7 +63,7 @@ type conn struct {
 	answered atomic.Int64
 	// largeSince is since when a large packet has been coming; 0 is none.
 	largeSince atomic.Int64
-	large      int64 // its memory
+	large      atomic.Int64 // its memory
 
 	// The reader's own.
 	rest    []byte // what was read of a packet that is not complete
@@ -247,26 +247,37 @@ func (c *conn) readMore() ([]byte, error) {
 	return data, nil
 }
 
-// growing waits until there is memory for more of a large packet.
+// growing waits until there is memory for more of a large packet. Who has had his time
+// makes room.
 func (c *conn) growing(by int64) error {
-	if c.large == 0 {
+	if c.large.Load() == 0 {
 		c.largeSince.Store(c.now.UnixNano())
 	}
-	for c.d.large.Add(by) > maxLarge {
+	for n := 1; c.d.large.Add(by) > maxLarge; n++ {
 		c.d.large.Add(-by)
 		if c.done.Load() {
 			return errEnded
 		}
+		if n%int(patience/acceptPause) == 0 {
+			if out := c.d.clients.largest(c.d.o.Now()); out != nil {
+				out.slowPacket("others need the memory that a packet takes which does not come")
+			}
+		}
 		time.Sleep(acceptPause)
 	}
-	c.large += by
+	c.large.Add(by)
 	return nil
+}
+
+// slowPacket ends a connection whose packet does not come.
+func (c *conn) slowPacket(why string) {
+	c.refused(RefusedPublish, "", why, packets.ErrPacketTooLarge)
+	c.end(packets.ErrPacketTooLarge, why)
 }
 
 // grown gives back the memory of a large packet.
 func (c *conn) grown() {
-	c.d.large.Add(-c.large)
-	c.large = 0
+	c.d.large.Add(-c.large.Swap(0))
 	c.largeSince.Store(0)
 }
 
@@ -274,7 +285,7 @@ func (c *conn) grown() {
 func (c *conn) keep(left []byte) {
 	s := c.scratch
 	c.scratch = nil
-	if c.large > 0 && len(left) < len(scratch{}.buf) {
+	if c.large.Load() > 0 && len(left) < len(scratch{}.buf) {
 		c.grown()
 		left = bytes.Clone(left)
 	}
@@ -458,6 +469,6 @@ func (c *conn) look(now time.Time) {
 		c.end(packets.ErrKeepAliveTimeout, "")
 	}
 	if since := c.largeSince.Load(); since > 0 && now.UnixNano()-since > int64(packetTimeout) {
-		c.end(packets.ErrPacketTooLarge, fmt.Sprintf("a packet takes longer than %v", packetTimeout))
+		c.slowPacket(fmt.Sprintf("a packet takes longer than %v", packetTimeout))
 	}
 }

@@ -119,3 +119,24 @@ func TestIdentifierUsedAgainIsAnotherMessage(t *testing.T) {
 		t.Errorf("acknowledged, and the journal has %d messages", len(all))
 	}
 }
+
+// A device that promises large packets and does not send them holds nobody else's up.
+func TestPromisesMakeRoom(t *testing.T) {
+	x := open(t, guarded)
+	for i := range 4 {
+		r := x.in(4, fmt.Sprint("c", i), user("d1", "right"))
+		b := encode(t, 4, message("kh/a/weather/d1", 1, 1, strings.Repeat("x", 8<<20-100)))
+		r.send(b[:len(b)-1]...)
+	}
+	other := x.in(4, "other", user("d2", "right"))
+	started := time.Now()
+	other.write(message("kh/a/weather/d2", 1, 1, strings.Repeat("x", 100_000)))
+	other.want(packets.Puback)
+	if took := time.Since(started); took > 30*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	x.eventually("it is told", func() bool {
+		all := x.refused.list()
+		return len(all) > 0 && all[0].Identity == "d1" && all[0].Code == packets.ErrPacketTooLarge.Code
+	})
+}

@@ -13,6 +13,8 @@ import (
 const (
 	overhead        = 200
 	sessionOverhead = 1024
+	// perLevel is that of each level of a tree of filters or topics.
+	perLevel = 64
 )
 
 // message is an application message that waits for sessions or is retained. It is shared

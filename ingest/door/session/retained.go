@@ -1,6 +1,7 @@
 package session
 
 import (
+	"strings"
 	"sync"
 	"time"
 
@@ -38,12 +39,14 @@ func (s *Sessions) retain(m *message, c *changes, now time.Time) byte {
 			own = old.size
 		}
 	}
+	levels := strings.Count(m.topic, "/")
+	m.size += perLevel * int64(levels)
 	left := s.left() + freed
 	mine := r.byUser[m.owner] - own + m.size
 	// What belongs to nobody is our own, or everybody's where nobody is asked who he is.
-	if m.size > left || m.owner != "" && (mine > s.o.Limits.Bytes || mine > left/shareOfRest) || freed == 0 && s.room() != nil {
+	if levels >= filter.MostLevels || m.size > left || m.owner != "" && (mine > s.o.Limits.Bytes || mine > left/shareOfRest) || freed == 0 && s.room() != nil {
 		s.counts.drop(dropRetained)
-		s.log.Warn("a message is not retained: the limit of its user or of all is reached, or the disk is full", "user", m.owner, "topic", m.topic, "bytes", m.size)
+		s.log.Warn("a message is not retained: the limit of its user or of all is reached, its topic has too many levels, or the disk is full", "user", m.owner, "topic", m.topic, "bytes", m.size)
 		return packets.ErrQuotaExceeded.Code
 	}
 	s.setRetained(m)

@@ -229,6 +229,9 @@ func (s *Sessions) attach(c Connect, l Link, now time.Time, ch *changes) (x *Ses
 	if w := c.Will; w != nil && w.size() > s.left()/shareOfRest {
 		return nil, false, packets.Code{Code: packets.ErrQuotaExceeded.Code, Reason: "the will is too large: no more is left for what is kept for clients"}
 	}
+	if c.Will != nil && s.wills.many(c.Key.User, s.o.Limits.TotalBytes/shareOfRest) {
+		return nil, false, packets.Code{Code: packets.ErrQuotaExceeded.Code, Reason: "too many wills wait to be published already: connect without one, or later"}
+	}
 	if st != nil {
 		resumed := !c.Clean && st.expiry > 0
 		s.displace(st, resumed, now)

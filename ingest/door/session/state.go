@@ -55,7 +55,7 @@ type state struct {
 type pendingRetained struct {
 	m   *message
 	qos byte
-	ids []int
+	sub *subscription
 }
 
 // give hands a message to the session, or queues it. It returns the reason code for the
@@ -217,7 +217,7 @@ func (st *state) sendRetained(now time.Time) bool {
 		if st.queue.flying >= st.window {
 			return false
 		}
-		d := &delivery{m: r.m, qos: r.qos, retain: true, ids: r.ids}
+		d := &delivery{m: r.m, qos: r.qos, retain: true, ids: r.sub.ids}
 		st.hold(d, true)
 		old := st.queue.cursor
 		st.queue.cursor = d
@@ -231,8 +231,8 @@ func (st *state) sendRetained(now time.Time) bool {
 	}
 	p := r.m.packet(st.version, 0, now)
 	p.FixedHeader.Retain = true
-	if len(r.ids) > 0 && st.version >= 5 {
-		p.Properties.SubscriptionIdentifier = r.ids
+	if len(r.sub.ids) > 0 && st.version >= 5 {
+		p.Properties.SubscriptionIdentifier = r.sub.ids
 	}
 	if st.tooLarge(&p) {
 		st.drop(dropTooLarge, r.m, now)

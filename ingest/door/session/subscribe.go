@@ -226,8 +226,7 @@ func (x *Session) count(subs []*subscription, codes []byte) (*changes, error) {
 
 // size is what a subscription is taken to need, in bytes.
 func (sub *subscription) size() int64 {
-	const perLevel = 64
-	return overhead + int64(len(sub.name)+perLevel*strings.Count(sub.name, "/"))
+	return overhead + int64(len(sub.name)) + perLevel*int64(strings.Count(sub.name, "/"))
 }
 
 // weigh counts the bytes of subscriptions that come or go.
@@ -235,6 +234,9 @@ func (st *state) weigh(size int64) {
 	st.subscribed += size
 	st.all.counts.bytes.Add(size)
 }
+
+// fewTimes is how often a retained message may wait for a client by its filters.
+const fewTimes = 8
 
 // apply makes a subscription count, and brings up what is retained under it.
 func (st *state) apply(sub *subscription, now time.Time) {
@@ -250,9 +252,13 @@ func (st *state) apply(sub *subscription, now time.Time) {
 	if sub.group != "" || sub.retainHandling == 2 || sub.retainHandling == 1 && old != nil {
 		return
 	}
+	// Who subscribes again and again without reading gets them once, and by many filters no
+	// more than a few times.
+	st.pending = slices.DeleteFunc(st.pending, func(r pendingRetained) bool { return r.sub == old })
+	most := fewTimes * st.all.retained.topics.Len()
 	st.all.retained.topics.Each(sub.filter, func(m *message) {
-		if !m.expired(now) {
-			st.pending = append(st.pending, pendingRetained{m, min(m.qos, sub.qos), sub.ids})
+		if !m.expired(now) && len(st.pending) < most {
+			st.pending = append(st.pending, pendingRetained{m, min(m.qos, sub.qos), sub})
 		}
 	})
 }

@@ -19,11 +19,40 @@ type wills struct {
 	mu      sync.Mutex
 	list    []*owed
 	last    map[Key]*owed // of each client, until it is published
+	byUser  map[string]int
+	bytes   int64
 	running bool
 	wake    chan struct{}
 }
 
-func (w *wills) begin() { w.last, w.wake = map[Key]*owed{}, make(chan struct{}, 1) }
+// mostOwed is how many wills of one user may wait to be published: as many as connections
+// of one device, several times over.
+const mostOwed = 32
+
+func (w *wills) begin() {
+	w.last, w.byUser, w.wake = map[Key]*owed{}, map[string]int{}, make(chan struct{}, 1)
+}
+
+// many says that so many wills wait, as the journal is away, that a client is to leave no
+// other.
+func (w *wills) many(user string, most int64) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.bytes > most || user != "" && w.byUser[user] >= mostOwed
+}
+
+func (o *owed) size() int64 {
+	return (&Will{Publication: o.p}).size()
+}
+
+// gave takes a will out of what is counted. It needs mu.
+func (w *wills) gave(o *owed) {
+	close(o.gone)
+	w.bytes -= o.size()
+	if w.byUser[o.key.User]--; w.byUser[o.key.User] == 0 {
+		delete(w.byUser, o.key.User)
+	}
+}
 
 // add puts a will into the order. Without anybody to publish it, it is forgotten.
 func (w *wills) add(o *owed) {
@@ -35,6 +64,8 @@ func (w *wills) add(o *owed) {
 	o.gone = make(chan struct{})
 	w.list = append(w.list, o)
 	w.last[o.key] = o
+	w.byUser[o.key.User]++
+	w.bytes += o.size()
 	select {
 	case w.wake <- struct{}{}:
 	default:
@@ -55,7 +86,7 @@ func (w *wills) take() *owed {
 func (w *wills) done(o *owed) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	close(o.gone)
+	w.gave(o)
 	if w.last[o.key] == o {
 		delete(w.last, o.key)
 	}
@@ -69,7 +100,7 @@ func (w *wills) run(on bool) {
 	w.running = on
 	if !on {
 		for _, o := range w.list {
-			close(o.gone)
+			w.gave(o)
 		}
 		w.list, w.last = nil, map[Key]*owed{}
 	}
