@@ -56,7 +56,7 @@ func (f doorFlags) check() error {
 // devices, as a replayed tape does.
 func (f doorFlags) limits(asked bool) door.Limits {
 	l := door.Limits{Connections: f.MQTTMaxConnections, PerAddress: f.MQTTMaxPerAddress, PerDevice: f.MQTTDeviceConnections,
-		DeviceRate: f.MQTTDeviceRate, LocalityRate: f.MQTTLocalityRate}
+		DeviceRate: f.MQTTDeviceRate, LocalityRate: f.MQTTLocalityRate, KeepAliveAtMost: keepAliveAtMost}
 	if l.DeviceRate == 0 && !asked {
 		l.DeviceRate = -1
 	}
@@ -66,6 +66,10 @@ func (f doorFlags) limits(asked bool) door.Limits {
 func (f doorFlags) sessionLimits() session.Limits {
 	return session.Limits{PerUser: f.MQTTDeviceSessions, Expiry: time.Duration(f.MQTTSessionExpiry), TotalBytes: int64(f.MQTTSessionBudget)}
 }
+
+// keepAliveAtMost is when a client of MQTT 5 pings at the latest: so long may a connection
+// stay whose device hangs. Who is gone without a word TCP notices.
+const keepAliveAtMost = time.Hour
 
 // doorDir is the folder of what the door remembers of its clients.
 const doorDir = "door"

@@ -74,9 +74,7 @@ func (s *sleeper) waiting() int { return int(s.door.sessions.Stats().Waiting) }
 // What waits for a device goes to nobody else: it is gone when the device may not come any
 // more, whoever has its name then; and stays while it has any right.
 func TestSessionsEndWithTheRight(t *testing.T) {
-	o := newDoored(t, nil)
-	c := &town{people: people{o, t}}
-	c.await("the door", func() bool { return c.door.State().Connected })
+	c := (&town{people: people{newDoored(t, nil), t}}).serving()
 	secrets := map[string]func(s *sleeper){
 		"credential revoked": func(s *sleeper) {
 			if err := s.control.Revoke(t.Context(), access.System("test"), s.device, "stolen", access.Caller{}); err != nil {

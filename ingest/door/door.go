@@ -160,7 +160,7 @@ func Open(ctx context.Context, o Options) (*Door, error) {
 		return d, nil
 	}
 	var err error
-	if d.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", o.Addr); err != nil {
+	if d.listener, err = (&net.ListenConfig{KeepAliveConfig: keepAliveOfTCP()}).Listen(ctx, "tcp", o.Addr); err != nil {
 		return nil, fmt.Errorf("listen for MQTT on %s: %w; is another program using it? choose another with --mqtt", o.Addr, err)
 	}
 	return d, nil
