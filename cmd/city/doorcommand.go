@@ -16,7 +16,7 @@ import (
 
 // Door is `haidang door`: the door alone, into an external journal.
 type Door struct {
-	Config  string `type:"existingfile" help:"YAML file that lists localities and gateways; the same as the loader has." placeholder:"FILE"`
+	Config  string `type:"existingfile" help:"YAML file that lists localities and gateways; the same as the loader has, which needs none for Nha Trang, Cam Ranh, Ninh Hòa and Cam Lâm." placeholder:"FILE"`
 	Journal string `required:"" env:"HAIDANG_JOURNAL" help:"NATS server with JetStream that holds the journal." placeholder:"nats://HOST:4222"`
 	Data    string `default:"haidang-door" help:"Folder that holds sessions, retained messages and the door's own count; of this process alone." placeholder:"DIR"`
 	HTTP    string `name:"http" default:"127.0.0.1:8082" help:"Address for /healthz, /readyz, /metrics and MQTT by WebSocket at /mqtt; of the loopback only." placeholder:"127.0.0.1:8082"`

@@ -181,7 +181,7 @@ func (f *registryFlags) admit(e access.Exposure) error {
 // mqttFlags are those of the MQTT listener.
 type mqttFlags struct {
 	MQTT        string `name:"mqtt" default:"127.0.0.1:1883" help:"Address where MQTT devices come: 3.1, 3.1.1 and 5; WebSocket clients at /mqtt of --http. Beyond the loopback devices must show their credentials, and it needs a certificate." placeholder:"127.0.0.1:1883"`
-	MQTTTLSCert string `name:"mqtt-tls-cert" help:"Certificate chain (PEM) of the MQTT listener, where it is another than --tls-cert." placeholder:"FILE"`
+	MQTTTLSCert string `name:"mqtt-tls-cert" help:"Certificate chain (PEM) of the MQTT listener. Default: that of --tls-cert, where there is one. A replaced file is used without a restart." placeholder:"FILE"`
 	MQTTTLSKey  string `name:"mqtt-tls-key" help:"Its key (PEM)." placeholder:"FILE"`
 	MQTTPlain   bool   `name:"mqtt-plain" help:"Let devices beyond this machine come unencrypted too. Their secrets and readings then cross the network for all to read: only for a network that is yours alone, such as an operator's private APN."`
 	doorFlags

@@ -45,6 +45,7 @@ func (Up) Help() string {
   haidang up --simulate 40                         the same, with forty simulated devices
   haidang up --broker tcp://127.0.0.1:1884         take messages from another MQTT broker
   haidang up --durability power --data /srv/city   nothing acknowledged is lost with the power, however slow the disk
+  haidang up --mqtt-credentials --mqtt-device-rate 5 --mqtt-session-expiry 1d   ask devices who they are; bound each more closely
   INFLUX_TOKEN=… haidang up --store influx --influx-url http://127.0.0.1:8086 --influx-org city --influx-bucket city
   haidang up --http 0.0.0.0:443 --mqtt 0.0.0.0:8883 --mqtt-credentials --public-url https://haidang.example.vn --tls-cert fullchain.pem --tls-key privkey.pem
 
