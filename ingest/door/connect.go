@@ -152,7 +152,7 @@ func (c *conn) login(ctx context.Context, pk *packets.Packet) (present bool, no 
 		return false, deny(packets.ErrNotAuthorized, "not encrypted: from another machine only TLS is accepted")
 	}
 	if !d.guesses.allowed(addr, c.username, d.o.Now()) {
-		return false, deny(packets.ErrConnectionRateExceeded, "too many refused connections from this address: not looked at")
+		return false, deny(packets.ErrConnectionRateExceeded, "too many refused connections from this address, or of this user name from there: not looked at")
 	}
 	d.clients.ask(c)
 	grant, err := d.authenticate(ctx, Login{ClientID: c.clientID, Username: c.username, Password: Secret(pk.Connect.Password), Remote: c.remote, TLS: c.tls})

@@ -13,13 +13,17 @@ const (
 	// city's devices can share the one address of a mobile operator, hence not few.
 	failureBurst  = 20
 	failureRefill = time.Second
-	// maxAddresses and maxKnown bound the memory: about 1 MiB together.
+	// nameBurst and nameRefill are the same for one user name of an address: one device
+	// with a wrong secret that tries all the time leaves its neighbours theirs.
+	nameBurst  = 5
+	nameRefill = 10 * time.Second
+	// maxAddresses and maxKnown bound the memory: about 3 MiB together.
 	maxAddresses = 8192
 	maxKnown     = 32768
 )
 
 // failures slows down who guesses secrets. It keeps a bucket of allowed failures
-// for each remote address. Where a bucket is empty, only those user names are
+// for each remote address, and one for each user name from there. Where a bucket is empty, only those user names are
 // still heard that came from there before and were right the last time: a device
 // that was revoked must not lock out its neighbours behind the same address.
 type failures struct {
@@ -27,6 +31,7 @@ type failures struct {
 
 	mu      sync.Mutex
 	buckets map[netip.Prefix]bucket
+	names   map[uint64]bucket
 	known   map[uint64]struct{}
 	swept   time.Time // when full buckets were last looked for
 }
@@ -41,6 +46,7 @@ func newFailures() *failures {
 	return &failures{
 		seed:    maphash.MakeSeed(),
 		buckets: make(map[netip.Prefix]bucket),
+		names:   make(map[uint64]bucket),
 		known:   make(map[uint64]struct{}),
 	}
 }
@@ -54,12 +60,15 @@ func (f *failures) allowed(addr netip.Addr, username string, now time.Time) bool
 	from := network(addr)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	b, ok := f.buckets[from]
-	if !ok || b.refilled(now).level >= 1 {
+	key := f.key(from, username)
+	if _, ok := f.known[key]; ok {
 		return true
 	}
-	_, ok = f.known[f.key(from, username)]
-	return ok
+	if b, ok := f.names[key]; ok && b.refilled(now, nameRefill, nameBurst).level < 1 {
+		return false
+	}
+	b, ok := f.buckets[from]
+	return !ok || b.refilled(now, failureRefill, failureBurst).level >= 1
 }
 
 // failed notes that a login was refused.
@@ -67,15 +76,31 @@ func (f *failures) failed(addr netip.Addr, username string, now time.Time) {
 	from := network(addr)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	delete(f.known, f.key(from, username))
+	key := f.key(from, username)
+	delete(f.known, key)
+	name, ok := f.names[key]
+	if !ok {
+		anyOut(f.names, maxKnown)
+		name = bucket{level: nameBurst, at: now}
+	}
+	f.names[key] = name.refilled(now, nameRefill, nameBurst).less()
 	b, ok := f.buckets[from]
 	if !ok {
 		f.makeRoom(now)
 		b = bucket{level: failureBurst, at: now}
 	}
-	b = b.refilled(now)
-	b.level = max(b.level-1, 0)
-	f.buckets[from] = b
+	f.buckets[from] = b.refilled(now, failureRefill, failureBurst).less()
+}
+
+// anyOut makes room for one more in a map that has as many as it may.
+func anyOut[V any](m map[uint64]V, most int) {
+	if len(m) < most {
+		return
+	}
+	for key := range m {
+		delete(m, key)
+		return
+	}
 }
 
 // succeeded notes that a user name came with the right secret.
@@ -83,13 +108,9 @@ func (f *failures) succeeded(addr netip.Addr, username string) {
 	key := f.key(network(addr), username)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.known) >= maxKnown {
-		for any := range f.known {
-			delete(f.known, any)
-			break
-		}
-	}
+	anyOut(f.known, maxKnown)
 	f.known[key] = struct{}{}
+	delete(f.names, key)
 }
 
 // makeRoom forgets addresses that have all their failures back, and if there are
@@ -101,7 +122,7 @@ func (f *failures) makeRoom(now time.Time) {
 	if now.Sub(f.swept) >= failureRefill { // looking at all of them takes a while
 		f.swept = now
 		for addr, b := range f.buckets {
-			if b.refilled(now).level >= failureBurst {
+			if b.refilled(now, failureRefill, failureBurst).level >= failureBurst {
 				delete(f.buckets, addr)
 			}
 		}
@@ -114,11 +135,17 @@ func (f *failures) makeRoom(now time.Time) {
 	}
 }
 
-func (b bucket) refilled(now time.Time) bucket {
+func (b bucket) refilled(now time.Time, every time.Duration, most float64) bucket {
 	if now.After(b.at) {
-		b.level = min(b.level+float64(now.Sub(b.at))/float64(failureRefill), failureBurst)
+		b.level = min(b.level+float64(now.Sub(b.at))/float64(every), most)
 		b.at = now
 	}
+	return b
+}
+
+// less is the bucket after one more failure.
+func (b bucket) less() bucket {
+	b.level = max(b.level-1, 0)
 	return b
 }
 
