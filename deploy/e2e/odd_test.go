@@ -193,7 +193,7 @@ func oddTopics() []oddTopic {
 		bad("kh/nha-trang//aq-01", "nha-trang", right),
 		bad("kh/nha-trang/air quality/aq-01", "nha-trang", right),
 		bad("kh/nha-trang/air_quality/aq 01", "nha-trang", right),
-		bad("kh/nha-trang/air_quality/trạm-1", "nha-trang", "kh/nha-trang/air_quality/tr-m-1"),
+		bad("kh/nha-trang/air_quality/trạm-1", "nha-trang", "kh/nha-trang/air_quality/tram-1"),
 		bad("kh/nha-trang/air_quality/"+strings.Repeat("d", 65), "nha-trang", "kh/nha-trang/air_quality/<device>"),
 		// None of ours.
 		bad("kh/nha-trang", noRow, "kh/nha-trang/<kind>/<device>"),

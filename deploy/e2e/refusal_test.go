@@ -99,8 +99,9 @@ func TestSecondValueIsNeverSilent(t *testing.T) {
 			t.Fatal(err)
 		}
 		eventually(t, patience, "it is accounted for", func() bool {
-			n, _ := gauge(up, "haidang_messages_received_total")
-			return n == float64(i+1)
+			r, ok := ledger(up)
+			sum := r.total()
+			return ok && sum.Queued == 0 && sum.Received-sum.Canary == int64(i+1)
 		})
 	}
 	eventually(t, patience, "two conflicts are counted", func() bool { return mustGauge(t, up, "haidang_quarantine_conflicts") == 2 })

@@ -39,7 +39,7 @@ func (d *Door) accept(ctx context.Context, l net.Listener) error {
 			}
 			continue
 		}
-		c := newConn(d, nc, false, addrPort(nc.RemoteAddr()), here(nc))
+		c := newConn(d, nc, false, addrPort(nc.RemoteAddr()), d.here(nc))
 		if !d.enter(ctx, c) {
 			c.shut()
 			continue
@@ -74,11 +74,16 @@ func (d *Door) enter(ctx context.Context, c *conn) bool {
 	}
 }
 
-// here says whether a client is on this machine: on the loopback, or at the very address
-// that it has reached.
-func here(nc net.Conn) bool {
-	from, to := addrPort(nc.RemoteAddr()).Addr(), addrPort(nc.LocalAddr()).Addr()
-	return from.IsLoopback() || from.IsValid() && from == to
+// here says whether a client is on this machine: on the loopback, or at the one address
+// that is listened on. Where all addresses are, only the loopback is: what comes by
+// another one may have been forwarded.
+func (d *Door) here(nc net.Conn) bool {
+	from := addrPort(nc.RemoteAddr()).Addr()
+	if from.IsLoopback() {
+		return true
+	}
+	to := addrPort(d.listener.Addr()).Addr()
+	return from.IsValid() && !to.IsUnspecified() && from == to
 }
 
 func addrPort(a net.Addr) netip.AddrPort {
